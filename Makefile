@@ -1,0 +1,54 @@
+# `make help` lists the targets. All of them work from a fresh clone.
+
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && command -v $$p && break; done)
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS = 1
+export DO_NOT_TRACK = 1
+export PREFECT_SERVER_ANALYTICS_ENABLED = false
+export GX_ANALYTICS_ENABLED = false
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test acceptance up down status lock format
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/installed: requirements.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and was not found on the PATH."; exit 1; }
+	@echo "Making .venv with $(PYTHON); the first time takes minutes ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	@touch $@
+
+demo: .venv/installed ## Run everything on the embedded sample faces and show what came of it
+	@$(BIN)/python -m flows.demo
+
+test: .venv/installed ## Format, lint, types and the test suite (under 25 minutes)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+acceptance: .venv/installed ## What takes longer: the demo from a fresh clone, real faces, kills
+	$(BIN)/python -m pytest tests/acceptance --override-ini addopts=
+
+up: .venv/installed ## Start the project's Prefect server on loopback
+	@$(BIN)/python -m flows.serve up
+
+down: .venv/installed ## Stop the server that `make demo` or `make up` started, and nothing else
+	@$(BIN)/python -m flows.serve down
+
+status: .venv/installed ## Say whether the Prefect server answers, and what DVC would run
+	@$(BIN)/python -m flows.serve status || true
+	@$(BIN)/dvc status
+
+lock: .venv/installed ## Compile requirements.txt anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
+
+format: .venv/installed ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+

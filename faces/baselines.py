@@ -1,0 +1,39 @@
+"""What a head must beat: the mean face, the majority class, and a linear model on the pixels."""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+STRENGTHS = (1e-4, 1e-3, 1e-2)
+
+
+def mean_face(points: np.ndarray) -> np.ndarray:
+    """(15, 2) mean of the labelled training points (N, 15, 2), NaN = unlabelled; (0, 0) where none is."""
+    labelled = ~np.isnan(points)
+    return np.where(labelled, points, 0).sum(axis=0) / np.maximum(labelled.sum(axis=0), 1)
+
+
+def majority_class(labels: np.ndarray) -> int:
+    """The most frequent training label."""
+    return int(np.bincount(labels).argmax())
+
+
+def pixel_logistic(
+    train: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray], test: np.ndarray
+) -> np.ndarray:
+    """Labels for `test` faces by logistic regression on pixels, its strength the best of three on validation.
+
+    Faces are (N, H, W) uint8. It shows how far no spatial reasoning goes.
+    """
+
+    def flat(images: np.ndarray) -> np.ndarray:
+        return images.reshape(len(images), -1).astype(np.float32)
+
+    def fitted(strength: float):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=200, tol=1e-3))
+        return model.fit(flat(train[0]), train[1])
+
+    models = [fitted(strength) for strength in STRENGTHS]
+    scores = [model.score(flat(validation[0]), validation[1]) for model in models]
+    return models[int(np.argmax(scores))].predict(flat(test))

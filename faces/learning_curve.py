@@ -1,0 +1,18 @@
+"""The learning curves' picture, apart from the others: a change of what training imports trains anew."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+
+def learning_figure(epochs: Sequence[int], curves: dict[str, list[float]], best: int, title: str) -> Figure:
+    """Training and validation loss over epochs, the kept epoch marked."""
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axis = figure.subplots()
+    for name, values in curves.items():
+        axis.plot(epochs, values, marker=".", label=name)
+    axis.axvline(best, color="black", linewidth=0.6, linestyle=":")
+    axis.annotate(f"kept: epoch {best}", (best, axis.get_ylim()[1]), ha="right", va="top", rotation=90, fontsize=7)
+    axis.set(xlabel="epoch", ylabel="loss", title=title)
+    axis.legend(frameon=False)
+    return figure

@@ -1,0 +1,86 @@
+"""`make demo`: check the settings, start the server, run every stage, and say in a few lines what came of it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import params
+from flows import serve
+
+ENVIRONMENT = {
+    "DVC_NO_ANALYTICS": "1",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+}
+SHOWN = {
+    "keypoints": [
+        ("NME", "nme", "baseline_nme", "mean face"),
+        ("RMSE, px", "rmse_px", "baseline_rmse_px", "mean face"),
+    ],
+    "emotion": [
+        ("accuracy", "accuracy", "baseline_accuracy", "majority class"),
+        ("accuracy", "accuracy", "baseline_pixel_logistic_accuracy", "pixel logistic regression"),
+        ("macro F1", "macro_f1", "baseline_macro_f1", "majority class"),
+    ],
+}
+
+
+def repro() -> int:
+    """Run `dvc repro` with the environment's own programs first on the path; its exit status."""
+    binaries = str(Path(sys.executable).parent)
+    environment = {**os.environ, **ENVIRONMENT, "PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")])}
+    return subprocess.run([str(Path(binaries) / "dvc"), "repro"], env=environment, check=False).returncode
+
+
+def metrics_table() -> Table:
+    """The test metrics beside their baselines."""
+    table = Table(title="On test faces never seen", title_justify="left")
+    for column in ("head", "metric", "network", "baseline", "which is"):
+        table.add_column(column)
+    for head, rows in SHOWN.items():
+        figures = json.loads(Path(f"reports/metrics/{head}.json").read_text())
+        for name, ours, theirs, what in rows:
+            table.add_row(head, name, f"{figures[ours]:.3f}", f"{figures[theirs]:.3f}", what)
+    return table
+
+
+def summary(console: Console, address: str | None) -> None:
+    """Print metrics, verdict, and where everything lies."""
+    console.print(metrics_table())
+    verdict = json.loads(Path("reports/verdict.json").read_text())
+    passed = sum(rule["passed"] for rule in verdict["rules"])
+    word = "passed" if verdict["passed"] else "FAILED"
+    console.print(f"Gate         {word}: {passed} of {len(verdict['rules'])} rules hold (reports/verdict.json)")
+    console.print("Predictions  data/scored/predictions.parquet, and .csv beside it")
+    console.print("Pictures     reports/score/predictions.png; more in reports/*/")
+    console.print("Bad rows     data/quarantine/*.csv; what was judged: reports/validation/")
+    if address:
+        console.print(f"Runs         {address.removesuffix('/api')}/runs (`make down` stops it)")
+
+
+def main() -> None:
+    console = Console(highlight=False)
+    try:
+        settings = params.load()
+    except params.SettingsError as error:
+        sys.exit(str(error))
+    if lines := params.missing_sources(settings):
+        sys.exit("\n".join(lines))
+    console.print("Starting the project's Prefect server, unless one answers ...")
+    address = serve.up()
+    if not address:
+        console.print("No Prefect API answers, and none was started; going on without records of the runs.")
+    status = repro()
+    if status:
+        sys.exit(status)
+    summary(console, address)
+
+
+if __name__ == "__main__":
+    main()

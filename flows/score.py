@@ -1,0 +1,24 @@
+"""Stage `score`: both networks over a batch, one table of predictions."""
+
+from pathlib import Path
+
+import params
+from tasks.orchestration import flow
+from tasks.score import draw_predictions, named_models, predict_faces, read_faces
+
+
+@flow
+def score() -> None:
+    """Score the faces of `score.input` with the networks that the verdict lets pass; write `data/scored/`."""
+    settings = params.load()
+    models = named_models(Path("reports/verdict.json"))
+    faces = read_faces(Path(settings.score.input), Path("data/scored/faces.npz"))
+    label_set = settings.validate_.emotion.label_set
+    predictions = predict_faces(faces, models, label_set, Path("data/scored/predictions.parquet"))
+    draw_predictions(faces, predictions, settings.score.faces_drawn, Path("reports/score/predictions.png"))
+
+
+if __name__ == "__main__":
+    from flows.stage import main
+
+    main(score)

@@ -1,0 +1,73 @@
+"""Runs one stage from the command line: `python -m flows.STAGE [HEAD]`, the commands of `dvc.yaml`."""
+
+import argparse
+import ctypes
+import fcntl
+import inspect
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import params
+from tasks import orchestration
+from tasks.files import InputError
+
+LOCKS = Path(".dvc/tmp/stages")
+PR_SET_PDEATHSIG = 1
+
+
+def _arguments(flow: Callable[..., object]) -> dict[str, object]:
+    parser = argparse.ArgumentParser(prog=f"python -m flows.{flow.__name__}", description=inspect.getdoc(flow))
+    if "head" in inspect.signature(flow).parameters:
+        parser.add_argument("head", choices=params.HEADS)
+    return vars(parser.parse_args())
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when DVC ends: else a killed `dvc` leaves a training beside the next one."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Hold the stage's lock, which the kernel frees however this process ends."""
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    with (LOCKS / f"{name}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another run of {name} is under way here; wait for it, or end it first") from None
+        yield
+
+
+def main(flow: Callable[..., object]) -> None:
+    """Run a stage's flow and exit: 0 done, 1 with a clear message, 130 interrupted."""
+    logging.basicConfig(format="%(asctime)s | %(message)s", datefmt="%H:%M:%S")
+    orchestration.terminal.setLevel(logging.INFO)
+    arguments = _arguments(flow)
+    name = os.environ.get("DVC_STAGE") or "@".join([flow.__name__, *map(str, arguments.values())])
+    _die_with_parent()
+    signal.signal(signal.SIGTERM, _terminated)
+    restore = "What this stage had made before is brought back by `dvc checkout`; `dvc repro` goes on from here."
+    try:
+        if orchestration.api.refused:
+            raise InputError(orchestration.api.note)
+        orchestration.terminal.info("%s: %s", name, orchestration.api.note)
+        params.load()
+        with _alone(name):
+            orchestration.run(flow, arguments)
+    except (InputError, params.SettingsError) as error:
+        sys.exit(f"\n{name} cannot be done:\n{error}\n{restore}")
+    except KeyboardInterrupt:
+        print(f"\n{name} was interrupted; nothing half-written is left. {restore}", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,54 @@
+"""Brings a raw table in, from a path or an http(s) address."""
+
+import shutil
+from pathlib import Path
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from tasks.files import InputError, replacing, sha256
+from tasks.orchestration import leave_table, log, task
+from tasks.tables import columns
+
+RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",))
+TIMEOUT_SECONDS = (10, 60)
+
+
+@task
+def bring_in(head: str, source: str, out: Path) -> Path:
+    """Copy `source` to `out`, whole or not at all. A download is retried here, so it is retried offline too."""
+    log(f"{head}: bringing in {source}")
+    with replacing(out) as temporary:
+        if source.startswith(("http://", "https://")):
+            _download(source, temporary)
+        else:
+            columns(Path(source), head)
+            shutil.copyfile(source, temporary)
+        columns(temporary, head)
+    return out
+
+
+def _download(address: str, out: Path) -> None:
+    with requests.Session() as session:
+        session.mount("http://", HTTPAdapter(max_retries=RETRIES))
+        session.mount("https://", HTTPAdapter(max_retries=RETRIES))
+        try:
+            with session.get(address, stream=True, timeout=TIMEOUT_SECONDS) as response, out.open("wb") as handle:
+                response.raise_for_status()
+                for block in response.iter_content(1 << 20):
+                    handle.write(block)
+        except requests.RequestException as error:
+            raise InputError(
+                f"{address}: could not be downloaded ({error}); correct the address or try later"
+            ) from None
+
+
+@task
+def report_tables(sources: dict[str, str], tables: dict[str, Path]) -> None:
+    """Leave a table of what came in: size and hash identify the bytes that everything after rests on."""
+    rows = [
+        {"head": head, "from": sources[head], "MB": path.stat().st_size / 1e6, "sha256": sha256(path)[:16]}
+        for head, path in tables.items()
+    ]
+    leave_table("ingest", rows, "Raw tables")

@@ -1,0 +1,262 @@
+"""Prefect, or plain functions that log: decided once, when this module is imported.
+
+Nothing else in `flows/` or `tasks/` imports Prefect, and where no API is configured it is not imported at all:
+`dvc repro` needs no server.
+"""
+
+import base64
+import functools
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+
+from tasks.files import InputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PARENT_TASK_RUN = "FACES_PARENT_TASK_RUN_ID"
+"""Environment variable by which a pipeline's task names itself to the stage that it starts."""
+
+console = Console(width=None if sys.stdout.isatty() else 120)
+terminal = logging.getLogger("faces")
+
+
+@dataclass(frozen=True)
+class Api:
+    """What was decided: `url` is the API that answered, or None; `refused` tells that it turned us away."""
+
+    url: str | None
+    note: str
+    refused: bool = False
+
+
+def _may_be_configured() -> bool:
+    """Whether Prefect's own settings could name an API; looked at before Prefect, which takes seconds to import."""
+    if "PREFECT_API_URL" in os.environ:
+        return bool(os.environ["PREFECT_API_URL"])
+    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    return any(path.exists() for path in (Path("prefect.toml"), Path(".env"), home / "profiles.toml"))
+
+
+def _decide() -> Api:
+    nothing = Api(None, "no Prefect API is configured: running as plain functions, nothing is recorded")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    if not _may_be_configured():
+        return nothing
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        return nothing
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_flows(limit=1)
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        if code in (401, 403):
+            remedy = "set PREFECT_API_AUTH_STRING (or PREFECT_API_KEY) to what the server expects"
+            return Api(None, f"the Prefect API at {url} refuses us ({code}): {remedy}", refused=True)
+        return Api(None, f"the Prefect API at {url} answers {code}: running as plain functions, nothing is recorded")
+    except (httpx.HTTPError, OSError, RuntimeError) as error:
+        why = f"{type(error).__name__}: {error}"
+        return Api(None, f"no Prefect API answers at {url} ({why}): running as plain functions, nothing is recorded")
+    return Api(url, f"recorded by the Prefect API at {url}")
+
+
+api = _decide()
+
+
+ended: dict[str, InputError | None] = {}
+"""Flows of this process whose work has ended, with the error that ended it or None: known even if the API is lost."""
+
+
+def _stating(function: Callable[P, R]) -> Callable[P, R]:
+    """Bad input as a Failed state with its message: an exception would fill the run's log with a traceback."""
+    from prefect.states import Failed
+
+    @functools.wraps(function)
+    def stating(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            result = function(*args, **kwargs)
+        except InputError as error:
+            ended[function.__name__] = error
+            return Failed(message=str(error))  # type: ignore[return-value]
+        ended[function.__name__] = None
+        return result
+
+    return stating
+
+
+def task(function: Callable[P, R]) -> Callable[P, R]:
+    """A Prefect task that is never cached (DVC owns caching), or the function itself."""
+    if not api.url:
+        return function
+    from prefect import State
+    from prefect import task as prefect_task
+    from prefect.cache_policies import NO_CACHE
+
+    name = function.__name__.replace("_", " ")
+    recorded = prefect_task(name=name, cache_policy=NO_CACHE, persist_result=False)(_stating(function))
+
+    @functools.wraps(function)
+    def raising(*args: P.args, **kwargs: P.kwargs) -> R:
+        result = recorded(*args, **kwargs)
+        if isinstance(result, State):
+            raise InputError(result.message)
+        return result
+
+    return raising
+
+
+def flow(function: Callable[P, R]) -> Callable[P, R]:
+    """A Prefect flow named like the function, or the function itself."""
+    if not api.url:
+        return function
+    from prefect import flow as prefect_flow
+
+    run_name = os.environ.get("DVC_STAGE", function.__name__)
+    return prefect_flow(flow_run_name=run_name, persist_result=False)(_stating(function))
+
+
+class _WithoutLostApi(logging.Filter):
+    """Prefect logs a lost API as a traceback of forty lines; `run` says it in one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        import httpx
+
+        return not (record.exc_info and isinstance(record.exc_info[1], httpx.TransportError))
+
+
+def run(flow: Callable[..., object], arguments: dict[str, object]) -> None:
+    """Run a stage's flow: as a child of the pipeline's task that started it, else on its own.
+
+    Losing the API once the work is done is a warning: its outputs are whole, and they count.
+    """
+    if not api.url:
+        flow(**arguments)
+        return
+    from prefect import Flow
+    from prefect.client.orchestration import get_client
+    from prefect.flow_engine import run_flow
+
+    assert isinstance(flow, Flow)
+    logging.getLogger("prefect.flow_runs").addFilter(_WithoutLostApi())
+    parent = os.environ.get(PARENT_TASK_RUN)
+    child = None
+    try:
+        if parent:
+            with get_client(sync_client=True) as client:
+                child = client.create_flow_run(flow, parameters=arguments, parent_task_run_id=UUID(parent))
+        run_flow(flow, flow_run=child, parameters=arguments)
+    except Exception as error:
+        if flow.name not in ended:
+            raise
+        if failure := ended[flow.name]:
+            raise failure from None
+        terminal.warning("the work is done and counts, but the Prefect API did not learn of it: %s", error)
+
+
+def log(message: str) -> None:
+    """One line for the person who watches, in the terminal and in the run's log."""
+    if api.url:
+        from prefect.exceptions import MissingContextError
+        from prefect.logging import get_run_logger
+
+        try:
+            get_run_logger().info(message)
+            return
+        except MissingContextError:
+            pass
+    terminal.info(message)
+
+
+lost_at = -math.inf
+
+
+def _send(make: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID | None:
+    """What `make` returns; None, and a warning, where the API does not take it. A lost API is left alone a minute."""
+    import httpx
+
+    global lost_at
+    if time.monotonic() - lost_at < 60:
+        return None
+    try:
+        return make(*args, **kwargs)
+    except httpx.HTTPError as error:
+        if isinstance(error, httpx.TransportError):
+            lost_at = time.monotonic()
+        terminal.warning("the Prefect API did not take an artifact, the work goes on: %s", error)
+        return None
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else float(f"{value:.4g}")
+    return value if isinstance(value, (int, str)) else str(value)
+
+
+def leave_table(key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
+    """A table artifact, drawn in the terminal too. `key` is made of a-z, 0-9 and dashes."""
+    plain = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    table = Table()
+    for name in plain[0] if plain else ["nothing"]:
+        table.add_column(name)
+    for row in plain:
+        table.add_row(*map(str, row.values()))
+    console.print(f"\n{description}", table)
+    if api.url:
+        from prefect.artifacts import create_table_artifact
+
+        _send(create_table_artifact, table=plain, key=key, description=description)
+
+
+def leave_markdown(key: str, markdown: str, description: str) -> None:
+    """A text artifact."""
+    if api.url:
+        from prefect.artifacts import create_markdown_artifact
+
+        _send(create_markdown_artifact, markdown=markdown, key=key, description=description)
+
+
+def leave_picture(key: str, path: Path, description: str) -> None:
+    """A PNG file as an image artifact, its bytes inside, so that the UI draws it wherever it runs."""
+    log(f"{description}: {path}")
+    if api.url:
+        from prefect.artifacts import create_image_artifact
+
+        data = base64.b64encode(path.read_bytes()).decode()
+        _send(create_image_artifact, image_url=f"data:image/png;base64,{data}", key=key, description=description)
+
+
+class Progress:
+    """A progress artifact that fills as work is done; silent where nothing is recorded."""
+
+    def __init__(self, key: str, description: str):
+        self._id: UUID | None = None
+        if api.url:
+            from prefect.artifacts import create_progress_artifact
+
+            self._id = _send(create_progress_artifact, progress=0.0, key=key, description=description)
+
+    def update(self, share: float) -> None:
+        """`share` of the work done, 0..1."""
+        if self._id:
+            from prefect.artifacts import update_progress_artifact
+
+            _send(update_progress_artifact, self._id, progress=100 * share)

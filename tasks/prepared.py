@@ -1,0 +1,61 @@
+"""Prepared faces on disk: one `.npz` file a part, read without pickles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tasks.files import InputError, replacing
+
+PER_FACE = ("images", "targets", "rows", "persons", "kinds")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Faces that go together, each with its target.
+
+    `images` (N, H, W) uint8; `targets` points (N, 15, 2) float32 in pixels or class numbers (N,) int64; `rows` (N,)
+    row numbers of the raw table; `persons` (N,) names, "" where unknown; `kinds` (N,) "original", "mirrored" or
+    "brightened"; `classes` names by class number, empty for key points.
+    """
+
+    images: np.ndarray
+    targets: np.ndarray
+    rows: np.ndarray
+    persons: np.ndarray
+    kinds: np.ndarray
+    classes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def is_emotion(self) -> bool:
+        return self.classes.size > 0
+
+    def __getitem__(self, which: np.ndarray | slice) -> "Part":
+        """The faces at an index, a mask or a slice."""
+        return replace(self, **{name: getattr(self, name)[which] for name in PER_FACE})
+
+
+def joined(parts: Sequence[Part]) -> Part:
+    """The faces of several parts, one after the other."""
+    return replace(parts[0], **{name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_FACE})
+
+
+def save_part(path: Path, part: Part) -> None:
+    """Equal parts give equal bytes."""
+    with replacing(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **vars(part))
+
+
+def load_part(path: Path) -> Part:
+    """Raises InputError where the file is absent or not of this form."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Part(**{name: arrays[name] for name in Part.__dataclass_fields__})
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; `dvc repro` makes it") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a file of prepared faces ({error}); `dvc repro` makes one") from None

@@ -1,0 +1,127 @@
+"""Runs both networks over a batch: one row a face."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from faces.figures import faces_figure
+from faces.labels import COORDINATES, LABEL_SETS
+from faces.pixels import SIZES, as_image, parse_pixels
+from faces.predictions import prediction_table
+from faces.resize import resize_images, resize_points
+from tasks.files import InputError, replacing, sha256
+from tasks.models import load_network
+from tasks.orchestration import Progress, leave_picture, leave_table, log, task
+from tasks.prepared import load_part
+from tasks.tables import PIXELS, columns, read_raw
+
+BATCH = 512
+
+
+@task
+def named_models(verdict: Path) -> dict[str, Path]:
+    """The models that a passing verdict names. Raises InputError where it fails, or a model is not the one judged."""
+    try:
+        content = json.loads(verdict.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{verdict}: there is no verdict; `dvc repro gate` gives one") from None
+    if not content["passed"]:
+        raise InputError(f"{verdict}: the gate did not let these networks pass; nothing is scored with them")
+    models = {}
+    for head, named in content["models"].items():
+        path = Path(named["path"])
+        if not path.is_file() or sha256(path) != named["sha256"]:
+            raise InputError(f"{path}: not the network that {verdict} is about; `dvc repro` judges this one")
+        models[head] = path
+    return models
+
+
+@task
+def read_faces(source: Path, out: Path) -> Path:
+    """Write the faces to score, `.npz`: `images` (N, H, W) uint8 and `rows` (N,); unusable rows are left out, said."""
+    if source.suffix == ".npz":
+        part = load_part(source)
+        images, rows = part.images, part.rows
+    else:
+        images, rows = _from_table(source)
+    with replacing(out) as temporary:
+        np.savez(temporary, allow_pickle=False, images=images, rows=rows)
+    return out
+
+
+@task
+def predict_faces(faces: Path, models: dict[str, Path], label_set: str, predictions: Path) -> Path:
+    """Write emotion and points of every face, points in pixels of the face as given; Parquet, and CSV beside it."""
+    with np.load(faces, allow_pickle=False) as arrays:
+        images, rows = arrays["images"], arrays["rows"]
+    networks = {head: load_network(path) for head, path in models.items()}
+    progress = Progress("scoring", "faces scored")
+    tables = []
+    for start in range(0, len(images), BATCH):
+        batch = images[start : start + BATCH]
+        at_size = {head: resize_images(batch, SIZES[head]) for head in networks}
+        outputs = {head: network.predict_on_batch(at_size[head]) for head, network in networks.items()}
+        points = resize_points(outputs["keypoints"], SIZES["keypoints"], batch.shape[1])
+        tables.append(prediction_table(rows[start : start + BATCH], outputs["emotion"], LABEL_SETS[label_set], points))
+        progress.update(min(start + BATCH, len(images)) / len(images))
+        log(f"scored {min(start + BATCH, len(images))} of {len(images)} faces")
+    table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
+    stamps = {f"{head}_sha256": sha256(path) for head, path in models.items()}
+    with replacing(predictions) as temporary, replacing(predictions.with_suffix(".csv")) as text:
+        pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **stamps}), temporary)
+        table.to_pandas().to_csv(text, index=False, float_format="%.5g")
+    return predictions
+
+
+@task
+def draw_predictions(faces: Path, predictions: Path, count: int, picture: Path) -> None:
+    """Write and leave a grid of faces with points and emotion, evenly picked, and how the emotions are spread."""
+    with np.load(faces, allow_pickle=False) as arrays:
+        images = arrays["images"]
+    table = pd.read_parquet(predictions)
+    shown = np.linspace(0, len(table) - 1, min(count, len(table))).astype(int)
+    points = table[list(COORDINATES)].to_numpy()[shown].reshape(-1, 15, 2)
+    captions = [f"{table['emotion'][k]} {table['confidence'][k]:.0%}" for k in shown]
+    grid = faces_figure(images[shown], captions, "Predictions: 15 points and an emotion for every face", points)
+    with replacing(picture) as temporary:
+        grid.savefig(temporary, dpi=110)
+    leave_picture("predictions", picture, "predictions: points and emotion")
+    spread = table.groupby("emotion")["confidence"].agg(["size", "mean"])
+    emotions = zip(spread.index.tolist(), spread["size"].tolist(), spread["mean"].tolist(), strict=True)
+    rows = [{"emotion": name, "faces": size, "mean confidence": mean} for name, size, mean in emotions]
+    leave_table("emotions", rows, f"{len(table)} faces scored")
+
+
+def _from_table(source: Path) -> tuple[np.ndarray, np.ndarray]:
+    head = _layout(source)
+    images, rows = [], []
+    skipped: list[int] = []
+    for chunk in read_raw(source, head):
+        for row, text in zip(chunk["row"], chunk[PIXELS[head]], strict=True):
+            image = as_image(parse_pixels(text), SIZES[head])
+            if image is None:
+                skipped.append(row)
+            else:
+                images.append(image)
+                rows.append(row)
+    if skipped:
+        log(f"{source}: {len(skipped)} rows have no usable pixels and are left out, the first is row {skipped[0]}")
+    if not images:
+        raise InputError(f"{source}: no row has {SIZES[head] ** 2} pixels of 0..255; nothing can be scored")
+    return np.stack(images), np.array(rows)
+
+
+def _layout(source: Path) -> str:
+    """Which raw layout a CSV has, told by its pixel column."""
+    if not source.is_file():
+        raise InputError(f"{source}: there is no such file; correct score.input in params.yaml")
+    names = [str(name).strip() for name in pd.read_csv(source, nrows=0).columns]
+    for head, column in PIXELS.items():
+        if column in names:
+            return head
+    columns(source, "emotion")
+    raise InputError(f"{source}: neither layout's pixel column")

@@ -1,0 +1,75 @@
+"""A newcomer's first hour: clone, `make demo`, look, again, down. Minutes long, so apart from `make test`."""
+
+import json
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from tests.conftest import copy_project
+
+DEMO_SECONDS = 6 * 60
+
+
+def make(target: str, project: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "VIRTUAL_"))}
+    return subprocess.run(
+        ["make", target], cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=1800
+    )
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory):
+    project = copy_project(tmp_path_factory.mktemp("clone") / "faces")
+    assert make(".venv/installed", project).returncode == 0
+    yield project
+    make("down", project)
+
+
+def test_the_demo_is_done_in_six_minutes_and_returns_when_piped(clone: Path) -> None:
+    # Output goes through a pipe: a server that held it open would keep this call from returning.
+    began = time.monotonic()
+    done = make("demo", clone)
+    seconds = time.monotonic() - began
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    print(f"demo: {seconds:.0f} s")
+    assert seconds < DEMO_SECONDS
+    metrics = {
+        head: json.loads((clone / f"reports/metrics/{head}.json").read_text()) for head in ("keypoints", "emotion")
+    }
+    print(json.dumps(metrics, indent=1))
+    assert metrics["emotion"]["accuracy"] >= 0.85
+    assert metrics["emotion"]["baseline_pixel_logistic_accuracy"] <= 0.70
+    assert metrics["keypoints"]["nme"] <= 0.06
+
+
+def test_every_stage_is_a_flow_run_with_an_artifact(clone: Path) -> None:
+    address = re.search(r'url = "(.+)"', (clone / "prefect.toml").read_text())
+    assert address
+    runs = requests.post(f"{address[1]}/flow_runs/filter", json={}, timeout=30).json()
+    assert {run["state"]["name"] for run in runs} == {"Completed"}
+    assert len(runs) == len({run["name"] for run in runs}) == 11
+    artifacts = requests.post(f"{address[1]}/artifacts/filter", json={}, timeout=30).json()
+    assert {artifact["flow_run_id"] for artifact in artifacts} == {run["id"] for run in runs}
+
+
+def test_a_second_demo_does_nothing_quickly(clone: Path) -> None:
+    began = time.monotonic()
+    done = make("demo", clone)
+    assert done.returncode == 0
+    assert "Running stage" not in done.stdout
+    assert time.monotonic() - began < 60
+
+
+def test_down_leaves_no_process(clone: Path) -> None:
+    assert make("down", clone).returncode == 0
+    left = [
+        p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if str(clone) in " ".join(p.info["cmdline"] or [])
+    ]
+    assert left == []
+    assert not (clone / "prefect.toml").exists()

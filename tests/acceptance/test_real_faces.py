@@ -1,0 +1,43 @@
+"""The same stages on real faces, in a scratch copy; skipped where there are none."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT, copy_project, runner, set_params
+
+REAL = ROOT.parent / "shared" / "realdata" / "to_csv.py"
+pytestmark = pytest.mark.skipif(not REAL.exists(), reason="no real faces beside this checkout")
+
+
+def test_real_faces_go_the_whole_way(tmp_path: Path) -> None:
+    for kind, name in (("emotions", "emotion"), ("keypoints", "keypoints")):
+        subprocess.run([sys.executable, REAL, kind, tmp_path / f"{name}.csv"], check=True)
+    project = copy_project(tmp_path / "project")
+    set_params(
+        project,
+        sample__keypoints_rows=100,
+        sample__emotion_rows=100,
+        ingest__keypoints=str(tmp_path / "keypoints.csv"),
+        ingest__emotion=str(tmp_path / "emotion.csv"),
+        train__emotion__epochs=2,
+        train__keypoints__epochs=6,
+        gate__keypoints__max_nme=0.12,
+        gate__emotion__min_accuracy=0.55,
+        gate__emotion__min_macro_f1=0.40,
+        gate__emotion__min_share_of_gap=0.3,
+    )
+    runner(project)("dvc", "repro")
+    metrics = {
+        head: json.loads((project / f"reports/metrics/{head}.json").read_text()) for head in ("keypoints", "emotion")
+    }
+    print(json.dumps(metrics, indent=1))
+    assert metrics["keypoints"]["nme"] < 0.8 * metrics["keypoints"]["baseline_nme"]
+    assert metrics["emotion"]["accuracy"] > metrics["emotion"]["baseline_pixel_logistic_accuracy"] > 0.4
+    persons = json.loads((project / "reports/prepare/keypoints.json").read_text())["persons"]
+    assert sum(persons.values()) == 285
+    assert len(pd.read_parquet(project / "data/scored/predictions.parquet")) == metrics["emotion"]["test_rows"]

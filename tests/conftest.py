@@ -1,0 +1,103 @@
+"""Shared ground: tests run without a Prefect API unless they start one themselves, and never report usage."""
+
+import os
+
+os.environ.update(
+    PREFECT_API_URL="",
+    PREFECT_SERVER_ANALYTICS_ENABLED="false",
+    DVC_NO_ANALYTICS="1",
+    DO_NOT_TRACK="1",
+    GX_ANALYTICS_ENABLED="false",
+    TF_CPP_MIN_LOG_LEVEL="3",
+)
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def tracked_files() -> list[Path]:
+    """The project's files, relative to its root; those not yet added too, unless ignored."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [Path(name) for name in listed if (ROOT / name).exists()]
+
+
+def copy_project(target: Path) -> Path:
+    """The project as a fresh git repository in `target`, without what stages made."""
+    for name in tracked_files():
+        if name.parts[0] not in ("reports", "docs") and name.name != "dvc.lock":
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target / name)
+    subprocess.run(["git", "init", "-q"], cwd=target, check=True)
+    commit(target, "a fresh copy")
+    return target
+
+
+def commit(project: Path, message: str) -> None:
+    """Everything that git does not ignore, as a commit of nobody in particular."""
+    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["add", "-A"], [*identity, "commit", "-q", "-m", message]):
+        subprocess.run(["git", *command], cwd=project, check=True)
+
+
+def set_params(project: Path, **settings: object) -> None:
+    """Change settings of a project's params.yaml, `train__emotion__epochs=1` for train.emotion.epochs."""
+    path = project / "params.yaml"
+    yaml = YAML()
+    document = yaml.load(path)
+    for name, value in settings.items():
+        *sections, key = name.split("__")
+        section = document
+        for one in sections:
+            section = section[one]
+        section[key] = value
+    yaml.dump(document, path)
+
+
+def runner(project: Path) -> Run:
+    """Runs programs of the environment in `project`; `dvc("repro")` style, output captured as text."""
+
+    def run(*command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": "", **environment}
+        done = subprocess.run(
+            [str(BIN / command[0]), *command[1:]], cwd=project, env=env, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A fresh copy of the project in which nothing has run."""
+    return copy_project(tmp_path / "project")
+
+
+@pytest.fixture
+def run(project: Path) -> Run:
+    """Runs a program of the environment in the fresh copy."""
+    return runner(project)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prefect API of our own, started by the code that users start theirs with."""
+    home = copy_project(tmp_path_factory.mktemp("server") / "project")
+    run = runner(home)
+    env = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    command = [sys.executable, "-m", "flows.serve", "up"]
+    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, check=True)
+    yield done.stdout.strip().removeprefix("Prefect: ") + "/api"
+    run("python", "-m", "flows.serve", "down")

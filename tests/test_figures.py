@@ -1,0 +1,153 @@
+"""Pictures show what they were given, and save; the table of predictions has its columns in order."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import Collection
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from faces.figures import POINT_COLOURS, TRUTH_COLOUR, confusion_figure, error_curve_figure, faces_figure
+from faces.labels import COORDINATES, KEYPOINTS, LABEL_SETS, MIRROR_ORDER
+from faces.learning_curve import learning_figure
+from faces.predictions import prediction_table
+
+CLASSES = LABEL_SETS["course"]
+PNG = b"\x89PNG\r\n\x1a\n"
+IMAGES = np.random.default_rng(0).integers(0, 256, (11, 12, 12), np.uint8)
+POINTS = np.random.default_rng(1).uniform(0, 11, (11, 15, 2))
+POINTS[2] = POINTS[3, 4] = np.nan
+CAPTIONS = [f"face {number}" for number in range(11)]
+COUNTS = np.array([[7, 1, 0], [2, 40, 3], [0, 0, 0]])
+
+FIGURES = {
+    "one face": lambda: faces_figure(IMAGES[:1], CAPTIONS[:1], "one"),
+    "faces": lambda: faces_figure(IMAGES, CAPTIONS, "eleven", POINTS, POINTS + 1, ["red"] * 11, columns=4),
+    "confusion": lambda: confusion_figure(COUNTS, "abc", "confusion"),
+    "errors": lambda: error_curve_figure(np.array([0.03, 0.01, 0.2]), np.array([0.1, 0.4]), "errors"),
+    "learning": lambda: learning_figure([1, 2, 3], {"training": [3, 2, 1], "validation": [3, 2, 4]}, 2, "learning"),
+    "one epoch": lambda: learning_figure([1], {"training": [3.0], "validation": [2.0]}, 1, "learning"),
+}
+
+
+def curves(axis: Axes) -> dict[str, list[tuple[float, float]]]:
+    """The corners of every curve that the legend names."""
+    handles, labels = axis.get_legend_handles_labels()
+    lines = {label: line for line, label in zip(handles, labels, strict=True) if isinstance(line, Line2D)}
+    return {
+        label: list(zip(np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist(), strict=True))
+        for label, line in lines.items()
+    }
+
+
+def offsets(drawn: Collection) -> np.ndarray:
+    """Where the points of a scatter stand, (15, 2), NaN where none is drawn."""
+    return np.ma.filled(np.ma.asarray(drawn.get_offsets()), np.nan)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_saves_as_png(name: str) -> None:
+    figure = FIGURES[name]()
+    assert isinstance(figure, Figure)
+    file = io.BytesIO()
+    figure.savefig(file, dpi=40)
+    assert file.getvalue().startswith(PNG)
+    assert len(file.getvalue()) > 1000
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 11])
+def test_grid_shows_every_face_once_and_nothing_else(count: int) -> None:
+    figure = faces_figure(IMAGES[:count], CAPTIONS[:count], "the title", columns=4)
+    shown = [axis for axis in figure.axes if axis.images]
+    assert len(shown) == count
+    for axis, image, caption in zip(shown, IMAGES, CAPTIONS, strict=False):
+        np.testing.assert_array_equal(axis.images[0].get_array(), image)
+        assert axis.images[0].get_clim() == (0, 255)
+        assert axis.get_title() == caption
+    assert not any(axis.axison for axis in figure.axes)
+    assert len(figure.axes) == -(-count // 4) * min(count, 4)
+    assert figure.get_suptitle() == "the title"
+
+
+def test_points_and_ringed_truth_are_drawn_where_they_are() -> None:
+    figure = faces_figure(IMAGES[:4], CAPTIONS[:4], "", POINTS, POINTS + 1, ["green", "red", "red", "green"])
+    for face, axis in enumerate(figure.axes):
+        truth, points = axis.collections
+        np.testing.assert_allclose(offsets(points), POINTS[face])
+        np.testing.assert_allclose(offsets(truth), POINTS[face] + 1)
+        assert len(truth.get_facecolor()) == 0
+        assert {to_hex(colour) for colour in truth.get_edgecolor()} == {TRUTH_COLOUR}
+        assert [to_hex(colour) for colour in points.get_facecolor()] == POINT_COLOURS
+        assert axis.title.get_color() == ["green", "red", "red", "green"][face]
+    assert [len(axis.collections) for axis in faces_figure(IMAGES[:2], CAPTIONS, "").axes] == [0, 0]
+
+
+@pytest.mark.parametrize("point", range(15), ids=KEYPOINTS)
+def test_colours_tell_left_from_right(point: int) -> None:
+    """So that a mirror that forgot to swap them is seen."""
+    other = int(MIRROR_ORDER[point])
+    assert (POINT_COLOURS[point] != POINT_COLOURS[other]) is (point != other)
+    side = next((side for side in ("left", "right") if side in KEYPOINTS[point]), "middle")
+    alike = [name for name, colour in zip(KEYPOINTS, POINT_COLOURS, strict=True) if colour == POINT_COLOURS[point]]
+    assert all((side in name) if side != "middle" else not {"left", "right"} & set(name.split("_")) for name in alike)
+
+
+def test_confusion_shows_counts_and_row_shares() -> None:
+    axis = confusion_figure(COUNTS, "abc", "confusion").axes[0]
+    texts = {tuple(int(at) for at in text.get_position()): text.get_text() for text in axis.texts}
+    # Position is (column, row), that is (predicted, truth).
+    assert texts == {
+        **{(0, 0): "7\n88%", (1, 0): "1\n12%", (2, 0): "0\n0%"},
+        **{(0, 1): "2\n4%", (1, 1): "40\n89%", (2, 1): "3\n7%"},
+        **{(0, 2): "0\n0%", (1, 2): "0\n0%", (2, 2): "0\n0%"},
+    }
+    np.testing.assert_allclose(np.asarray(axis.images[0].get_array())[1], np.array([2, 40, 3]) / 45)
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["a", "b", "c"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b", "c"]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted", "truth")
+
+
+def test_error_curve_climbs_to_all_faces() -> None:
+    axis = error_curve_figure(np.array([0.03, 0.01, 0.2, 0.04]), np.array([0.4, 0.1]), "errors").axes[0]
+    assert curves(axis) == {
+        "network": [(0.01, 0.25), (0.03, 0.5), (0.04, 0.75), (0.2, 1)],
+        "mean face": [(0.1, 0.5), (0.4, 1)],
+    }
+
+
+def test_learning_curves_mark_the_kept_epoch() -> None:
+    axis = learning_figure([1, 2, 3], {"training": [3, 2, 1], "validation": [3, 2.5, 4]}, 2, "a title").axes[0]
+    assert curves(axis) == {"training": [(1, 3), (2, 2), (3, 1)], "validation": [(1, 3), (2, 2.5), (3, 4)]}
+    assert [np.asarray(line.get_xdata()).tolist() for line in axis.lines[2:]] == [[2, 2]]
+    assert [text.get_text() for text in axis.texts] == ["kept: epoch 2"]
+    assert axis.get_title() == "a title"
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    probabilities = np.array([[0.1, 0.2, 0.05, 0.6, 0.05], [0.9, 0.1, 0, 0, 0]])
+    return prediction_table(np.array([12, 7]), probabilities, CLASSES, np.arange(60.0).reshape(2, 15, 2))
+
+
+def test_predictions_have_their_columns_in_order(table: pd.DataFrame) -> None:
+    each = [f"probability_{name}" for name in ("anger", "disgust", "sad", "happiness", "surprise")]
+    assert table.columns.tolist() == ["row", "emotion", "confidence", *each, *COORDINATES]
+    assert table.columns[8:10].tolist() == ["left_eye_center_x", "left_eye_center_y"]
+
+
+def test_predictions_name_the_likeliest_class(table: pd.DataFrame) -> None:
+    assert table["row"].tolist() == [12, 7]
+    assert table["emotion"].tolist() == ["happiness", "anger"]
+    assert table["confidence"].tolist() == [0.6, 0.9]
+    assert table["probability_disgust"].tolist() == [0.2, 0.1]
+
+
+def test_predicted_points_are_x_then_y(table: pd.DataFrame) -> None:
+    assert table["left_eye_center_x"].tolist() == [0, 30]
+    assert table["left_eye_center_y"].tolist() == [1, 31]
+    assert table["right_eye_center_x"].tolist() == [2, 32]
+    assert table["mouth_center_bottom_lip_y"].tolist() == [29, 59]

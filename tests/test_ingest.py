@@ -1,0 +1,96 @@
+"""Raw tables come in whole or not at all, from a path or over http."""
+
+import functools
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tasks.files import InputError, replacing
+from tasks.ingest import bring_in
+
+TABLE = b"emotion,pixels\n3,1 2\n"
+
+
+class Flaky(BaseHTTPRequestHandler):
+    """Answers 503 as often as `failures` says, then the table; `cut` promises more bytes than it sends."""
+
+    failures: list[int]
+    cut: bool
+
+    def do_GET(self) -> None:
+        if self.failures:
+            self.send_error(self.failures.pop())
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(TABLE) + (100 if self.cut else 0)))
+        self.end_headers()
+        self.wfile.write(TABLE)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def serve() -> Iterator[functools.partial[str]]:
+    servers = []
+
+    def start(failures: list[int], cut: bool = False) -> str:
+        handler = type("Handler", (Flaky,), {"failures": failures, "cut": cut})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/emotion.csv"
+
+    yield functools.partial(start)
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_path_is_copied_byte_for_byte(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_bytes(TABLE)
+    out = bring_in("emotion", str(tmp_path / "mine.csv"), tmp_path / "raw" / "emotion.csv")
+    assert out.read_bytes() == TABLE
+
+
+def test_a_download_survives_passing_failures(tmp_path: Path, serve: functools.partial[str]) -> None:
+    failures = [503, 502]
+    out = bring_in("emotion", serve(failures), tmp_path / "emotion.csv")
+    assert out.read_bytes() == TABLE
+    assert failures == []
+
+
+@pytest.mark.parametrize(("failures", "cut"), [([404], False), ([], True)])
+def test_a_download_that_fails_leaves_nothing(
+    tmp_path: Path, serve: functools.partial[str], failures: list[int], cut: bool
+) -> None:
+    with pytest.raises(InputError, match="could not be downloaded"):
+        bring_in("emotion", serve(failures, cut), tmp_path / "emotion.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_of_the_other_head_is_refused_before_it_replaces_anything(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_bytes(TABLE)
+    out = tmp_path / "keypoints.csv"
+    out.write_text("what was there")
+    with pytest.raises(InputError, match=r"no column left_eye_center_x, .* and 27 more; found emotion, pixels"):
+        bring_in("keypoints", str(tmp_path / "mine.csv"), out)
+    assert out.read_text() == "what was there"
+
+
+def test_an_error_while_writing_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+
+    def interrupted() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

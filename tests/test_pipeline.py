@@ -1,0 +1,210 @@
+"""The whole way on a small project: `dvc repro` without a server, then what users do to it. Tests run in order."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from faces.labels import COORDINATES, LABEL_SETS
+from tasks.files import sha256
+from tasks.prepared import load_part
+from tests.conftest import Run, commit, copy_project, runner, set_params
+
+SMALL = {
+    "sample__keypoints_rows": 150,
+    "sample__emotion_rows": 250,
+    "validate__max_quarantined": 0.3,
+    "train__keypoints__widths": [8, 8, 8],
+    "train__emotion__widths": [8, 8, 8],
+    "train__keypoints__epochs": 2,
+    "train__emotion__epochs": 2,
+    "gate__keypoints__max_nme": 9.0,
+    "gate__keypoints__max_share_of_baseline": 99.0,
+    "gate__emotion__min_accuracy": 0.0,
+    "gate__emotion__min_macro_f1": 0.0,
+    "gate__emotion__min_share_of_gap": -9.0,
+}
+STAGES = [
+    *("sample", "ingest", "validate", "prepare@keypoints", "prepare@emotion", "train@keypoints", "train@emotion"),
+    *("evaluate@keypoints", "evaluate@emotion", "gate", "score"),
+]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = copy_project(tmp_path_factory.mktemp("pipeline") / "project")
+    set_params(project, **SMALL)
+    return project
+
+
+@pytest.fixture(scope="module")
+def dvc(small: Path) -> Run:
+    run = runner(small)
+    return lambda *command, **options: run("dvc", *command, **options)
+
+
+def stages_run(output: str) -> list[str]:
+    return re.findall(r"Running stage '(.+)'", output)
+
+
+@pytest.fixture(scope="module")
+def first(small: Path, dvc: Run) -> str:
+    """Output of the first `dvc repro`, no API configured."""
+    done = dvc("repro")
+    return done.stdout + done.stderr
+
+
+def test_every_stage_runs_without_a_server(small: Path, first: str) -> None:
+    assert sorted(stages_run(first)) == sorted(STAGES)
+    assert first.count("no Prefect API is configured: running as plain functions") == len(STAGES)
+    assert "Traceback" not in first
+
+
+def test_predictions_are_one_row_a_face(small: Path, first: str) -> None:
+    faces = load_part(small / "data/prepared/emotion/test.npz")
+    table = pd.read_parquet(small / "data/scored/predictions.parquet")
+    classes = LABEL_SETS["course"]
+    assert table["row"].tolist() == faces.rows.tolist()
+    assert set(table["emotion"]) <= set(classes)
+    probabilities = table[[f"probability_{name}" for name in classes]]
+    assert probabilities.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-4)
+    assert (probabilities.max(axis=1) == table["confidence"]).all()
+    assert table[list(COORDINATES)].to_numpy().min() > -0.5
+    assert table[list(COORDINATES)].to_numpy().max() < 47.5
+    assert len(pd.read_csv(small / "data/scored/predictions.csv")) == len(table)
+
+
+def test_no_copy_stands_in_validation_or_test_and_parts_share_no_row(small: Path, first: str) -> None:
+    for head in ("keypoints", "emotion"):
+        folder = small / "data/prepared" / head
+        parts = {name: load_part(folder / f"{name}.npz") for name in ("train", "validation", "test", "augmented")}
+        assert set(parts["augmented"].kinds) == {"mirrored", "brightened"}
+        assert set(parts["augmented"].rows) == set(parts["train"].rows)
+        rows = [set(parts[name].rows.tolist()) for name in ("train", "validation", "test")]
+        assert (
+            sum(map(len, rows)) == len(set.union(*rows)) == len(pd.read_parquet(small / f"data/valid/{head}.parquet"))
+        )
+        assert all(set(parts[name].kinds) == {"original"} for name in ("train", "validation", "test"))
+
+
+def test_the_verdict_names_the_models_by_hash(small: Path, first: str) -> None:
+    verdict = json.loads((small / "reports/verdict.json").read_text())
+    assert verdict["passed"]
+    for model in verdict["models"].values():
+        assert model["sha256"] == sha256(small / model["path"])
+
+
+def test_a_second_repro_skips_everything(first: str, dvc: Run) -> None:
+    done = dvc("repro")
+    assert stages_run(done.stdout) == []
+    assert "Data and pipelines are up to date" in done.stdout
+
+
+def test_dvc_shows_metrics_plots_and_graph(small: Path, first: str, dvc: Run) -> None:
+    metrics = json.loads(dvc("metrics", "show", "--json").stdout)[""]["data"]
+    emotion = metrics["reports/metrics/emotion.json"]["data"]
+    keypoints = metrics["reports/metrics/keypoints.json"]["data"]
+    assert {"accuracy", "macro_f1", "baseline_accuracy", "baseline_pixel_logistic_accuracy"} <= emotion.keys()
+    assert {"nme", "rmse_px", "baseline_nme", "baseline_rmse_px"} <= keypoints.keys()
+    assert "train@emotion" in dvc("dag").stdout
+    dvc("plots", "show")
+    page = (small / "dvc_plots/index.html").read_text()
+    assert all(word in page for word in ("val_loss", "confusion", "predictions.png"))
+
+
+def test_push_and_pull_bring_everything_back(small: Path, first: str, dvc: Run) -> None:
+    dvc("push")
+    before = sha256(small / "models/trained/emotion.keras")
+    for folder in ("models", "data", ".dvc/cache"):
+        shutil.rmtree(small / folder)
+    dvc("pull")
+    assert sha256(small / "models/trained/emotion.keras") == before
+    assert stages_run(dvc("repro").stdout) == []
+
+
+def test_one_head_s_parameter_runs_one_lane(small: Path, first: str, dvc: Run) -> None:
+    set_params(small, train__emotion__epochs=1)
+    assert stages_run(dvc("repro").stdout) == ["train@emotion", "evaluate@emotion", "gate", "score"]
+
+
+def test_the_same_seed_gives_the_same_bytes(small: Path, first: str, dvc: Run) -> None:
+    before = {head: sha256(small / f"models/trained/{head}.keras") for head in ("keypoints", "emotion")}
+    dvc("repro", "--force", "--single-item", "--no-run-cache", "train@keypoints", "train@emotion")
+    assert {head: sha256(small / f"models/trained/{head}.keras") for head in before} == before
+
+
+def test_a_failing_gate_stops_the_score_and_says_why(small: Path, first: str, dvc: Run) -> None:
+    set_params(small, gate__keypoints__max_nme=1e-6)
+    done = dvc("repro", check=False)
+    assert done.returncode != 0
+    assert stages_run(done.stdout) == ["gate"]
+    assert "FAILED" in done.stdout
+    assert re.search(r"keypoints: nme is 0\.\d+, must be at most 1e-06", done.stderr)
+    assert not json.loads((small / "reports/verdict.json").read_text())["passed"]
+    direct = runner(small)("python", "-m", "flows.score", check=False)
+    assert direct.returncode == 1
+    assert "the gate did not let these networks pass" in direct.stderr
+    set_params(small, gate__keypoints__max_nme=SMALL["gate__keypoints__max_nme"])
+    dvc("repro")
+
+
+def test_a_model_that_the_verdict_does_not_name_is_not_used(small: Path, first: str, dvc: Run) -> None:
+    model = small / "models/trained/emotion.keras"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.unlink()
+    model.write_bytes(content)
+    done = runner(small)("python", "-m", "flows.score", check=False)
+    assert done.returncode == 1
+    assert "models/trained/emotion.keras: not the network that reports/verdict.json is about" in done.stderr
+    dvc("checkout", "--force")
+    runner(small)("python", "-m", "flows.score")
+
+
+def test_what_a_failed_stage_had_before_comes_back(small: Path, first: str, dvc: Run) -> None:
+    before = sha256(small / "data/valid/emotion.parquet")
+    set_params(small, validate__max_quarantined=0.0)
+    done = dvc("repro", check=False)
+    assert done.returncode != 0
+    assert "over validate.max_quarantined (0.0%)" in done.stderr
+    assert "brought back by `dvc checkout`" in done.stderr
+    assert not (small / "data/valid/emotion.parquet").exists()
+    set_params(small, validate__max_quarantined=SMALL["validate__max_quarantined"])
+    dvc("checkout", "--force")
+    assert sha256(small / "data/valid/emotion.parquet") == before
+    assert stages_run(dvc("repro").stdout) == []
+
+
+def test_changed_bytes_of_a_source_run_what_depends_on_it(small: Path, first: str, dvc: Run) -> None:
+    mine = small / "mine.csv"
+    shutil.copyfile(small / "data/sample/emotion.csv", mine)
+    set_params(small, ingest__emotion="mine.csv")
+    assert stages_run(dvc("repro").stdout) == ["ingest"]
+    lines = mine.read_text().splitlines(keepends=True)
+    mine.write_text("".join(lines[:-1]))
+    assert stages_run(dvc("repro", "prepare@emotion", "prepare@keypoints").stdout) == [
+        "ingest",
+        "validate",
+        "prepare@emotion",
+    ]
+    set_params(small, ingest__emotion="data/sample/emotion.csv")
+    dvc("repro")
+
+
+def test_an_experiment_changes_one_setting(small: Path, first: str, dvc: Run) -> None:
+    commit(small, "outcome of the first runs")
+    done = dvc("exp", "run", "-S", "score.faces_drawn=4")
+    assert stages_run(done.stdout) == ["score"]
+    assert "reports/metrics/emotion.json" in dvc("metrics", "diff", "HEAD~1", "--all", "--json").stdout
+
+
+def test_a_score_input_of_one_s_own(small: Path, first: str, dvc: Run) -> None:
+    set_params(small, score__input="data/sample/keypoints.csv")
+    assert stages_run(dvc("repro").stdout) == ["score"]
+    table = pd.read_parquet(small / "data/scored/predictions.parquet")
+    assert 100 < len(table) < 150
+    # In the pixels of 96x96 faces, not of the 48x48 that the emotion network sees.
+    assert 40 < table["nose_tip_y"].mean() < 70

@@ -1,0 +1,251 @@
+"""The stage runner: plain functions, top-level runs, child runs; an API that refuses, or that is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.conftest import copy_project, runner
+
+PROBE = '''"""A stage for tests: waits, then writes its output."""
+import os
+import time
+from pathlib import Path
+
+from tasks.files import InputError
+from tasks.orchestration import flow, leave_markdown, leave_table, task
+
+
+@task
+def work(out: Path) -> Path:
+    if "PROBE_BAD" in os.environ:
+        raise InputError("faces.csv, row 3, column pixels: too short; mend it")
+    leave_table("probe", [{"value": float("nan"), "name": "x"}], "A table")
+    Path("begun").touch()
+    while os.environ.get("PROBE_WAIT") and Path("begun").exists():
+        time.sleep(0.05)
+    leave_markdown("probe-text", "# Done", "A text")
+    out.write_text("whole")
+    return out
+
+
+@flow
+def probe() -> None:
+    """A stage for tests."""
+    work(Path("probe.txt"))
+
+
+if __name__ == "__main__":
+    from flows.stage import main
+
+    main(probe)
+'''
+
+
+@pytest.fixture
+def probe(project: Path) -> Path:
+    """A copy of the project with a stage `probe`, which waits, if told to, until the file `begun` is gone."""
+    (project / "flows/probe.py").write_text(PROBE)
+    return project
+
+
+def start(project: Path, **environment: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.probe"],
+        cwd=project,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if "PROBE_WAIT" in environment:
+        wait_for(lambda: (project / "begun").exists() or process.poll() is not None)
+    return process
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def post(address: str, path: str, query: dict | None = None) -> Any:
+    response = requests.post(f"{address}/{path}", json=query or {}, timeout=30)
+    response.raise_for_status()
+    return response.json()
+
+
+def flow_runs(address: str, name: str) -> list[dict]:
+    return post(address, "flow_runs/filter", {"flows": {"name": {"any_": [name]}}, "sort": "START_TIME_DESC"})
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """An API that turns everybody away."""
+
+    def do_POST(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+
+    do_GET = do_POST
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/api"
+    server.shutdown()
+    server.server_close()
+
+
+def test_without_an_api_stages_are_plain_functions_and_prefect_is_not_imported(probe: Path) -> None:
+    code = (
+        "import runpy, sys; runpy.run_module('flows.probe', run_name='__main__'); assert 'prefect' not in sys.modules"
+    )
+    done = runner(probe)("python", "-c", code)
+    assert done.stderr.count("no Prefect API is configured: running as plain functions") == 1
+    assert (probe / "probe.txt").read_text() == "whole"
+
+
+def test_an_api_that_does_not_answer_is_said_and_done_without(probe: Path) -> None:
+    done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert "no Prefect API answers at http://127.0.0.1:9/api" in done.stderr
+    assert (probe / "probe.txt").exists()
+
+
+def test_an_api_that_refuses_us_is_an_error(probe: Path, refusing: str) -> None:
+    done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=refusing, check=False)
+    assert done.returncode == 1
+    assert "refuses us (401)" in done.stderr
+    assert "PREFECT_API_AUTH_STRING" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (probe / "probe.txt").exists()
+
+
+def test_bad_input_is_a_message_not_a_traceback(probe: Path) -> None:
+    done = runner(probe)("python", "-m", "flows.probe", check=False, PROBE_BAD="1")
+    assert done.returncode == 1
+    assert "faces.csv, row 3, column pixels: too short; mend it" in done.stderr
+    assert "dvc checkout" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_misspelt_setting_stops_every_stage(probe: Path) -> None:
+    params = probe / "params.yaml"
+    params.write_text(params.read_text().replace("epochs:", "epohcs:", 1))
+    done = runner(probe)("python", "-m", "flows.probe", check=False)
+    assert done.returncode == 1
+    assert "train.keypoints.epohcs is no setting; did you mean epochs?" in done.stderr
+    assert not (probe / "probe.txt").exists()
+
+
+def test_a_stage_runs_alone_and_an_interrupt_is_said(probe: Path) -> None:
+    first = start(probe, PROBE_WAIT="1")
+    second = runner(probe)("python", "-m", "flows.probe", check=False)
+    assert second.returncode == 1
+    assert "another run of probe is under way" in second.stderr
+    first.send_signal(signal.SIGTERM)
+    output, _ = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "probe was interrupted; nothing half-written is left" in output
+    assert not (probe / "probe.txt").exists()
+    (probe / "begun").unlink()
+    runner(probe)("python", "-m", "flows.probe")
+    assert (probe / "probe.txt").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
+def test_a_stage_dies_with_its_parent(probe: Path) -> None:
+    start_stage = "subprocess.Popen([sys.executable, '-m', 'flows.probe'])"
+    code = f"import subprocess, sys; print({start_stage}.pid, flush=True); input()"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=probe,
+        env={**os.environ, "PROBE_WAIT": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert parent.stdout
+    stage = int(parent.stdout.readline())
+    wait_for(lambda: (probe / "begun").exists())
+    parent.kill()
+    parent.communicate()
+    wait_for(lambda: not Path(f"/proc/{stage}").exists() or "Z (" in Path(f"/proc/{stage}/status").read_text())
+    assert not (probe / "probe.txt").exists()
+
+
+def test_with_an_api_a_stage_is_a_run_with_tasks_and_artifacts(probe: Path, server: str) -> None:
+    runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=server, DVC_STAGE="probe@here")
+    run = flow_runs(server, "probe")[0]
+    assert run["state"]["name"] == "Completed"
+    assert run["name"] == "probe@here"
+    (task_run,) = post(server, "task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
+    assert task_run["name"].startswith("work")
+    artifacts = post(server, "artifacts/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
+    assert {artifact["key"]: artifact["type"] for artifact in artifacts} == {"probe": "table", "probe-text": "markdown"}
+
+
+def test_bad_input_fails_the_run_with_its_message(probe: Path, server: str) -> None:
+    done = runner(probe)("python", "-m", "flows.probe", check=False, PREFECT_API_URL=server, PROBE_BAD="1")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    run = flow_runs(server, "probe")[0]
+    assert run["state"]["type"] == "FAILED"
+    assert run["state"]["message"] == "faces.csv, row 3, column pixels: too short; mend it"
+
+
+def test_a_stage_that_a_task_started_is_its_child(probe: Path, server: str) -> None:
+    code = """
+import os, subprocess, sys
+from prefect import flow, task
+from prefect.context import TaskRunContext
+@task
+def stage():
+    parent = str(TaskRunContext.get().task_run.id)
+    environment = {**os.environ, "FACES_PARENT_TASK_RUN_ID": parent}
+    subprocess.run([sys.executable, "-m", "flows.probe"], check=True, env=environment)
+    return parent
+@flow
+def parents():
+    return stage()
+print("PARENT", parents())
+"""
+    done = runner(probe)("python", "-c", code, PREFECT_API_URL=server)
+    parent = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("PARENT"))
+    child = flow_runs(server, "probe")[0]
+    assert child["parent_task_run_id"] == parent
+    assert child["state"]["name"] == "Completed"
+
+
+def test_losing_the_api_once_begun_is_a_warning(probe: Path, tmp_path: Path) -> None:
+    """The server stops in the middle: the work completes, its output counts, the exit status is 0."""
+    home = runner(copy_project(tmp_path / "home"))
+    env = {"PREFECT_CLIENT_MAX_RETRIES": "0"}
+    del os.environ["PREFECT_API_URL"]
+    try:
+        address = home("python", "-m", "flows.serve", "up").stdout.split()[-1] + "/api"
+        stage = start(probe, PREFECT_API_URL=address, PROBE_WAIT="1", **env)
+        assert home("python", "-m", "flows.serve", "down").stdout.startswith("The Prefect server is stopped")
+    finally:
+        os.environ["PREFECT_API_URL"] = ""
+    (probe / "begun").unlink()
+    output, _ = stage.communicate(timeout=120)
+    assert stage.returncode == 0, output
+    assert "the work is done and counts" in output
+    assert "Traceback" not in output
+    assert (probe / "probe.txt").read_text() == "whole"
