@@ -4,10 +4,6 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export DVC_NO_ANALYTICS = 1
-export DO_NOT_TRACK = 1
-export PREFECT_SERVER_ANALYTICS_ENABLED = false
-export GX_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test acceptance up down status lock format

@@ -1,10 +1,11 @@
 """What can be set: `params.yaml` in a typed, frozen form. Unknown keys are refused, by name and line."""
 
 import difflib
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -17,7 +18,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Address = Annotated[str, Field(min_length=1)]
+
+
+def _path_or_http(address: str) -> str:
+    if "://" in address and not address.startswith(("http://", "https://")):
+        raise ValueError("a path, http:// or https:// is needed")
+    return address
+
+
+Address = Annotated[str, Field(min_length=1), AfterValidator(_path_or_http)]
 
 
 class SettingsError(ValueError):
@@ -92,7 +101,7 @@ class Prepare(Settings):
 
 class Training(Settings):
     seed: Seed
-    widths: Annotated[tuple[Count, ...], Field(min_length=2)]
+    widths: Annotated[tuple[Count, ...], Field(min_length=2, max_length=5)]  # each halves the image
     epochs: Count
     batch_size: Count
     learning_rate: Annotated[float, Field(gt=0)]
@@ -200,11 +209,25 @@ def load(path: Path = PARAMS) -> Params:
 
 
 def missing_sources(params: Params) -> list[str]:
-    """A line for each raw table that `ingest` names, that no stage makes, and that is not there."""
-    lines = []
-    for head in HEADS:
-        source = getattr(params.ingest, head)
-        made_here = source == f"data/sample/{head}.csv"
-        if not made_here and "://" not in source and not Path(source).exists():
-            lines.append(f"{PARAMS}: ingest.{head} = {source!r}: there is no such file; correct the path")
-    return lines
+    """A line for each file that the settings name, that no stage makes, and that is not there."""
+    named = {f"ingest.{head}": getattr(params.ingest, head) for head in HEADS} | {"score.input": params.score.input}
+    return [
+        f"{PARAMS}: {key} = {source!r}: there is no such file; correct the path"
+        for key, source in named.items()
+        if "://" not in source and Path(source).parts[:1] != ("data",) and not Path(source).exists()
+    ]
+
+
+def main() -> None:
+    """`python -m params`: check the settings, and the files that they name, before `dvc repro` reads them."""
+    try:
+        lines = missing_sources(load())
+    except SettingsError as error:
+        sys.exit(str(error))
+    if lines:
+        sys.exit("\n".join(lines))
+    print(f"{PARAMS} is in order.")
+
+
+if __name__ == "__main__":
+    main()

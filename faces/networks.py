@@ -4,6 +4,7 @@ The blocks are the original project's: a convolution block, whose main and short
 two identity blocks. (He et al. 2016, Deep Residual Learning for Image Recognition, bottleneck form.)
 """
 
+import zlib
 from collections.abc import Sequence
 
 import keras
@@ -101,3 +102,17 @@ def keypoints_network(size: int, widths: Sequence[int], dropout: float, mean: fl
     x = layers.Conv2D(len(KEYPOINTS), 1, name="score_maps")(x)
     outputs = SoftArgmax(size // x.shape[1], dtype="float32", name="points")(x)
     return keras.Model(inputs, outputs, name="keypoints")
+
+
+def initialise(network: keras.Model, seed: int) -> None:
+    """Draw every kernel and every dropout's state anew from `seed` and the layer's name alone (Glorot & Bengio 2010).
+
+    `keras.utils.set_random_seed` is not enough: layers take their seeds from Python's global generator, and a thread
+    that draws from it meanwhile, as Prefect's do, changes them.
+    """
+    for layer in network.layers:
+        own_seed = zlib.crc32(f"{seed}:{layer.name}".encode())
+        if isinstance(layer, layers.Conv2D | layers.Dense):
+            layer.kernel.assign(keras.initializers.GlorotUniform(own_seed)(layer.kernel.shape))
+        if isinstance(layer, layers.Dropout) and layer.rate:
+            layer.seed_generator.state.assign([own_seed, 0])

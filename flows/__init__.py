@@ -1,6 +1,26 @@
-"""Flows: when things run. Loaded before any of them, hence before TensorFlow reads what is set here."""
+"""Flows: when things run. Loaded before any of them, hence before the heavy libraries read what is set here."""
 
+import ctypes
 import os
+import signal
+import sys
 
 # TensorFlow's start-up notices about absent GPUs, several lines a stage, hide what a stage says itself.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+for reporting, off in (
+    ("DVC_NO_ANALYTICS", "1"),
+    ("DO_NOT_TRACK", "1"),
+    ("GX_ANALYTICS_ENABLED", "false"),
+    ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
+):
+    os.environ.setdefault(reporting, off)
+
+PR_SET_PDEATHSIG = 1
+
+if sys.platform == "linux" and "DVC_STAGE" in os.environ:
+    # Have the kernel end a stage when DVC ends: else a killed `dvc` leaves a training beside the next one. Here, since
+    # imports take seconds; DVC may have ended before the request, and then no signal comes.
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit("DVC ended before its stage began")

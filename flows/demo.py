@@ -12,12 +12,6 @@ from rich.table import Table
 import params
 from flows import serve
 
-ENVIRONMENT = {
-    "DVC_NO_ANALYTICS": "1",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "GX_ANALYTICS_ENABLED": "false",
-}
 SHOWN = {
     "keypoints": [
         ("NME", "nme", "baseline_nme", "mean face"),
@@ -34,7 +28,7 @@ SHOWN = {
 def repro() -> int:
     """Run `dvc repro` with the environment's own programs first on the path; its exit status."""
     binaries = str(Path(sys.executable).parent)
-    environment = {**os.environ, **ENVIRONMENT, "PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")])}
+    environment = {**os.environ, "PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")])}
     return subprocess.run([str(Path(binaries) / "dvc"), "repro"], env=environment, check=False).returncode
 
 
@@ -61,17 +55,13 @@ def summary(console: Console, address: str | None) -> None:
     console.print("Pictures     reports/score/predictions.png; more in reports/*/")
     console.print("Bad rows     data/quarantine/*.csv; what was judged: reports/validation/")
     if address:
-        console.print(f"Runs         {address.removesuffix('/api')}/runs (`make down` stops it)")
+        stop = " (`make down` stops the server)" if serve.is_ours(address) else ""
+        console.print(f"Runs         {address.removesuffix('/api')}/runs{stop}")
 
 
 def main() -> None:
     console = Console(highlight=False)
-    try:
-        settings = params.load()
-    except params.SettingsError as error:
-        sys.exit(str(error))
-    if lines := params.missing_sources(settings):
-        sys.exit("\n".join(lines))
+    params.main()
     console.print("Starting the project's Prefect server, unless one answers ...")
     address = serve.up()
     if not address:

@@ -5,6 +5,7 @@ folder reads, names its address while it runs. Both are git-ignored.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -12,11 +13,13 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import psutil
 import requests
+
+from tasks.files import replacing
+from tasks.orchestration import configured_url
 
 HOME = Path(".prefect")
 RECORD = HOME / "server.json"
@@ -24,55 +27,56 @@ CLIENT = Path("prefect.toml")
 HOST = "127.0.0.1"
 FIRST_PORT = 4200
 START_SECONDS = 180
-
-
-def configured_address() -> str | None:
-    """The API's address as the environment, or else `prefect.toml`, gives it; None where neither does."""
-    if "PREFECT_API_URL" in os.environ:
-        return os.environ["PREFECT_API_URL"] or None
-    if CLIENT.exists():
-        return tomllib.loads(CLIENT.read_text()).get("api", {}).get("url")
-    return None
+SAME_START_SECONDS = 5
 
 
 def _healthy(address: str) -> bool:
     try:
-        return requests.get(f"{address}/health", timeout=3).ok
+        return requests.get(f"{address}/health", timeout=3).status_code < 500
     except requests.RequestException:
         return False
 
 
+def _record() -> dict:
+    """What `up` wrote of the server that it started; empty where there is none, or it cannot be read."""
+    try:
+        return json.loads(RECORD.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
 def _server() -> psutil.Process | None:
     """The process that `up` started, if it still lives; a process that took over its number is not it."""
-    if not RECORD.exists():
-        return None
-    record = json.loads(RECORD.read_text())
     try:
-        process = psutil.Process(record["pid"])
-        return process if process.create_time() == record["started"] and process.is_running() else None
-    except psutil.NoSuchProcess:
+        process = psutil.Process(_record()["pid"])
+        # Not to the tick: the clock that start times are told by may be set.
+        same = abs(process.create_time() - _record()["started"]) < SAME_START_SECONDS
+        return process if same and process.is_running() else None
+    except (KeyError, psutil.NoSuchProcess):
         return None
+
+
+def _client_is_ours() -> bool:
+    return CLIENT.exists() and CLIENT.read_text() == _client_text(_record().get("address", ""))
+
+
+def _client_text(address: str) -> str:
+    return f'# Written by `make demo` and `make up`, removed by `make down`.\n[api]\nurl = "{address}"\n'
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        for port in (*range(FIRST_PORT, FIRST_PORT + 20), 0):
-            try:
-                probe.bind((HOST, port))
-                return probe.getsockname()[1]
-            except OSError:
-                continue
+    for port in (*range(FIRST_PORT, FIRST_PORT + 20), 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            # As the server itself does: a port that was left a moment ago is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return probe.getsockname()[1]
     raise OSError(f"no free port on {HOST}")
 
 
-def _start(port: int) -> psutil.Process:
+def _start(port: int, address: str) -> psutil.Process:
     HOME.mkdir(exist_ok=True)
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(HOME.resolve()),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-    }
+    environment = {**os.environ, "PREFECT_HOME": str(HOME.resolve())}
     environment.pop("PREFECT_API_URL", None)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
     with (HOME / "server.log").open("ab") as log:
@@ -81,28 +85,28 @@ def _start(port: int) -> psutil.Process:
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     process = psutil.Process(server.pid)
-    RECORD.write_text(json.dumps({"pid": process.pid, "started": process.create_time()}))
+    with replacing(RECORD) as temporary:
+        temporary.write_text(json.dumps({"pid": process.pid, "started": process.create_time(), "address": address}))
     return process
 
 
 def up() -> str | None:
     """The address of an API that answers: the configured one, or a server started now; None where none can be."""
-    address = configured_address()
+    address = configured_url()
     if address and _healthy(address):
         return address
     # An address, or none, that somebody else configured is theirs: it is not replaced by a server of ours.
-    if "PREFECT_API_URL" in os.environ or (CLIENT.exists() and not RECORD.exists()):
+    theirs = CLIENT.exists() and not _client_is_ours()
+    if "PREFECT_API_URL" in os.environ or theirs or (address and not CLIENT.exists()):
         return None
     down()
     port = _free_port()
     address = f"http://{HOST}:{port}/api"
-    process = _start(port)
+    process = _start(port, address)
     deadline = time.monotonic() + START_SECONDS
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
         if _healthy(address):
-            CLIENT.write_text(
-                f'# Written by `make demo` and `make up`, removed by `make down`.\n[api]\nurl = "{address}"\n'
-            )
+            CLIENT.write_text(_client_text(address))
             return address
         time.sleep(0.5)
     down()
@@ -113,14 +117,20 @@ def down() -> bool:
     """Stop the server that `up` started, and nothing else; whether there was one."""
     process = _server()
     if process:
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         _, alive = psutil.wait_procs([process], timeout=20)
         if alive:
             os.killpg(process.pid, signal.SIGKILL)
-    if RECORD.exists():
-        RECORD.unlink()
-        CLIENT.unlink(missing_ok=True)
+    if _client_is_ours():
+        CLIENT.unlink()
+    RECORD.unlink(missing_ok=True)
     return process is not None
+
+
+def is_ours(address: str) -> bool:
+    """Whether the API at this address is the server that `up` started."""
+    return _server() is not None and _record().get("address") == address
 
 
 def main() -> None:
@@ -130,7 +140,7 @@ def main() -> None:
     if action == "down":
         print("The Prefect server is stopped." if down() else "There was no Prefect server of this project to stop.")
         return
-    address = up() if action == "up" else configured_address()
+    address = up() if action == "up" else configured_url()
     if not address or not _healthy(address):
         sys.exit(f"No Prefect API answers; the server's log is {HOME / 'server.log'}.")
     print(f"Prefect: {address.removesuffix('/api')}")

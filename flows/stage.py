@@ -1,7 +1,6 @@
 """Runs one stage from the command line: `python -m flows.STAGE [HEAD]`, the commands of `dvc.yaml`."""
 
 import argparse
-import ctypes
 import fcntl
 import inspect
 import logging
@@ -18,7 +17,10 @@ from tasks import orchestration
 from tasks.files import InputError
 
 LOCKS = Path(".dvc/tmp/stages")
-PR_SET_PDEATHSIG = 1
+RESTORE = (
+    "What this stage had made before comes back with `dvc checkout --force`, which also removes what it wrote now; "
+    "`dvc repro` goes on from here."
+)
 
 
 def _arguments(flow: Callable[..., object]) -> dict[str, object]:
@@ -26,12 +28,6 @@ def _arguments(flow: Callable[..., object]) -> dict[str, object]:
     if "head" in inspect.signature(flow).parameters:
         parser.add_argument("head", choices=params.HEADS)
     return vars(parser.parse_args())
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process when DVC ends: else a killed `dvc` leaves a training beside the next one."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
@@ -56,9 +52,7 @@ def main(flow: Callable[..., object]) -> None:
     orchestration.terminal.setLevel(logging.INFO)
     arguments = _arguments(flow)
     name = os.environ.get("DVC_STAGE") or "@".join([flow.__name__, *map(str, arguments.values())])
-    _die_with_parent()
     signal.signal(signal.SIGTERM, _terminated)
-    restore = "What this stage had made before is brought back by `dvc checkout`; `dvc repro` goes on from here."
     try:
         if orchestration.api.refused:
             raise InputError(orchestration.api.note)
@@ -67,7 +61,10 @@ def main(flow: Callable[..., object]) -> None:
         with _alone(name):
             orchestration.run(flow, arguments)
     except (InputError, params.SettingsError) as error:
-        sys.exit(f"\n{name} cannot be done:\n{error}\n{restore}")
+        sys.exit(f"\n{name} cannot be done:\n{error}\n{RESTORE}")
     except KeyboardInterrupt:
-        print(f"\n{name} was interrupted; nothing half-written is left. {restore}", file=sys.stderr)
+        print(f"\n{name} was interrupted; no half-written file is left. {RESTORE}", file=sys.stderr)
         sys.exit(130)
+    except Exception:
+        print(f"\n{name} failed. {RESTORE}", file=sys.stderr)
+        raise

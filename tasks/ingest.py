@@ -11,6 +11,8 @@ from tasks.files import InputError, replacing, sha256
 from tasks.orchestration import leave_table, log, task
 from tasks.tables import columns
 
+ATTEMPTS = 3
+# Of one request; a transfer that breaks off is begun again, ATTEMPTS times.
 RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",))
 TIMEOUT_SECONDS = (10, 60)
 
@@ -22,26 +24,34 @@ def bring_in(head: str, source: str, out: Path) -> Path:
     with replacing(out) as temporary:
         if source.startswith(("http://", "https://")):
             _download(source, temporary)
+            columns(temporary, head, shown=source)
         else:
             columns(Path(source), head)
             shutil.copyfile(source, temporary)
-        columns(temporary, head)
     return out
 
 
 def _download(address: str, out: Path) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _transfer(address, out)
+            return
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, requests.Timeout) as error:
+            log(f"{address}: attempt {attempt} of {ATTEMPTS} broke off ({error})")
+            reason = error
+        except requests.RequestException as error:
+            raise InputError(f"{address}: could not be downloaded ({error}); correct the address") from None
+    raise InputError(f"{address}: could not be downloaded ({reason}); try later")
+
+
+def _transfer(address: str, out: Path) -> None:
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(max_retries=RETRIES))
         session.mount("https://", HTTPAdapter(max_retries=RETRIES))
-        try:
-            with session.get(address, stream=True, timeout=TIMEOUT_SECONDS) as response, out.open("wb") as handle:
-                response.raise_for_status()
-                for block in response.iter_content(1 << 20):
-                    handle.write(block)
-        except requests.RequestException as error:
-            raise InputError(
-                f"{address}: could not be downloaded ({error}); correct the address or try later"
-            ) from None
+        with session.get(address, stream=True, timeout=TIMEOUT_SECONDS) as response, out.open("wb") as handle:
+            response.raise_for_status()
+            for block in response.iter_content(1 << 20):
+                handle.write(block)
 
 
 @task

@@ -3,6 +3,7 @@
 import re
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import keras
 
@@ -15,7 +16,8 @@ SHARED_OBJECT = re.compile(rb'(?<="shared_object_id": )\d+')
 
 def save_network(network: keras.Model, path: Path) -> None:
     """Equal networks give equal bytes, so that DVC sees them as equal; what Keras writes differs with every run."""
-    with replacing(path) as final, replacing(path.with_name(f"keras-{path.name}")) as as_keras_saves:
+    with TemporaryDirectory() as folder, replacing(path) as final:
+        as_keras_saves = Path(folder) / path.name
         # A model of the same layers that was never compiled: no optimizer, twice the size of the weights, in the file.
         keras.Model(network.inputs, network.outputs, name=network.name).save(as_keras_saves)
         with zipfile.ZipFile(as_keras_saves) as source, zipfile.ZipFile(final, "w") as target:

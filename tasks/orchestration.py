@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tasks.files import InputError
@@ -27,6 +28,8 @@ R = TypeVar("R")
 
 PARENT_TASK_RUN = "FACES_PARENT_TASK_RUN_ID"
 """Environment variable by which a pipeline's task names itself to the stage that it starts."""
+
+PROBE_SECONDS = 10
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 terminal = logging.getLogger("faces")
@@ -49,23 +52,26 @@ def _may_be_configured() -> bool:
     return any(path.exists() for path in (Path("prefect.toml"), Path(".env"), home / "profiles.toml"))
 
 
-def _decide() -> Api:
-    nothing = Api(None, "no Prefect API is configured: running as plain functions, nothing is recorded")
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
+def configured_url() -> str | None:
+    """The API's address as the environment, `.env`, `prefect.toml` or a profile of Prefect's gives it, or None."""
     if not _may_be_configured():
-        return nothing
-    import httpx
-    from prefect.client.orchestration import get_client
+        return None
     from prefect.settings import get_current_settings
 
-    url = get_current_settings().api.url
+    return get_current_settings().api.url
+
+
+def _decide() -> Api:
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
+    url = configured_url()
     if not url:
-        return nothing
+        return Api(None, "no Prefect API is configured: running as plain functions, nothing is recorded")
+    import httpx
+    from prefect.client.orchestration import get_client
+
     try:
-        with get_client(sync_client=True) as client:
+        with get_client(sync_client=True, httpx_settings={"timeout": PROBE_SECONDS}) as client:
             client.read_flows(limit=1)
     except httpx.HTTPStatusError as error:
         code = error.response.status_code
@@ -73,7 +79,7 @@ def _decide() -> Api:
             remedy = "set PREFECT_API_AUTH_STRING (or PREFECT_API_KEY) to what the server expects"
             return Api(None, f"the Prefect API at {url} refuses us ({code}): {remedy}", refused=True)
         return Api(None, f"the Prefect API at {url} answers {code}: running as plain functions, nothing is recorded")
-    except (httpx.HTTPError, OSError, RuntimeError) as error:
+    except (httpx.HTTPError, OSError, RuntimeError, ValueError) as error:
         why = f"{type(error).__name__}: {error}"
         return Api(None, f"no Prefect API answers at {url} ({why}): running as plain functions, nothing is recorded")
     return Api(url, f"recorded by the Prefect API at {url}")
@@ -86,8 +92,11 @@ ended: dict[str, InputError | None] = {}
 """Flows of this process whose work has ended, with the error that ended it or None: known even if the API is lost."""
 
 
-def _stating(function: Callable[P, R]) -> Callable[P, R]:
-    """Bad input as a Failed state with its message: an exception would fill the run's log with a traceback."""
+def _stating(function: Callable[P, R], note: Callable[[InputError | None], None]) -> Callable[P, R]:
+    """Bad input as a Failed state with its message: an exception would fill the run's log with a traceback.
+
+    `note` hears how the function ended.
+    """
     from prefect.states import Failed
 
     @functools.wraps(function)
@@ -95,9 +104,9 @@ def _stating(function: Callable[P, R]) -> Callable[P, R]:
         try:
             result = function(*args, **kwargs)
         except InputError as error:
-            ended[function.__name__] = error
+            note(error)
             return Failed(message=str(error))  # type: ignore[return-value]
-        ended[function.__name__] = None
+        note(None)
         return result
 
     return stating
@@ -112,7 +121,9 @@ def task(function: Callable[P, R]) -> Callable[P, R]:
     from prefect.cache_policies import NO_CACHE
 
     name = function.__name__.replace("_", " ")
-    recorded = prefect_task(name=name, cache_policy=NO_CACHE, persist_result=False)(_stating(function))
+    recorded = prefect_task(name=name, cache_policy=NO_CACHE, persist_result=False)(
+        _stating(function, lambda error: None)
+    )
 
     @functools.wraps(function)
     def raising(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -131,7 +142,9 @@ def flow(function: Callable[P, R]) -> Callable[P, R]:
     from prefect import flow as prefect_flow
 
     run_name = os.environ.get("DVC_STAGE", function.__name__)
-    return prefect_flow(flow_run_name=run_name, persist_result=False)(_stating(function))
+    return prefect_flow(flow_run_name=run_name, persist_result=False)(
+        _stating(function, functools.partial(ended.__setitem__, function.__name__))
+    )
 
 
 class _WithoutLostApi(logging.Filter):
@@ -218,8 +231,8 @@ def leave_table(key: str, rows: Sequence[Mapping[str, object]], description: str
     for name in plain[0] if plain else ["nothing"]:
         table.add_column(name)
     for row in plain:
-        table.add_row(*map(str, row.values()))
-    console.print(f"\n{description}", table)
+        table.add_row(*(escape(str(value)) for value in row.values()))
+    console.print(f"\n{escape(description)}", table)
     if api.url:
         from prefect.artifacts import create_table_artifact
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -57,5 +58,5 @@ def load_part(path: Path) -> Part:
             return Part(**{name: arrays[name] for name in Part.__dataclass_fields__})
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; `dvc repro` makes it") from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"{path}: not a file of prepared faces ({error}); `dvc repro` makes one") from None

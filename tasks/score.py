@@ -17,7 +17,7 @@ from tasks.files import InputError, replacing, sha256
 from tasks.models import load_network
 from tasks.orchestration import Progress, leave_picture, leave_table, log, task
 from tasks.prepared import load_part
-from tasks.tables import PIXELS, columns, read_raw
+from tasks.tables import PIXELS, header, read_raw
 
 BATCH = 512
 
@@ -117,11 +117,8 @@ def _from_table(source: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _layout(source: Path) -> str:
     """Which raw layout a CSV has, told by its pixel column."""
-    if not source.is_file():
-        raise InputError(f"{source}: there is no such file; correct score.input in params.yaml")
-    names = [str(name).strip() for name in pd.read_csv(source, nrows=0).columns]
+    names = header(source)
     for head, column in PIXELS.items():
         if column in names:
             return head
-    columns(source, "emotion")
-    raise InputError(f"{source}: neither layout's pixel column")
+    raise InputError(f"{source}, header: neither a column pixels (emotion) nor Image (key points); rename it")

@@ -97,11 +97,12 @@ def run_suite(name: str, expectations: list, facts: pd.DataFrame, docs: Path) ->
 
 
 def _finding(result) -> dict:
-    if result.exception_info.get("raised_exception"):
-        raise RuntimeError(f"Great Expectations could not judge {result.expectation_config}: {result.exception_info}")
     # With values excluded, the index comes as one dict of columns: [{"row": [3, 17, ...]}].
     failing = [row for index in result.result.get("unexpected_index_list") or [] for row in index["row"]]
     config = result.expectation_config
+    if not result.success and not failing and "observed_value" not in result.result:
+        # A metric that raised: the rule did not run, and no row may pass for that.
+        raise RuntimeError(f"Great Expectations could not judge {config}: {result.exception_info}")
     return {
         "reason": config.meta["reason"],
         "severity": str(getattr(config.severity, "value", config.severity)),

@@ -1,6 +1,7 @@
 """Trains one head's network and keeps its best epoch."""
 
 import json
+import math
 from pathlib import Path
 
 import keras
@@ -8,10 +9,10 @@ import pandas as pd
 
 from faces.learning_curve import learning_figure
 from faces.losses import masked_smooth_l1
-from faces.networks import emotion_network, keypoints_network
+from faces.networks import emotion_network, initialise, keypoints_network
 from faces.training import Epoch, fit_network
 from params import Training
-from tasks.files import replacing
+from tasks.files import InputError, replacing
 from tasks.models import save_network
 from tasks.orchestration import Progress, leave_markdown, leave_picture, log, task
 from tasks.prepared import Part, joined, load_part
@@ -24,12 +25,15 @@ def fit_head(head: str, prepared: Path, settings: Training, model: Path, curve: 
     train = joined([load_part(prepared / "train.npz"), load_part(prepared / "augmented.npz")])
     validation = load_part(prepared / "validation.npz")
     network = _build(head, train, settings, json.loads((prepared / "normalisation.json").read_text()))
+    initialise(network, settings.seed)
     log(f"{head}: {network.count_params():,} parameters, {len(train)} faces to train on, {len(validation)} to judge by")
     leave_markdown(f"network-{head}", f"```\n{_summary(network)}\n```", f"{head}: the network, layer by layer")
     progress = Progress(f"training-{head}", f"{head}: epochs trained")
     epochs: list[Epoch] = []
 
     def tell(epoch: Epoch) -> None:
+        if not math.isfinite(epoch.metrics["val_loss"]):
+            raise InputError(f"{head}: training diverged in epoch {epoch.number}; lower train.{head}.learning_rate")
         epochs.append(epoch)
         progress.update(epoch.number / epoch.of)
         log(f"{head}: {_line(epoch)}")

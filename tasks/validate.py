@@ -91,9 +91,10 @@ def _refuse_too_many(raw: Path, rows: int, reasons: dict[int, list[str]], allowe
     top = Counter(reason for each in reasons.values() for reason in each).most_common(3)
     first = {reason: next(row for row, each in reasons.items() if reason in each) for reason, _ in top}
     listed = "\n".join(f"  {count} rows, first row {first[reason]}: {reason}" for reason, count in top)
+    remedy = "" if len(reasons) == rows else ", or raise validate.max_quarantined"
     raise InputError(
-        f"{raw}: {len(reasons)} of {rows} rows ({share:.1%}) are bad, over validate.max_quarantined "
-        f"({allowed:.1%}):\n{listed}\nMend them (they stand in {quarantine}), or raise validate.max_quarantined."
+        f"{raw}: {len(reasons)} of {rows} rows ({share:.1%}) are bad; validate.max_quarantined allows {allowed:.1%}, "
+        f"and never all:\n{listed}\nMend them (they stand in {quarantine}){remedy}."
     )
 
 

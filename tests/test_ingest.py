@@ -1,6 +1,7 @@
 """Raw tables come in whole or not at all, from a path or over http."""
 
 import functools
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,17 +16,17 @@ TABLE = b"emotion,pixels\n3,1 2\n"
 
 
 class Flaky(BaseHTTPRequestHandler):
-    """Answers 503 as often as `failures` says, then the table; `cut` promises more bytes than it sends."""
+    """Answers as `failures` say, then with the table; where `cut` says so, it promises more than it sends."""
 
     failures: list[int]
-    cut: bool
+    cut: list[bool]
 
     def do_GET(self) -> None:
         if self.failures:
             self.send_error(self.failures.pop())
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(TABLE) + (100 if self.cut else 0)))
+        self.send_header("Content-Length", str(len(TABLE) + (100 if self.cut and self.cut.pop() else 0)))
         self.end_headers()
         self.wfile.write(TABLE)
 
@@ -37,8 +38,8 @@ class Flaky(BaseHTTPRequestHandler):
 def serve() -> Iterator[functools.partial[str]]:
     servers = []
 
-    def start(failures: list[int], cut: bool = False) -> str:
-        handler = type("Handler", (Flaky,), {"failures": failures, "cut": cut})
+    def start(failures: list[int], cut: list[bool] | None = None) -> str:
+        handler = type("Handler", (Flaky,), {"failures": failures, "cut": cut or []})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
@@ -63,9 +64,22 @@ def test_a_download_survives_passing_failures(tmp_path: Path, serve: functools.p
     assert failures == []
 
 
-@pytest.mark.parametrize(("failures", "cut"), [([404], False), ([], True)])
+def test_a_download_that_breaks_off_is_begun_again(tmp_path: Path, serve: functools.partial[str]) -> None:
+    out = bring_in("emotion", serve([], cut=[True]), tmp_path / "emotion.csv")
+    assert out.read_bytes() == TABLE
+
+
+def test_a_downloaded_table_of_the_other_head_is_named_by_its_address(
+    tmp_path: Path, serve: functools.partial[str]
+) -> None:
+    address = serve([])
+    with pytest.raises(InputError, match=rf"^{re.escape(address)}, header: no column"):
+        bring_in("keypoints", address, tmp_path / "keypoints.csv")
+
+
+@pytest.mark.parametrize(("failures", "cut"), [([404], []), ([], [True] * 9)])
 def test_a_download_that_fails_leaves_nothing(
-    tmp_path: Path, serve: functools.partial[str], failures: list[int], cut: bool
+    tmp_path: Path, serve: functools.partial[str], failures: list[int], cut: list[bool]
 ) -> None:
     with pytest.raises(InputError, match="could not be downloaded"):
         bring_in("emotion", serve(failures, cut), tmp_path / "emotion.csv")

@@ -1,5 +1,6 @@
 """Networks are named, saved and read back whole; their loss bears missing points; they learn eight faces by heart."""
 
+import random
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from faces.labels import KEYPOINTS, LABEL_SETS
 from faces.losses import masked_smooth_l1
-from faces.networks import SoftArgmax, emotion_network, keypoints_network
+from faces.networks import SoftArgmax, emotion_network, initialise, keypoints_network
 from faces.normalise import pixel_statistics
 from faces.sample.faces import draw_faces
 from faces.sample.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
@@ -240,6 +241,23 @@ def weights_after(head: str, seed: int, epochs: int) -> list[np.ndarray]:
             tell=lambda epoch: None,
         )
     return network.get_weights()
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_initial_weights_come_from_seed_and_layer_name_alone(head: str) -> None:
+    """Another thread that draws from Python's generator meanwhile must not change them."""
+
+    def initial(seed: int, drawn_by_others: int) -> list[np.ndarray]:
+        keras.utils.set_random_seed(1)
+        for _ in range(drawn_by_others):
+            random.random()
+        network = tiny_network(head, dropout=0.5)
+        initialise(network, seed)
+        return network.get_weights()
+
+    for one, other in zip(initial(3, 0), initial(3, 5), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any((one != other).any() for one, other in zip(initial(3, 0), initial(4, 0), strict=True))
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -36,6 +36,8 @@ def test_the_project_s_own_settings_are_valid_and_frozen() -> None:
         ("dropout: 0.0", "dropout: 1.0", "train.keypoints.dropout = 1.0"),
         ("learning_rate: 2.0e-3", "learning_rate: .nan", "train.keypoints.learning_rate"),
         ("sample:", "sample: [", "not valid YAML"),
+        ("widths: [16, 16, 32]", "widths: [8, 8, 8, 8, 8, 8]", "train.keypoints.widths"),
+        ("emotion: data/sample/emotion.csv", "emotion: s3://faces/e.csv", "a path, http:// or https:// is needed"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -90,6 +90,10 @@ def test_no_copy_stands_in_validation_or_test_and_parts_share_no_row(small: Path
         assert all(set(parts[name].kinds) == {"original"} for name in ("train", "validation", "test"))
 
 
+def test_nothing_lies_beside_the_models(small: Path, first: str) -> None:
+    assert {path.name for path in (small / "models/trained").glob("*")} == {"emotion.keras", "keypoints.keras"}
+
+
 def test_the_verdict_names_the_models_by_hash(small: Path, first: str) -> None:
     verdict = json.loads((small / "reports/verdict.json").read_text())
     assert verdict["passed"]
@@ -169,11 +173,12 @@ def test_what_a_failed_stage_had_before_comes_back(small: Path, first: str, dvc:
     set_params(small, validate__max_quarantined=0.0)
     done = dvc("repro", check=False)
     assert done.returncode != 0
-    assert "over validate.max_quarantined (0.0%)" in done.stderr
-    assert "brought back by `dvc checkout`" in done.stderr
+    assert "validate.max_quarantined allows 0.0%" in done.stderr
     assert not (small / "data/valid/emotion.parquet").exists()
     set_params(small, validate__max_quarantined=SMALL["validate__max_quarantined"])
-    dvc("checkout", "--force")
+    remedy = re.search(r"comes back with `dvc (.+?)`", done.stderr)
+    assert remedy
+    dvc(*remedy[1].split())
     assert sha256(small / "data/valid/emotion.parquet") == before
     assert stages_run(dvc("repro").stdout) == []
 
@@ -199,6 +204,22 @@ def test_an_experiment_changes_one_setting(small: Path, first: str, dvc: Run) ->
     done = dvc("exp", "run", "-S", "score.faces_drawn=4")
     assert stages_run(done.stdout) == ["score"]
     assert "reports/metrics/emotion.json" in dvc("metrics", "diff", "HEAD~1", "--all", "--json").stdout
+
+
+def test_a_bad_score_input_is_named(small: Path, first: str) -> None:
+    run = runner(small)
+    for name, content, message in (
+        ("empty.csv", b"", "the file is empty"),
+        ("other.csv", b"a,b\n1,2\n", "neither a column pixels"),
+        ("short.npz", b"PK\x03\x04", "not a file of prepared faces"),
+    ):
+        (small / name).write_bytes(content)
+        set_params(small, score__input=name)
+        done = run("python", "-m", "flows.score", check=False)
+        assert done.returncode == 1
+        assert f"{name}" in done.stderr
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_score_input_of_one_s_own(small: Path, first: str, dvc: Run) -> None:

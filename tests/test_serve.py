@@ -29,7 +29,7 @@ def stranger() -> Iterator[psutil.Process]:
 
 def record(pid: int, started: float) -> None:
     serve.HOME.mkdir()
-    serve.RECORD.write_text(json.dumps({"pid": pid, "started": started}))
+    serve.RECORD.write_text(json.dumps({"pid": pid, "started": started, "address": "http://127.0.0.1:9/api"}))
 
 
 def test_down_without_a_server_stops_nothing() -> None:
@@ -45,7 +45,7 @@ def test_a_process_that_took_over_the_number_is_not_stopped(stranger: psutil.Pro
 
 def test_down_stops_what_was_started(stranger: psutil.Process) -> None:
     record(stranger.pid, stranger.create_time())
-    serve.CLIENT.write_text('[api]\nurl = "http://127.0.0.1:9/api"\n')
+    serve.CLIENT.write_text(serve._client_text("http://127.0.0.1:9/api"))
     assert serve.down() is True
     assert not stranger.is_running() or stranger.status() == psutil.STATUS_ZOMBIE
     assert not serve.CLIENT.exists()
@@ -62,8 +62,15 @@ def test_somebody_else_s_address_is_not_replaced(monkeypatch: pytest.MonkeyPatch
     assert not serve.RECORD.exists()
 
 
-def test_the_environment_s_address_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    serve.CLIENT.write_text('[api]\nurl = "http://127.0.0.1:9/api"\n')
-    assert serve.configured_address() == "http://127.0.0.1:9/api"
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:10/api")
-    assert serve.configured_address() == "http://127.0.0.1:10/api"
+def test_a_profile_s_address_is_not_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "configured_url", lambda: "http://127.0.0.1:9/api")
+    assert serve.up() is None
+    assert not serve.RECORD.exists()
+    assert not serve.CLIENT.exists()
+
+
+def test_an_unreadable_record_is_no_server() -> None:
+    serve.HOME.mkdir()
+    serve.RECORD.write_text("{")
+    assert serve.down() is False
+    assert not serve.RECORD.exists()

@@ -139,7 +139,7 @@ def test_bad_input_is_a_message_not_a_traceback(probe: Path) -> None:
     done = runner(probe)("python", "-m", "flows.probe", check=False, PROBE_BAD="1")
     assert done.returncode == 1
     assert "faces.csv, row 3, column pixels: too short; mend it" in done.stderr
-    assert "dvc checkout" in done.stderr
+    assert "dvc checkout --force" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -160,7 +160,7 @@ def test_a_stage_runs_alone_and_an_interrupt_is_said(probe: Path) -> None:
     first.send_signal(signal.SIGTERM)
     output, _ = first.communicate(timeout=60)
     assert first.returncode == 130
-    assert "probe was interrupted; nothing half-written is left" in output
+    assert "probe was interrupted; no half-written file is left" in output
     assert not (probe / "probe.txt").exists()
     (probe / "begun").unlink()
     runner(probe)("python", "-m", "flows.probe")
@@ -168,13 +168,17 @@ def test_a_stage_runs_alone_and_an_interrupt_is_said(probe: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
-def test_a_stage_dies_with_its_parent(probe: Path) -> None:
+@pytest.mark.parametrize("moment", ["while it imports", "while it works"])
+def test_a_stage_dies_with_its_parent(probe: Path, moment: str) -> None:
+    if moment == "while it imports":
+        stage_file = probe / "flows/probe.py"
+        stage_file.write_text("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(60)\n" + PROBE)
     start_stage = "subprocess.Popen([sys.executable, '-m', 'flows.probe'])"
     code = f"import subprocess, sys; print({start_stage}.pid, flush=True); input()"
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=probe,
-        env={**os.environ, "PROBE_WAIT": "1"},
+        env={**os.environ, "PROBE_WAIT": "1", "DVC_STAGE": "probe"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -185,7 +189,10 @@ def test_a_stage_dies_with_its_parent(probe: Path) -> None:
     wait_for(lambda: (probe / "begun").exists())
     parent.kill()
     parent.communicate()
-    wait_for(lambda: not Path(f"/proc/{stage}").exists() or "Z (" in Path(f"/proc/{stage}/status").read_text())
+    wait_for(
+        seconds=5,
+        condition=lambda: not Path(f"/proc/{stage}").exists() or "Z (" in Path(f"/proc/{stage}/status").read_text(),
+    )
     assert not (probe / "probe.txt").exists()
 
 

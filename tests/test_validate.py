@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import great_expectations.expectations as gxe
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from faces.labels import COORDINATES
 from faces.sample.tables import emotion_table, keypoints_table, planted
 from params import Validate
 from tasks.files import InputError
+from tasks.suites import run_suite
 from tasks.tables import read_raw
 from tasks.validate import judge_table, set_aside
 
@@ -71,6 +73,33 @@ def test_quarantine_keeps_the_original_text(write: Callable[..., Path]) -> None:
     for row, text, label in zip(aside["row"].astype(int), aside["pixels"], aside["emotion"], strict=True):
         assert text == table["pixels"].iloc[row - 1]
         assert label == table["emotion"].iloc[row - 1]
+
+
+def test_columns_that_nobody_reads_are_kept_in_the_quarantine(tmp_path: Path) -> None:
+    table = TABLES["emotion"].iloc[:60].astype(str).assign(source="album", row="mine", reasons="none")
+    table.loc[7, "pixels"] = "1 2 3"
+    path = tmp_path / "raw.csv"
+    table.to_csv(path)
+    valid, aside = validate("emotion", path, settings())
+    (bad,) = aside[aside["row"] == "8"].to_dict("records")
+    assert (bad["source"], bad["row.5"], bad["unnamed.1"]) == ("album", "mine", "7")
+    assert list(valid.columns) == ["row", "pixels", "emotion"]
+
+
+def test_a_blank_line_is_a_bad_row_and_numbers_stay_those_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "raw.csv"
+    lines = TABLES["emotion"].iloc[:40].to_csv(index=False).splitlines(keepends=True)
+    path.write_text("".join([*lines[:5], "\n", *lines[5:10], lines[10].split(",")[0] + ",7 7\n", *lines[11:]]))
+    valid, aside = validate("emotion", path, settings())
+    assert {"5", "11"} <= set(aside["row"])
+    assert len(valid) + len(aside) == 41
+
+
+def test_a_rule_that_cannot_be_judged_is_no_pass(tmp_path: Path) -> None:
+    rule = gxe.ExpectColumnValuesToBeBetween(column="x", min_value=0, severity="warning", meta={"reason": "x"})
+    facts = pd.DataFrame({"row": [1, 2], "x": [1, "two"]})
+    with pytest.raises(RuntimeError, match="could not judge"):
+        run_suite("mixed", [rule], facts, tmp_path)
 
 
 def test_valid_pixels_and_labels_are_those_of_the_raw_row(write: Callable[..., Path]) -> None:
@@ -140,7 +169,7 @@ def test_too_many_bad_rows_fail_with_the_top_reasons(allowed: float, write: Call
     with pytest.raises(InputError, match=r"rows .* are bad(.|\n)*first row \d+: pixels: not 2304 values") as caught:
         validate("emotion", raw, settings(allowed))
     assert str(raw) in str(caught.value)
-    assert "raise validate.max_quarantined" in str(caught.value)
+    assert ("raise validate.max_quarantined" in str(caught.value)) == (allowed < 1)
     assert (raw.parent / "quarantine.csv").exists()
     assert not (raw.parent / "valid.parquet").exists()
 
@@ -174,7 +203,7 @@ def test_a_file_that_is_no_such_table_is_named(tmp_path: Path, content: bytes, m
 
 
 def test_an_absent_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no such file; set ingest\.emotion"):
+    with pytest.raises(InputError, match="there is no such file; correct the path"):
         list(read_raw(tmp_path / "absent.csv", "emotion"))
     with pytest.raises(InputError, match="not a file"):
         list(read_raw(tmp_path, "emotion"))

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import requests
 
-from tests.conftest import copy_project
+from tests.conftest import ROOT
 
 DEMO_SECONDS = 6 * 60
 
@@ -25,7 +25,8 @@ def make(target: str, project: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory):
-    project = copy_project(tmp_path_factory.mktemp("clone") / "faces")
+    project = tmp_path_factory.mktemp("clone") / "faces"
+    subprocess.run(["git", "clone", "--quiet", ROOT, project], check=True)
     assert make(".venv/installed", project).returncode == 0
     yield project
     make("down", project)

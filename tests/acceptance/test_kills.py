@@ -37,7 +37,7 @@ def kill_at_random(project: Path, times: int) -> None:
         time.sleep(generator.uniform(5, 25))
         dvc.kill()
         dvc.wait()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 10
         while alive := stages_alive(project):
             assert time.monotonic() < deadline, alive
             time.sleep(0.2)
