@@ -17,6 +17,8 @@ PARAMS = Path("params.yaml")
 Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -27,6 +29,15 @@ def _path_or_http(address: str) -> str:
 
 
 Address = Annotated[str, Field(min_length=1), AfterValidator(_path_or_http)]
+
+
+Emotion = Literal["anger", "disgust", "fear", "happiness", "sad", "surprise", "neutral"]
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]} stands there twice; remove one")
+    return names
 
 
 class SettingsError(ValueError):
@@ -48,13 +59,28 @@ class Ingest(Settings):
     emotion: Address
 
 
+def _in_order(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("[lowest, highest] is needed; these stand the other way round")
+    return bounds
+
+
 class ValidateKeypoints(Settings):
+    """`min_deviation` is in grey levels, `eye_distance` the least and the greatest in pixels of the 96x96 image."""
+
     min_rows: Count
+    min_deviation: NotNegative
+    eye_distance: Annotated[tuple[NotNegative, NotNegative], AfterValidator(_in_order)]
+    max_missing: Share
 
 
 class ValidateEmotion(Settings):
+    """`class_share`: the least and the greatest share of the rows that a class of the label set may have."""
+
     min_rows: Count
+    min_deviation: NotNegative
     label_set: Literal["course", "fer2013"]
+    class_share: Annotated[tuple[Share, Share], AfterValidator(_in_order)]
 
 
 class Validate(Settings):
@@ -63,7 +89,32 @@ class Validate(Settings):
     emotion: ValidateEmotion
 
 
+class Explore(Settings):
+    seed: Seed
+    faces_drawn: Count
+
+
+class Duplicates(Settings):
+    """Two faces are near-duplicates within `max_distance` bits of perceptual hash, and from `min_correlation` on.
+
+    `max_cluster` is the greatest share of the rows that one cluster of them may hold.
+    """
+
+    max_distance: Annotated[int, Field(ge=0, le=16)]
+    min_correlation: Annotated[float, Field(gt=0, le=1)]
+    max_cluster: OpenShare
+
+
+class EmotionDuplicates(Duplicates):
+    """`conflicts`: what becomes of clusters whose faces bear different labels."""
+
+    conflicts: Literal["keep", "drop", "majority"]
+
+
 class Split(Settings):
+    """`grouped` lets no group straddle; `random` is the original's way, which leaks."""
+
+    protocol: Literal["grouped", "random"]
     seed: Seed
     validation: OpenShare
     test: OpenShare
@@ -75,28 +126,39 @@ class Split(Settings):
         return self
 
 
+class EmotionSplit(Split):
+    """`official` follows the column Usage; `max_share_difference`: how far a class's share of a part may be off."""
+
+    protocol: Literal["grouped", "official", "random"]  # type: ignore[assignment]
+    max_share_difference: Share
+
+
 class Augment(Settings):
     """`brightness`: the factors between which each copy's is drawn; null makes no such copies."""
 
     seed: Seed
     mirror: bool
-    brightness: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None
-
-    @model_validator(mode="after")
-    def order_factors(self) -> "Augment":
-        if self.brightness and self.brightness[0] > self.brightness[1]:
-            raise ValueError("brightness is [lowest, highest] factor; these stand the other way round")
-        return self
+    brightness: Annotated[tuple[Positive, Positive], AfterValidator(_in_order)] | None
 
 
-class PrepareHead(Settings):
+class PrepareKeypoints(Settings):
+    duplicates: Duplicates
     split: Split
     augment: Augment
 
 
+class PrepareEmotion(Settings):
+    """`classes`: those to train on, in the order of the network's outputs; rows of others are left out, and counted."""
+
+    classes: Annotated[tuple[Emotion, ...], Field(min_length=2), AfterValidator(_each_once)]
+    duplicates: EmotionDuplicates
+    split: EmotionSplit
+    augment: Augment
+
+
 class Prepare(Settings):
-    keypoints: PrepareHead
-    emotion: PrepareHead
+    keypoints: PrepareKeypoints
+    emotion: PrepareEmotion
 
 
 class Training(Settings):
@@ -104,7 +166,7 @@ class Training(Settings):
     widths: Annotated[tuple[Count, ...], Field(min_length=2, max_length=5)]  # each halves the image
     epochs: Count
     batch_size: Count
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Positive
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -128,8 +190,8 @@ class Evaluate(Settings):
 
 
 class GateKeypoints(Settings):
-    max_nme: Annotated[float, Field(gt=0)]
-    max_share_of_baseline: Annotated[float, Field(gt=0)]
+    max_nme: Positive
+    max_share_of_baseline: Positive
 
 
 class GateEmotion(Settings):
@@ -152,6 +214,7 @@ class Params(Settings):
     sample: Sample
     ingest: Ingest
     validate_: Annotated[Validate, Field(alias="validate")]
+    explore: Explore
     prepare: Prepare
     train: Train
     evaluate: Evaluate

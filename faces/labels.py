@@ -1,5 +1,7 @@
 """The vocabulary of both tables: key-point names, emotion names, and what a mirror does to them."""
 
+import re
+
 import numpy as np
 
 KEYPOINTS = (
@@ -32,6 +34,30 @@ LABEL_SETS = {
     "fer2013": ("anger", "disgust", "fear", "happiness", "sad", "surprise", "neutral"),
 }
 """Class names by integer code. The same integer means different things in the two sets."""
+
+SYNONYMS = {
+    "angry": "anger",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "happy": "happiness",
+    "sadness": "sad",
+    "surprised": "surprise",
+}
+"""What published files and folders also call the classes."""
+
+
+def class_name(text: str, label_set: str) -> str | None:
+    """The class that a label means, given as a code of `label_set` or as a name; None where it means no class.
+
+    A name may be of another label set than `label_set`; a code never is.
+    """
+    names = LABEL_SETS[label_set]
+    word = text.strip().lower()
+    if re.fullmatch(r"[0-9]{1,9}(\.0*)?", word, re.ASCII):
+        code = int(word.split(".")[0])
+        return names[code] if code < len(names) else None
+    name = SYNONYMS.get(word, word)
+    return name if name in set().union(*LABEL_SETS.values()) else None
 
 
 def _mirrored_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 
 def learning_figure(epochs: Sequence[int], curves: dict[str, list[float]], best: int, title: str) -> Figure:
@@ -13,6 +14,7 @@ def learning_figure(epochs: Sequence[int], curves: dict[str, list[float]], best:
         axis.plot(epochs, values, marker=".", label=name)
     axis.axvline(best, color="black", linewidth=0.6, linestyle=":")
     axis.annotate(f"kept: epoch {best}", (best, axis.get_ylim()[1]), ha="right", va="top", rotation=90, fontsize=7)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set(xlabel="epoch", ylabel="loss", title=title)
     axis.legend(frameon=False)
     return figure

@@ -1,48 +1,39 @@
-"""Groups that must not straddle the parts, parts that never move, and an independent check for leaks."""
+"""Groups that must not straddle the parts, and parts that never move."""
 
 import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+
+from faces.duplicates import clusters
 
 PARTS = ("train", "validation", "test")
+DROPPED = ""
+"""The part of a row that no part may hold."""
 
 
-def image_keys(images: np.ndarray) -> list[str]:
-    """A key per face (N, H, W) that its exact copies and their mirror images share."""
-    return [min(_digest(image), _digest(image[:, ::-1])) for image in images]
+def groups(keys: Sequence[str], persons: Sequence[str], pairs: np.ndarray) -> list[str]:
+    """The group of each face: its person's, joined with every group in which a copy or a near-duplicate of it stands.
 
-
-def _digest(image: np.ndarray) -> str:
-    return hashlib.sha1(np.ascontiguousarray(image).tobytes(), usedforsecurity=False).hexdigest()
-
-
-def groups(keys: Sequence[str], persons: Sequence[str]) -> list[str]:
-    """The group of each face: its person's, joined with every group in which an exact copy of it stands.
-
-    A face without a person ("") is in the group of its copies. The name is the least of the names that were joined.
+    `keys` (N,) are equal for exact copies, `persons` (N,) are names, "" where unknown, `pairs` (M, 2) near-duplicates.
+    A group is named after its first face, its person's name or else its key: appended rows rename no group, unless they
+    join two that were apart.
     """
-    faces = len(keys)
-    names = [[f"image:{key}"] for key in keys]
-    for own, person in zip(names, persons, strict=True):
-        if person:
-            own.append(f"person:{person}")
-    vocabulary = sorted({name for own in names for name in own})
-    column = {name: faces + position for position, name in enumerate(vocabulary)}
-    edges = np.array([(face, column[name]) for face, own in enumerate(names) for name in own])
-    size = faces + len(vocabulary)
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(size, size))
-    component = connected_components(graph, directed=False)[1]
-    # People before images: appending a copy of a person's face must not rename the person's group.
-    least: dict[int, str] = {}
-    for name in sorted(vocabulary, key=lambda name: (name.startswith("image:"), name)):
-        least.setdefault(component[column[name]], name)
-    return [least[component[face]] for face in range(faces)]
+    names = [f"person:{person}" if person else f"image:{key}" for key, person in zip(keys, persons, strict=True)]
+    same = [_first_of_same(keys), _first_of_same(persons)]
+    alone = np.array([not person for person in persons], bool)
+    same[1][alone] = np.flatnonzero(alone)
+    faces = np.arange(len(keys))
+    edges = np.concatenate([pairs, *(np.stack([faces, first], axis=1) for first in same)]).astype(np.int64)
+    return [names[first] for first in clusters(len(keys), edges)]
 
 
-def parts(group_names: Sequence[str], seed: int, validation: float, test: float) -> np.ndarray:
+def _first_of_same(values: Sequence[str]) -> np.ndarray:
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(value, number) for number, value in enumerate(values)], np.int64)
+
+
+def grouped_parts(group_names: Sequence[str], seed: int, validation: float, test: float) -> np.ndarray:
     """The part of each row, (N,) str, from a hash of its group's name.
 
     Rows appended later move none of these, unless they join two groups that were apart.
@@ -55,21 +46,45 @@ def _unit_hash(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
-def leaks(parts_images: dict[str, np.ndarray], parts_persons: dict[str, Sequence[str]]) -> dict[str, int]:
-    """How many exact images (mirrored or not) and persons stand in more than one part; independent of the split.
+def official_parts(usages: np.ndarray, group_names: Sequence[str], seed: int, validation: float) -> np.ndarray:
+    """The part of each row, (N,) str, from FER2013's Usage (N,): Training, PublicTest, PrivateTest.
 
-    `parts_images` holds (N, H, W) uint8 per part, `parts_persons` (N,) names, "" where unknown.
+    PrivateTest is the test part, and PublicTest the validation part. Where one of the two is absent, the other is the
+    test part, and a grouped share of Training is the validation part. A row of whose group another stands in a part
+    more precious (test, then validation) is dropped: its part is DROPPED.
     """
-    seen: dict[bytes, set[str]] = {}
-    people: dict[str, set[str]] = {}
-    for part, images in parts_images.items():
-        for image in images:
-            either = min(image.tobytes(), np.fliplr(image).tobytes())
-            seen.setdefault(either, set()).add(part)
-        for person in parts_persons[part]:
-            if person:
-                people.setdefault(person, set()).add(part)
+    official = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+    if not {"PublicTest", "PrivateTest"} <= set(usages.tolist()):
+        official["PublicTest"] = "test"
+    own_part = np.array([official[usage] for usage in usages.tolist()])
+    names = np.array(group_names)
+    if "validation" not in own_part:
+        drawn = grouped_parts(group_names, seed, validation, 0.0)
+        own_part = np.where(own_part == "train", drawn, own_part)
+    for precious, lesser in (("test", ("validation", "train")), ("validation", ("train",))):
+        straddles = np.isin(names, names[own_part == precious]) & np.isin(own_part, lesser)
+        own_part = np.where(straddles, DROPPED, own_part)
+    return own_part
+
+
+def random_parts(rows: int, seed: int, validation: float, test: float) -> np.ndarray:
+    """The part of each of `rows` faces, (N,) str, by lot, whatever their groups: the way that leaks."""
+    position = np.random.default_rng(seed).permutation(rows) / rows
+    return np.where(position < test, "test", np.where(position < test + validation, "validation", "train"))
+
+
+def share_differences(targets: np.ndarray, own_part: np.ndarray, classes: int) -> dict[str, np.ndarray]:
+    """By how much each class's share in a part is off its share in all parts; (classes,) per part, signed.
+
+    `targets` (N,) are class numbers. A part without rows is off by all.
+    """
+    overall = np.bincount(targets, minlength=classes) / max(len(targets), 1)
     return {
-        "images_in_two_parts": sum(len(where) > 1 for where in seen.values()),
-        "persons_in_two_parts": sum(len(where) > 1 for where in people.values()),
+        part: np.bincount(targets[own_part == part], minlength=classes) / max((own_part == part).sum(), 1) - overall
+        for part in PARTS
     }
+
+
+def by_chance(overall: np.ndarray, rows: int) -> np.ndarray:
+    """How far the shares (classes,) of a part of `rows` rows may be off by chance alone: four standard errors."""
+    return 4 * np.sqrt(overall * (1 - overall) / max(rows, 1))

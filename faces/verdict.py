@@ -24,10 +24,16 @@ def at_least(head: str, rule: str, value: float, threshold: float) -> Rule:
     return Rule(head, rule, value, "at least", threshold, bool(value >= threshold))
 
 
+def leaks_rule(head: str, metrics: dict[str, float]) -> Rule:
+    """Metrics on a split that leaks are no evidence, whatever they are."""
+    return at_most(head, "test faces known to leak (1 = yes)", float(metrics["leaking"]), 0.0)
+
+
 def keypoint_rules(metrics: dict[str, float], max_nme: float, max_share_of_baseline: float) -> list[Rule]:
     """`max_share_of_baseline` bounds the NME as a share of the mean face's."""
     share = metrics["nme"] / metrics["baseline_nme"]
     return [
+        leaks_rule("keypoints", metrics),
         at_most("keypoints", "nme", metrics["nme"], max_nme),
         at_most("keypoints", "nme as a share of the mean face's", share, max_share_of_baseline),
     ]
@@ -40,6 +46,7 @@ def emotion_rules(
     base = metrics["baseline_accuracy"]
     gap = (metrics["accuracy"] - base) / (1 - base) if base < 1 else float("nan")
     return [
+        leaks_rule("emotion", metrics),
         at_least("emotion", "accuracy", metrics["accuracy"], min_accuracy),
         at_least("emotion", "macro F1", metrics["macro_f1"], min_macro_f1),
         at_least("emotion", "share of the gap from majority class to 1", gap, min_share_of_gap),

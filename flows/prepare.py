@@ -1,23 +1,33 @@
-"""Stage `prepare@HEAD`: split, augment, normalise, in that order."""
+"""Stage `prepare@HEAD`: group, split, augment, normalise, in that order."""
 
 from pathlib import Path
 
 import params
-from faces.labels import LABEL_SETS
+from tasks.augment import augment
+from tasks.group import draw_duplicates, group_faces
 from tasks.orchestration import flow
-from tasks.prepare import augment, check_leaks, normalise, report_prepared, split
+from tasks.prepare import normalise, report_prepared
+from tasks.split import check_leaks, split, split_after_augmenting
 
 
 @flow
 def prepare(head: params.Head) -> None:
     """Turn a head's valid rows into arrays that a network can be trained and judged on."""
-    settings = params.load()
-    mine = getattr(settings.prepare, head)
-    classes = LABEL_SETS[settings.validate_.emotion.label_set]
-    valid, prepared = Path(f"data/valid/{head}.parquet"), Path(f"data/prepared/{head}")
-    parted = check_leaks(head, split(head, valid, mine.split, classes, prepared))
-    normalise(head, augment(head, parted, mine.augment))
-    report_prepared(head, prepared, Path(f"reports/prepare/{head}.json"), Path(f"reports/prepare/{head}.png"))
+    settings = getattr(params.load().prepare, head)
+    valid, prepared, reports = (
+        Path(f"data/valid/{head}.parquet"),
+        Path(f"data/prepared/{head}"),
+        Path("reports/prepare"),
+    )
+    grouped = group_faces(head, valid, settings, prepared / "groups.csv")
+    if settings.split.protocol == "random":
+        parted = split_after_augmenting(head, valid, grouped, settings, prepared)
+        normalise(head, check_leaks(head, parted, settings.duplicates))
+    else:
+        parted = check_leaks(head, split(head, valid, grouped, settings, prepared), settings.duplicates)
+        normalise(head, augment(head, parted, settings.augment))
+    draw_duplicates(head, valid, prepared / "pairs.csv", reports / f"{head}-duplicates.png")
+    report_prepared(head, prepared, reports / f"{head}.json", reports / f"{head}.png")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ def score() -> None:
     settings = params.load()
     models = named_models(Path("reports/verdict.json"))
     faces = read_faces(Path(settings.score.input), Path("data/scored/faces.npz"))
-    label_set = settings.validate_.emotion.label_set
-    predictions = predict_faces(faces, models, label_set, Path("data/scored/predictions.parquet"))
+    classes = settings.prepare.emotion.classes
+    predictions = predict_faces(faces, models, classes, Path("data/scored/predictions.parquet"))
     draw_predictions(faces, predictions, settings.score.faces_drawn, Path("reports/score/predictions.png"))
 
 

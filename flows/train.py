@@ -11,9 +11,9 @@ from tasks.train import fit_head, report_training
 def train(head: params.Head) -> None:
     """Train a head's network on its prepared faces."""
     settings = getattr(params.load().train, head)
-    curve = Path(f"reports/train/{head}.csv")
-    fit_head(head, Path(f"data/prepared/{head}"), settings, Path(f"models/trained/{head}.keras"), curve)
-    report_training(head, curve, Path(f"reports/train/{head}.png"))
+    prepared, curve = Path(f"data/prepared/{head}"), Path(f"reports/train/{head}.csv")
+    fit_head(head, prepared, settings, Path(f"models/trained/{head}.keras"), curve)
+    report_training(head, prepared, curve, Path(f"reports/train/{head}.png"))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ def validate() -> None:
     """Judge both raw tables; write `data/valid/`, `data/quarantine/` and `reports/validation/`."""
     settings = params.load().validate_
     reports = Path("reports/validation")
-    findings = {}
+    findings, valid = {}, {}
     for head in params.HEADS:
-        raw = Path(f"data/raw/{head}.csv")
+        raw, quarantine = Path(f"data/raw/{head}.csv"), Path(f"data/quarantine/{head}.csv")
         findings[head] = judge_table(head, raw, settings, reports / f"{head}.json", reports / "docs" / head)
-        valid, quarantine = Path(f"data/valid/{head}.parquet"), Path(f"data/quarantine/{head}.csv")
-        set_aside(head, raw, findings[head], settings, valid, quarantine)
-    report_quality(findings)
+        valid[head] = set_aside(head, raw, findings[head], settings, Path(f"data/valid/{head}.parquet"), quarantine)
+    report_quality(findings, valid, reports / "summary.json")
 
 
 if __name__ == "__main__":

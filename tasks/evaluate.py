@@ -15,7 +15,7 @@ from params import EvaluateEmotion, EvaluateKeypoints
 from tasks.files import replacing, sha256
 from tasks.models import load_network
 from tasks.orchestration import leave_picture, leave_table, log, task
-from tasks.prepared import load_part
+from tasks.prepared import Part, load_part
 
 PREDICT_BATCH = 256
 
@@ -37,12 +37,12 @@ def judge_keypoints(prepared: Path, predictions: Path, model: Path, metrics: Pat
     test, predicted = load_part(prepared / "test.npz"), _predicted(predictions)
     mean = np.broadcast_to(mean_face(load_part(prepared / "train.npz").targets), test.targets.shape)
     ours, baseline = keypoint_metrics(test.targets, predicted), keypoint_metrics(test.targets, mean)
-    _write_metrics(metrics, ours, {f"baseline_{name}": value for name, value in baseline.items()}, len(test), model)
+    _write_metrics(metrics, ours, {f"baseline_{name}": value for name, value in baseline.items()}, test, model)
     rows = [{"metric": name, "network": ours[name], "mean face": baseline[name]} for name in ours]
-    leave_table("metrics-keypoints", rows, f"keypoints: {len(test)} test faces never seen")
+    leave_table("metrics-keypoints", rows, f"keypoints: {_which(test)}")
     errors = np.linalg.norm(predicted - test.targets, axis=2)
     points = [{"point": name, "mean error in px": float(np.nanmean(errors[:, k]))} for k, name in enumerate(KEYPOINTS)]
-    leave_table("points-keypoints", points, "keypoints: error of each point")
+    leave_table("points-keypoints", points, f"keypoints: error of each point{test.caution}")
     return metrics
 
 
@@ -62,15 +62,15 @@ def judge_emotion(prepared: Path, predictions: Path, model: Path, settings: Eval
         "baseline_macro_f1": emotion_metrics(test.targets, majority)["macro_f1"],
         "baseline_pixel_logistic_accuracy": float((linear == test.targets).mean()),
     }
-    _write_metrics(metrics, ours, baseline, len(test), model)
+    _write_metrics(metrics, ours, baseline, test, model)
     rows = [{"metric": name, "value": value} for name, value in {**ours, **baseline}.items()]
-    leave_table("metrics-emotion", rows, f"emotion: {len(test)} test faces never seen")
+    leave_table("metrics-emotion", rows, f"emotion: {_which(test)}")
     labels = range(len(test.classes))
     report = classification_report(
         test.targets, probabilities.argmax(axis=1), labels=labels, output_dict=True, zero_division=0
     )
     classes = [{"class": str(name), **report[str(k)]} for k, name in enumerate(test.classes)]
-    leave_table("classes-emotion", classes, "emotion: each class")
+    leave_table("classes-emotion", classes, f"emotion: each class{test.caution}")
     return metrics
 
 
@@ -81,11 +81,11 @@ def draw_keypoints(prepared: Path, predictions: Path, settings: EvaluateKeypoint
     mean = np.broadcast_to(mean_face(load_part(prepared / "train.npz").targets), test.targets.shape)
     each, of_mean = face_nme(test.targets, predicted), face_nme(test.targets, mean)
     judged = np.isfinite(each)
-    curve = error_curve_figure(each[judged], of_mean[judged], "Test faces within an error")
+    curve = error_curve_figure(each[judged], of_mean[judged], f"Test faces within an error{test.caution}")
     _keep(curve, folder / "errors.png", "errors-keypoints", "keypoints: share of faces within an error")
     worst = np.argsort(np.where(judged, -each, np.inf))[: settings.faces_drawn]
     captions = [f"row {test.rows[k]} · NME {each[k]:.1%}" for k in worst]
-    title = "Worst test faces: truth ringed, prediction dotted"
+    title = f"Worst test faces: truth ringed, prediction dotted{test.caution}"
     grid = faces_figure(test.images[worst], captions, title, predicted[worst], test.targets[worst])
     _keep(grid, folder / "worst.png", "worst-keypoints", "keypoints: worst test faces")
 
@@ -96,7 +96,7 @@ def draw_emotion(prepared: Path, predictions: Path, settings: EvaluateEmotion, f
     test, probabilities = load_part(prepared / "test.npz"), _predicted(predictions)
     predicted = probabilities.argmax(axis=1)
     counts = confusion_matrix(test.targets, predicted, labels=range(len(test.classes)))
-    figure = confusion_figure(counts, test.classes.tolist(), f"Emotion on {len(test)} test faces")
+    figure = confusion_figure(counts, test.classes.tolist(), f"Emotion on {len(test)} test faces{test.caution}")
     _keep(figure, folder / "confusion.png", "confusion-emotion", "emotion: confusion matrix")
     pairs = pd.DataFrame({"truth": test.classes[test.targets], "predicted": test.classes[predicted]})
     with replacing(table) as temporary:
@@ -107,8 +107,14 @@ def draw_emotion(prepared: Path, predictions: Path, settings: EvaluateEmotion, f
         f"row {test.rows[k]} · {test.classes[test.targets[k]]}\nsaid {test.classes[predicted[k]]}" for k in worst
     ]
     colours = ["black" if predicted[k] == test.targets[k] else "#b71c1c" for k in worst]
-    grid = faces_figure(test.images[worst], captions, "Test faces furthest from their label", colours=colours)
+    grid = faces_figure(
+        test.images[worst], captions, f"Test faces furthest from their label{test.caution}", colours=colours
+    )
     _keep(grid, folder / "worst.png", "worst-emotion", "emotion: worst test faces")
+
+
+def _which(test: Part) -> str:
+    return f"{len(test)} test faces" + (test.caution or " never seen")
 
 
 def _predicted(predictions: Path) -> np.ndarray:
@@ -116,8 +122,9 @@ def _predicted(predictions: Path) -> np.ndarray:
         return arrays["predicted"]
 
 
-def _write_metrics(path: Path, ours: dict, baseline: dict, rows: int, model: Path) -> None:
-    content = {**ours, **baseline, "test_rows": rows, "model_sha256": sha256(model)}
+def _write_metrics(path: Path, ours: dict, baseline: dict, test: Part, model: Path) -> None:
+    split = {"protocol": str(test.protocol), "leaking": test.leaks, "test_rows": len(test)}
+    content = {**ours, **baseline, **split, "model_sha256": sha256(model)}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
 

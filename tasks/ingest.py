@@ -1,7 +1,8 @@
-"""Brings a raw table in, from a path or an http(s) address."""
+"""Brings a raw table in, as one plain CSV, from a path or an http(s) address, in whichever form it is published."""
 
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -9,7 +10,9 @@ from urllib3.util import Retry
 
 from tasks.files import InputError, replacing, sha256
 from tasks.orchestration import leave_table, log, task
+from tasks.packed import opened
 from tasks.tables import columns
+from tasks.tree import is_tree, write_tree
 
 ATTEMPTS = 3
 # Of one request; a transfer that breaks off is begun again, ATTEMPTS times.
@@ -19,16 +22,30 @@ TIMEOUT_SECONDS = (10, 60)
 
 @task
 def bring_in(head: str, source: str, out: Path) -> Path:
-    """Copy `source` to `out`, whole or not at all. A download is retried here, so it is retried offline too."""
+    """Write `source` to `out` as one CSV, whole or not at all. A download is retried here, so offline too.
+
+    `source` is a CSV, plain, gzipped or zipped, or, for the emotion head, a tree of pictures or a zip of one.
+    """
     log(f"{head}: bringing in {source}")
-    with replacing(out) as temporary:
-        if source.startswith(("http://", "https://")):
-            _download(source, temporary)
-            columns(temporary, head, shown=source)
-        else:
-            columns(Path(source), head)
-            shutil.copyfile(source, temporary)
+    if source.startswith(("http://", "https://")):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{out.stem}.", dir=out.parent) as folder:
+            fetched = Path(folder) / "download"
+            _download(source, fetched)
+            _unpack(head, fetched, out, source)
+    else:
+        _unpack(head, Path(source), out, source)
     return out
+
+
+def _unpack(head: str, source: Path, out: Path, shown: str) -> None:
+    with replacing(out) as temporary:
+        if head == "emotion" and is_tree(source, shown):
+            write_tree(source, temporary, shown)
+        else:
+            columns(source, head, shown)
+            with opened(source, shown) as table, temporary.open("wb") as handle:
+                shutil.copyfileobj(table, handle, 1 << 20)
 
 
 def _download(address: str, out: Path) -> None:

@@ -220,7 +220,8 @@ def _send(make: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID | None:
 
 def _cell(value: object) -> object:
     if isinstance(value, float):
-        return "" if math.isnan(value) else float(f"{value:.4g}")
+        # Counts may come as floats; four digits of 22133 would be a wrong count.
+        return "" if math.isnan(value) else int(value) if value.is_integer() else float(f"{value:.4g}")
     return value if isinstance(value, (int, str)) else str(value)
 
 

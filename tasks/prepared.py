@@ -9,6 +9,9 @@ import numpy as np
 
 from tasks.files import InputError, replacing
 
+LEAKING = "random"
+"""The protocol that leaks, kept to show what leakage does."""
+
 PER_FACE = ("images", "targets", "rows", "persons", "kinds")
 
 
@@ -18,7 +21,7 @@ class Part:
 
     `images` (N, H, W) uint8; `targets` points (N, 15, 2) float32 in pixels or class numbers (N,) int64; `rows` (N,)
     row numbers of the raw table; `persons` (N,) names, "" where unknown; `kinds` (N,) "original", "mirrored" or
-    "brightened"; `classes` names by class number, empty for key points.
+    "brightened"; `classes` names by class number, empty for key points; `protocol` () how the split was made.
     """
 
     images: np.ndarray
@@ -27,6 +30,7 @@ class Part:
     persons: np.ndarray
     kinds: np.ndarray
     classes: np.ndarray
+    protocol: np.ndarray
 
     def __len__(self) -> int:
         return len(self.images)
@@ -34,6 +38,16 @@ class Part:
     @property
     def is_emotion(self) -> bool:
         return self.classes.size > 0
+
+    @property
+    def leaks(self) -> bool:
+        """Whether copies of one face stand in several parts, so that metrics on them measure memory."""
+        return str(self.protocol) == LEAKING
+
+    @property
+    def caution(self) -> str:
+        """What has to stand wherever metrics on these faces appear; "" where they are honest."""
+        return f" [LEAKS: {self.protocol} split]" if self.leaks else ""
 
     def __getitem__(self, which: np.ndarray | slice) -> "Part":
         """The faces at an index, a mask or a slice."""

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faces.figures import faces_figure
-from faces.labels import COORDINATES, LABEL_SETS
-from faces.pixels import SIZES, as_image, parse_pixels
+from faces.labels import COORDINATES
+from faces.pixels import SIZES, decode_images
 from faces.predictions import prediction_table
 from faces.resize import resize_images, resize_points
 from tasks.files import InputError, replacing, sha256
@@ -54,7 +54,7 @@ def read_faces(source: Path, out: Path) -> Path:
 
 
 @task
-def predict_faces(faces: Path, models: dict[str, Path], label_set: str, predictions: Path) -> Path:
+def predict_faces(faces: Path, models: dict[str, Path], classes: tuple[str, ...], predictions: Path) -> Path:
     """Write emotion and points of every face, points in pixels of the face as given; Parquet, and CSV beside it."""
     with np.load(faces, allow_pickle=False) as arrays:
         images, rows = arrays["images"], arrays["rows"]
@@ -66,7 +66,7 @@ def predict_faces(faces: Path, models: dict[str, Path], label_set: str, predicti
         at_size = {head: resize_images(batch, SIZES[head]) for head in networks}
         outputs = {head: network.predict_on_batch(at_size[head]) for head, network in networks.items()}
         points = resize_points(outputs["keypoints"], SIZES["keypoints"], batch.shape[1])
-        tables.append(prediction_table(rows[start : start + BATCH], outputs["emotion"], LABEL_SETS[label_set], points))
+        tables.append(prediction_table(rows[start : start + BATCH], outputs["emotion"], classes, points))
         progress.update(min(start + BATCH, len(images)) / len(images))
         log(f"scored {min(start + BATCH, len(images))} of {len(images)} faces")
     table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
@@ -101,18 +101,15 @@ def _from_table(source: Path) -> tuple[np.ndarray, np.ndarray]:
     images, rows = [], []
     skipped: list[int] = []
     for chunk in read_raw(source, head):
-        for row, text in zip(chunk["row"], chunk[PIXELS[head]], strict=True):
-            image = as_image(parse_pixels(text), SIZES[head])
-            if image is None:
-                skipped.append(row)
-            else:
-                images.append(image)
-                rows.append(row)
+        decoded, usable = decode_images(chunk[PIXELS[head]].tolist(), SIZES[head])
+        images.append(decoded)
+        rows.append(chunk["row"].to_numpy()[usable])
+        skipped += chunk["row"][~usable].tolist()
     if skipped:
         log(f"{source}: {len(skipped)} rows have no usable pixels and are left out, the first is row {skipped[0]}")
-    if not images:
+    if not any(map(len, images)):
         raise InputError(f"{source}: no row has {SIZES[head] ** 2} pixels of 0..255; nothing can be scored")
-    return np.stack(images), np.array(rows)
+    return np.concatenate(images), np.concatenate(rows)
 
 
 def _layout(source: Path) -> str:

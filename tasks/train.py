@@ -36,7 +36,7 @@ def fit_head(head: str, prepared: Path, settings: Training, model: Path, curve: 
             raise InputError(f"{head}: training diverged in epoch {epoch.number}; lower train.{head}.learning_rate")
         epochs.append(epoch)
         progress.update(epoch.number / epoch.of)
-        log(f"{head}: {_line(epoch)}")
+        log(f"{head}: {_line(epoch)}{train.caution}")
 
     fit_network(
         network,
@@ -57,14 +57,15 @@ def fit_head(head: str, prepared: Path, settings: Training, model: Path, curve: 
 
 
 @task
-def report_training(head: str, curve: Path, picture: Path) -> None:
+def report_training(head: str, prepared: Path, curve: Path, picture: Path) -> None:
     """Leave the learning curves."""
+    title = f"{head}: learning curves{load_part(prepared / 'validation.npz').caution}"
     table = pd.read_csv(curve)
     best = int(table["epoch"].iloc[table["val_loss"].argmin()])
     curves = {"training": table["loss"].tolist(), "validation": table["val_loss"].tolist()}
     with replacing(picture) as temporary:
-        learning_figure(table["epoch"].tolist(), curves, best, f"{head}: learning curves").savefig(temporary, dpi=110)
-    leave_picture(f"learning-{head}", picture, f"{head}: learning curves")
+        learning_figure(table["epoch"].tolist(), curves, best, title).savefig(temporary, dpi=110)
+    leave_picture(f"learning-{head}", picture, title)
 
 
 def _build(head: str, train: Part, settings: Training, constants: dict[str, float]) -> keras.Model:

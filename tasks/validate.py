@@ -2,37 +2,36 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from faces.facts import FACTS, numbers
-from faces.labels import COORDINATES, LABEL_SETS
-from faces.pixels import SIZES, as_image, parse_pixels
+from faces.facts import emotion_facts, keypoint_facts, numbers
+from faces.labels import COORDINATES, class_name
+from faces.pixels import SIZES, decode_images
 from params import Validate
 from tasks.files import InputError, replacing
+from tasks.findings import broken_rules, outcome, reasons_by_row, too_many_bad
 from tasks.orchestration import leave_table, log, task
-from tasks.suites import emotion_expectations, keypoint_expectations, run_suite
-from tasks.tables import PIXELS, read_raw
+from tasks.suites import emotion_contract, keypoint_contract, run_suite
+from tasks.tables import OPTIONAL, PIXELS, read_raw
 
 
 @task
 def judge_table(head: str, raw: Path, settings: Validate, report: Path, docs: Path) -> Path:
     """Run the table's suite; writes the findings (reasons, severities, failing rows) and Data Docs."""
     log(f"{head}: reading {raw}")
-    facts = pd.concat([FACTS[head](chunk) for chunk in read_raw(raw, head)], ignore_index=True)
-    if head == "emotion":
-        expectations = emotion_expectations(settings.emotion.min_rows, settings.emotion.label_set)
-    else:
-        expectations = keypoint_expectations(settings.keypoints.min_rows)
-    log(f"{head}: judging {len(facts)} rows by {len(expectations)} expectations")
-    findings = run_suite(head, expectations, facts, docs)
+    facts = pd.concat(list(_facts(head, raw, settings)), ignore_index=True)
+    contract = emotion_contract(settings.emotion) if head == "emotion" else keypoint_contract(settings.keypoints)
+    log(f"{head}: judging {len(facts)} rows by {len(contract)} expectations")
+    findings = run_suite(head, contract, facts, docs)
     with replacing(report) as temporary:
         temporary.write_text(json.dumps({"table": str(raw), "rows": len(facts), "findings": findings}, indent=1))
-    for finding in findings:
-        if finding["severity"] == "critical" and not finding["passed"]:
-            raise InputError(f"{raw}: {finding['reason']} ({len(facts)} found); give a larger table")
     return report
 
 
@@ -40,74 +39,104 @@ def judge_table(head: str, raw: Path, settings: Validate, report: Path, docs: Pa
 def set_aside(head: str, raw: Path, findings: Path, settings: Validate, valid: Path, quarantine: Path) -> Path:
     """Write the good rows, decoded, to `valid`, and the bad ones, as they stood and with every reason, to `quarantine`.
 
-    Raises InputError where more than `max_quarantined` of the rows are bad, or all.
+    Raises InputError, with all that is wrong, where the table breaks a rule of its own, or more than `max_quarantined`
+    of its rows are bad, or all. The quarantine stands then too, so that the rows can be mended.
     """
-    reasons = reasons_by_row(json.loads(findings.read_text())["findings"])
-    good, bad, rows = [], [], 0
-    for chunk in read_raw(raw, head):
-        is_bad = chunk["row"].isin(reasons.keys())
-        bad.append(chunk[is_bad])
-        good.append(_decoded(head, chunk[~is_bad], settings.emotion.label_set))
-        rows += len(chunk)
-    aside, kept = pd.concat(bad), pd.concat(good, ignore_index=True)
-    if len(aside) + len(kept) != rows:
-        raise AssertionError(f"{head}: {rows} raw rows, but {len(kept)} valid and {len(aside)} quarantined")
-    aside.insert(1, "reasons", ["; ".join(reasons[row]) for row in aside["row"]])
-    with replacing(quarantine) as temporary:
-        aside.to_csv(temporary, index=False)
-    _refuse_too_many(raw, rows, reasons, settings.max_quarantined, quarantine)
-    with replacing(valid) as temporary:
-        kept.to_parquet(temporary, index=False)
-    log(f"{head}: {rows} raw = {len(kept)} valid + {len(aside)} quarantined")
+    report = json.loads(findings.read_text())
+    reasons = reasons_by_row(report["findings"])
+    with replacing(valid) as good:
+        with replacing(quarantine) as bad:
+            kept, aside = _part_rows(head, raw, settings, reasons, good, bad)
+        if kept + aside != report["rows"] or aside != len(reasons):
+            raise AssertionError(f"{head}: {report['rows']} raw rows, but {kept} valid and {aside} quarantined")
+        if complaints := [
+            *broken_rules(report),
+            *too_many_bad(report["rows"], reasons, settings.max_quarantined, quarantine),
+        ]:
+            raise InputError(f"{raw} cannot be used:\n" + "\n".join(complaints))
+    log(f"{head}: {report['rows']} raw = {kept} valid + {aside} quarantined")
     return valid
 
 
 @task
-def report_quality(findings: dict[str, Path]) -> None:
-    """Leave the data-quality table: each rule and how many rows break it."""
-    rows = []
+def report_quality(findings: dict[str, Path], valid: dict[str, Path], summary: Path) -> Path:
+    """Write and leave the data-quality summary: rows, each rule and how many rows break it, and the classes."""
+    content, rules = {}, []
     for head, path in findings.items():
         report = json.loads(path.read_text())
-        for finding in report["findings"]:
-            outcome = "holds" if finding["passed"] else "broken"
-            rows.append({"head": head, "rule": finding["reason"], "rows": len(finding["rows"]), "rule holds": outcome})
-    leave_table("data-quality", rows, "Data quality: rows that break each rule")
+        aside = reasons_by_row(report["findings"])
+        content[head] = {
+            "raw": report["rows"],
+            "valid": pq.read_metadata(valid[head]).num_rows,
+            "quarantined": len(aside),
+            "reasons": dict(Counter(reason for each in aside.values() for reason in each)),
+        }
+        rules += [{"head": head, **outcome(finding)} for finding in report["findings"]]
+    content["emotion"]["classes"] = pd.read_parquet(valid["emotion"], columns=["emotion"]).value_counts().to_dict()
+    content["emotion"]["classes"] = {name: count for (name,), count in content["emotion"]["classes"].items()}
+    with replacing(summary) as temporary:
+        temporary.write_text(json.dumps(content, indent=1))
+    counts = [
+        {"head": head, **{key: each[key] for key in ("raw", "valid", "quarantined")}} for head, each in content.items()
+    ]
+    leave_table("data-counts", counts, "Rows: raw = valid + quarantined")
+    leave_table("data-quality", rules, "Data quality: rows that break each rule")
+    return summary
 
 
-def reasons_by_row(findings: list[dict]) -> dict[int, list[str]]:
-    """Every reason for which a row is set aside, by row number."""
-    reasons: dict[int, list[str]] = {}
-    for finding in findings:
-        if finding["severity"] == "warning":
-            for row in finding["rows"]:
-                reasons.setdefault(row, []).append(finding["reason"])
-    return {row: list(dict.fromkeys(each)) for row, each in sorted(reasons.items())}
+def _facts(head: str, raw: Path, settings: Validate) -> Iterator[pd.DataFrame]:
+    for chunk in read_raw(raw, head):
+        yield emotion_facts(chunk, settings.emotion.label_set) if head == "emotion" else keypoint_facts(chunk)
 
 
-def _refuse_too_many(raw: Path, rows: int, reasons: dict[int, list[str]], allowed: float, quarantine: Path) -> None:
-    share = len(reasons) / rows
-    if share <= allowed and len(reasons) < rows:
-        return
-    top = Counter(reason for each in reasons.values() for reason in each).most_common(3)
-    first = {reason: next(row for row, each in reasons.items() if reason in each) for reason, _ in top}
-    listed = "\n".join(f"  {count} rows, first row {first[reason]}: {reason}" for reason, count in top)
-    remedy = "" if len(reasons) == rows else ", or raise validate.max_quarantined"
-    raise InputError(
-        f"{raw}: {len(reasons)} of {rows} rows ({share:.1%}) are bad; validate.max_quarantined allows {allowed:.1%}, "
-        f"and never all:\n{listed}\nMend them (they stand in {quarantine}){remedy}."
-    )
+def _part_rows(
+    head: str, raw: Path, settings: Validate, reasons: dict[int, list[str]], good: Path, bad: Path
+) -> tuple[int, int]:
+    """How many rows went to `good` and to `bad`, a chunk at a time: neither text nor pixels are held as a whole."""
+    kept = aside = 0
+    with _parquet(good) as write, bad.open("w", newline="", encoding="utf-8") as text:
+        for chunk in read_raw(raw, head):
+            is_bad = chunk["row"].isin(reasons.keys())
+            table = chunk[is_bad]
+            table.insert(1, "reasons", ["; ".join(reasons[row]) for row in table["row"]])
+            table.to_csv(text, index=False, header=text.tell() == 0)
+            decoded = _decoded(head, chunk[~is_bad], settings.emotion.label_set)
+            write(decoded)
+            kept, aside = kept + len(decoded), aside + len(table)
+    return kept, aside
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator:
+    """What appends tables of like columns to a Parquet file."""
+    writer: pq.ParquetWriter | None = None
+
+    def write(table: pd.DataFrame) -> None:
+        nonlocal writer
+        if table.empty:
+            return  # without a row, a column of text or bytes has no type
+        arrow = pa.Table.from_pandas(table, preserve_index=False)
+        writer = writer or pq.ParquetWriter(path, arrow.schema)
+        writer.write_table(arrow)
+
+    try:
+        yield write
+    finally:
+        if writer:
+            writer.close()
 
 
 def _decoded(head: str, raw: pd.DataFrame, label_set: str) -> pd.DataFrame:
     """Good rows as typed columns: `row`, `pixels` (bytes, row-major), and the labels."""
-    images = [as_image(parse_pixels(text), SIZES[head]) for text in raw[PIXELS[head]]]
-    table = pd.DataFrame({"row": raw["row"], "pixels": [image.tobytes() for image in images if image is not None]})
+    images, usable = decode_images(raw[PIXELS[head]].tolist(), SIZES[head])
+    if not usable.all():
+        raise AssertionError(f"{head}: the rules let row {raw['row'][~usable].iloc[0]} pass, but it cannot be decoded")
+    table = pd.DataFrame({"row": raw["row"].to_numpy(), "pixels": [image.tobytes() for image in images]})
     if head == "emotion":
-        names = np.array(LABEL_SETS[label_set])
-        table["emotion"] = names[numbers(raw["emotion"]).astype(int)]
+        table["emotion"] = pd.Series([class_name(text, label_set) for text in raw["emotion"]], dtype="str")
     else:
-        table = table.join(raw[list(COORDINATES)].apply(numbers).astype(np.float32))
-    for optional in ("person", "Usage"):
+        table[list(COORDINATES)] = raw[list(COORDINATES)].apply(numbers).to_numpy(np.float32)
+    for optional in OPTIONAL[head]:
         if optional in raw:
-            table[optional.lower()] = raw[optional].str.strip()
+            table[optional.lower()] = raw[optional].str.strip().to_numpy("str")
     return table

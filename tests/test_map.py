@@ -119,7 +119,7 @@ def test_dvc_reads_the_graph() -> None:
     with Repo(str(ROOT)) as repo:
         names = {stage.addressing for stage in repo.index.stages}
     heads = {f"{stage}@{head}" for stage in ("prepare", "train", "evaluate") for head in params.HEADS}
-    assert names == {"sample", "ingest", "validate", "gate", "score"} | heads
+    assert names == {"sample", "ingest", "validate", "explore", "gate", "score"} | heads
 
 
 def test_readme_names_every_make_target_and_no_other() -> None:

@@ -188,10 +188,11 @@ def outcome(rules: list[Rule]) -> list[bool]:
     ],
 )
 def test_keypoint_rules(ours: float, baseline: float, passed: list[bool]) -> None:
-    rules = keypoint_rules({"nme": ours, "baseline_nme": baseline}, max_nme=0.0625, max_share_of_baseline=0.5)
-    assert outcome(rules) == passed
+    metrics = {"nme": ours, "baseline_nme": baseline, "leaking": False}
+    rules = keypoint_rules(metrics, max_nme=0.0625, max_share_of_baseline=0.5)
+    assert outcome(rules) == [True, *passed]
     assert {rule.head for rule in rules} == {"keypoints"}
-    np.testing.assert_equal([rule.value for rule in rules], [ours, ours / baseline])
+    np.testing.assert_equal([rule.value for rule in rules], [0, ours, ours / baseline])
 
 
 @pytest.mark.parametrize(
@@ -208,9 +209,21 @@ def test_keypoint_rules(ours: float, baseline: float, passed: list[bool]) -> Non
     ],
 )
 def test_emotion_rules(accuracy: float, macro_f1: float, baseline: float, passed: list[bool]) -> None:
-    metrics = {"accuracy": accuracy, "macro_f1": macro_f1, "baseline_accuracy": baseline}
+    metrics = {"accuracy": accuracy, "macro_f1": macro_f1, "baseline_accuracy": baseline, "leaking": False}
     rules = emotion_rules(metrics, min_accuracy=0.75, min_macro_f1=0.5, min_share_of_gap=0.5)
-    assert outcome(rules) == passed
+    assert outcome(rules) == [True, *passed]
     assert {rule.head for rule in rules} == {"emotion"}
     if baseline < 1:
-        np.testing.assert_equal(rules[2].value, (accuracy - baseline) / (1 - baseline))
+        np.testing.assert_equal(rules[3].value, (accuracy - baseline) / (1 - baseline))
+
+
+def test_metrics_on_a_split_that_leaks_fail_both_heads_however_good() -> None:
+    perfect = {"nme": 0.0, "baseline_nme": 1.0, "accuracy": 1.0, "macro_f1": 1.0, "baseline_accuracy": 0.2}
+    for leaking in (False, True):
+        metrics = perfect | {"leaking": leaking}
+        for rules in (keypoint_rules(metrics, 0.1, 0.5), emotion_rules(metrics, 0.5, 0.5, 0.5)):
+            assert [rule.rule for rule in rules if not rule.passed] == ["test faces known to leak (1 = yes)"] * leaking
+            assert rules[0].value == leaking
+    # Metrics of which nobody knows whether they leak are no evidence either.
+    with pytest.raises(KeyError, match="leaking"):
+        keypoint_rules(perfect, 0.1, 0.5)

@@ -28,8 +28,8 @@ SMALL = {
     "gate__emotion__min_share_of_gap": -9.0,
 }
 STAGES = [
-    *("sample", "ingest", "validate", "prepare@keypoints", "prepare@emotion", "train@keypoints", "train@emotion"),
-    *("evaluate@keypoints", "evaluate@emotion", "gate", "score"),
+    *("sample", "ingest", "validate", "explore", "prepare@keypoints", "prepare@emotion"),
+    *("train@keypoints", "train@emotion", "evaluate@keypoints", "evaluate@emotion", "gate", "score"),
 ]
 
 

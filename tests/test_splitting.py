@@ -1,128 +1,147 @@
-"""Nothing straddles the parts, parts never move, and the check for leaks can fail."""
+"""Groups are what chains of copies and persons join, nothing straddles the parts, and parts never move."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faces.splitting import PARTS, groups, image_keys, leaks, parts
+from faces.splitting import (
+    DROPPED,
+    PARTS,
+    by_chance,
+    grouped_parts,
+    groups,
+    official_parts,
+    random_parts,
+    share_differences,
+)
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (8, 4, 4), np.uint8)
-"""Eight faces, one of them its own mirror image."""
-IMAGES[7] = np.minimum(IMAGES[7], IMAGES[7][:, ::-1])
+Row = tuple[str, str]
+"""Which picture (copies and mirrored copies share its key), and whose."""
 
-Row = tuple[int, bool, str]
-"""Which image, whether mirrored, whose."""
+Near = frozenset[frozenset[str]]
+"""Which pictures are near-duplicates."""
 
-ROW = st.tuples(st.integers(0, 5), st.booleans(), st.sampled_from(["", "", "ann", "bob", "cy", "dee"]))
+PICTURES = "abcdef"
+ROW = st.tuples(st.sampled_from(PICTURES), st.sampled_from(["", "", "ann", "bob", "cy", "dee"]))
 ROWS = st.lists(ROW, min_size=1, max_size=12)
+NEAR = st.frozensets(st.frozensets(st.sampled_from(PICTURES), min_size=2, max_size=2), max_size=2)
 
 
-def images_of(rows: Sequence[Row]) -> np.ndarray:
-    return np.stack([IMAGES[number][:, ::-1] if mirrored else IMAGES[number] for number, mirrored, _ in rows])
+def groups_of(rows: Sequence[Row], near: Near = frozenset()) -> list[str]:
+    pairs = [(i, j) for i, j in combinations(range(len(rows)), 2) if frozenset((rows[i][0], rows[j][0])) in near]
+    return groups([row[0] for row in rows], [row[1] for row in rows], np.array(pairs, np.int64).reshape(-1, 2))
 
 
-def persons_of(rows: Sequence[Row]) -> list[str]:
-    return [person for _, _, person in rows]
+def parts_of(rows: Sequence[Row], near: Near, seed: int) -> np.ndarray:
+    return grouped_parts(groups_of(rows, near), seed, validation=0.3, test=0.3)
 
 
-def groups_of(rows: Sequence[Row]) -> list[str]:
-    return groups(image_keys(images_of(rows)), persons_of(rows))
-
-
-def parts_of(rows: Sequence[Row], seed: int) -> np.ndarray:
-    return parts(groups_of(rows), seed, validation=0.3, test=0.3)
-
-
-def leaks_of(rows: Sequence[Row], own_part: np.ndarray) -> dict[str, int]:
-    images, persons = images_of(rows), np.array(persons_of(rows))
-    return leaks(
-        {part: images[own_part == part] for part in PARTS}, {part: persons[own_part == part].tolist() for part in PARTS}
-    )
-
-
-def reached(rows: Sequence[Row], start: int) -> set[int]:
-    """By plain search: the rows that a chain of shared images and shared persons joins to one row."""
+def reached(rows: Sequence[Row], near: Near, start: int) -> set[int]:
+    """By plain search: the rows that a chain of shared or like pictures and shared persons joins to one row."""
     found, waiting = {start}, [start]
     while waiting:
-        image, _, person = rows[waiting.pop()]
-        near = {i for i, other in enumerate(rows) if other[0] == image or (person and other[2] == person)}
-        waiting += near - found
-        found |= near
+        picture, person = rows[waiting.pop()]
+        joined = {
+            i
+            for i, other in enumerate(rows)
+            if other[0] == picture or frozenset((other[0], picture)) in near or (person and other[1] == person)
+        }
+        waiting += joined - found
+        found |= joined
     return found
 
 
 @settings(deadline=None)
-@given(ROWS)
-def test_groups_are_what_chains_of_copies_and_persons_join(rows: list[Row]) -> None:
-    names = groups_of(rows)
+@given(ROWS, NEAR)
+def test_groups_are_what_chains_join_named_after_the_first_face(rows: list[Row], near: Near) -> None:
+    names = groups_of(rows, near)
     for row, name in enumerate(names):
-        assert {other for other, its in enumerate(names) if its == name} == reached(rows, row)
-
-
-@settings(deadline=None)
-@given(ROWS, st.integers(0, 1000))
-def test_nothing_straddles(rows: list[Row], seed: int) -> None:
-    own_part = parts_of(rows, seed)
-    assert len(own_part) == len(rows)
-    assert set(own_part) <= set(PARTS)
-    assert len(set(zip(groups_of(rows), own_part, strict=True))) == len(set(groups_of(rows)))
-    assert leaks_of(rows, own_part) == {"images_in_two_parts": 0, "persons_in_two_parts": 0}
-
-
-def test_copies_and_mirrored_copies_share_a_key_and_others_do_not() -> None:
-    keys = image_keys(IMAGES)
-    assert len(set(keys)) == len(IMAGES)
-    assert image_keys(IMAGES.copy()) == keys
-    assert image_keys(IMAGES[:, :, ::-1]) == keys
-    assert set(image_keys(IMAGES[:7, ::-1])).isdisjoint(keys)
+        chain = reached(rows, near, row)
+        assert {other for other, its in enumerate(names) if its == name} == chain
+        picture, person = rows[min(chain)]
+        assert name == (f"person:{person}" if person else f"image:{picture}")
 
 
 @pytest.mark.parametrize(
-    ("rows", "joined"),
+    ("rows", "near", "joined"),
     [
-        ([(0, False, ""), (0, False, "")], True),
-        ([(0, False, ""), (0, True, "")], True),
-        ([(0, False, ""), (1, False, "")], False),
-        ([(0, False, "ann"), (1, False, "ann")], True),
-        ([(0, False, "ann"), (1, False, "bob")], False),
-        ([(0, False, "ann"), (1, True, "bob"), (2, False, "ann"), (2, True, "bob")], True),
-        ([(0, False, "ann"), (3, False, ""), (0, True, "bob"), (3, True, "bob")], True),
+        ([("a", ""), ("a", "")], "", True),
+        ([("a", ""), ("b", "")], "", False),
+        ([("a", ""), ("b", "")], "ab", True),
+        ([("a", ""), ("b", "")], "bc", False),
+        ([("a", "ann"), ("b", "ann")], "", True),
+        ([("a", "ann"), ("b", "bob")], "", False),
+        ([("a", "ann"), ("a", "bob")], "", True),
+        ([("a", "ann"), ("b", "bob")], "ab", True),
+        ([("a", "ann"), ("b", "bob"), ("c", "ann"), ("c", "bob")], "", True),
+        ([("a", "ann"), ("b", "bob"), ("c", "ann"), ("d", "bob")], "cd", True),
+        ([("a", "ann"), ("d", ""), ("a", "bob"), ("d", "bob")], "", True),
+        ([("a", ""), ("c", ""), ("b", "")], "ab bc", True),
     ],
 )
-def test_first_two_rows_share_a_group_or_not(rows: list[Row], joined: bool) -> None:
-    names = groups_of(rows)
+def test_first_two_rows_share_a_group_or_not(rows: list[Row], near: str, joined: bool) -> None:
+    names = groups_of(rows, frozenset(map(frozenset, near.split())))
     assert (names[0] == names[1]) is joined
 
 
+def test_no_row_gives_no_group() -> None:
+    assert groups_of([]) == []
+
+
 @settings(deadline=None)
-@given(ROWS, st.lists(st.tuples(st.integers(0, 11), st.booleans(), st.integers(0, 2)), max_size=6), st.integers(0, 50))
-def test_rows_appended_move_none(rows: list[Row], more: list[tuple[int, bool, int]], seed: int) -> None:
-    """Appended are strangers, nameless copies, and new pictures of people who are there."""
+@given(ROWS, NEAR, st.integers(0, 1000))
+def test_nothing_straddles(rows: list[Row], near: Near, seed: int) -> None:
+    own_part, names = parts_of(rows, near, seed), groups_of(rows, near)
+    assert len(own_part) == len(rows)
+    assert set(own_part) <= set(PARTS)
+    assert len(set(zip(names, own_part.tolist(), strict=True))) == len(set(names))
+
+
+MORE = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 4)), max_size=6)
+
+
+@settings(deadline=None)
+@given(ROWS, NEAR, MORE, st.integers(0, 50))
+def test_rows_appended_move_none(rows: list[Row], near: Near, more: list[tuple[int, int]], seed: int) -> None:
+    """Strangers, copies, near-duplicates, new pictures of people who are there, and new people beside copies."""
     appended: list[Row] = []
-    for number, mirrored, kind in more:
-        image, _, person = rows[number % len(rows)]
-        appended.append([(6, mirrored, "eve"), (image, mirrored, ""), (7, mirrored, person)][kind])
-    # Two people in one new picture would be joined; that is the next test's.
-    if len({person for image, _, person in appended if image == 7 and person}) > 1:
-        appended = [row for row in appended if row[0] != 7]
-    np.testing.assert_array_equal(parts_of([*rows, *appended], seed)[: len(rows)], parts_of(rows, seed))
+    alike = set(near)
+    for each, (number, kind) in enumerate(more):
+        picture, person = rows[number % len(rows)]
+        new: Row = [
+            (f"new {each}", f"eve {each}"),
+            (picture, ""),
+            (f"new {each}", ""),
+            (f"new {each}", person),
+            (picture, f"eve {each}"),
+        ][kind]
+        appended.append(new)
+        if kind == 2:
+            alike.add(frozenset((picture, new[0])))
+    after = [*rows, *appended]
+    assert groups_of(after, frozenset(alike))[: len(rows)] == groups_of(rows, near)
+    np.testing.assert_array_equal(
+        parts_of(after, frozenset(alike), seed)[: len(rows)], parts_of(rows, near, seed).tolist()
+    )
 
 
 @settings(deadline=None)
-@given(ROWS, st.lists(ROW, max_size=6), st.integers(0, 50))
-def test_only_groups_into_which_another_person_comes_may_move(rows: list[Row], more: list[Row], seed: int) -> None:
-    before, after, everyone = parts_of(rows, seed), parts_of([*rows, *more], seed), [*rows, *more]
+@given(ROWS, NEAR, st.lists(ROW, max_size=6))
+def test_appended_rows_that_join_groups_give_all_the_name_of_the_first(
+    rows: list[Row], near: Near, more: list[Row]
+) -> None:
+    before, after, everyone = groups_of(rows, near), groups_of([*rows, *more], near), [*rows, *more]
     for row in range(len(rows)):
-        people = [{everyone[i][2] for i in reached(those, row)} - {""} for those in (rows, everyone)]
-        assert before[row] == after[row] or people[0] != people[1]
-    assert not any(leaks_of(everyone, after).values())
+        assert after[row] == before[min(reached(everyone, near, row))]
 
 
 def test_shares_are_as_asked_for() -> None:
-    own_part = parts([f"person:{number}" for number in range(5000)], seed=1, validation=0.2, test=0.1)
+    own_part = grouped_parts([f"person:{number}" for number in range(5000)], seed=1, validation=0.2, test=0.1)
     shares = [(own_part == part).mean() for part in PARTS]
     np.testing.assert_allclose(shares, [0.7, 0.2, 0.1], atol=0.02)
 
@@ -131,49 +150,127 @@ def test_shares_are_as_asked_for() -> None:
     ("validation", "test", "only"), [(0.0, 0.0, "train"), (1.0, 0.0, "validation"), (0.0, 1.0, "test")]
 )
 def test_a_share_of_all_is_all(validation: float, test: float, only: str) -> None:
-    assert set(parts([str(number) for number in range(200)], 1, validation, test)) == {only}
+    assert set(grouped_parts([str(number) for number in range(200)], 1, validation, test)) == {only}
 
 
 def test_seed_and_nothing_else_changes_the_parts() -> None:
     names = [f"person:{number}" for number in range(400)]
-    first = parts(names, 1, 0.3, 0.3)
-    np.testing.assert_array_equal(parts(names, 1, 0.3, 0.3), first)
-    np.testing.assert_array_equal(parts(names[::-1], 1, 0.3, 0.3)[::-1], first)
-    assert 0.5 < (parts(names, 2, 0.3, 0.3) != first).mean() < 0.8
+    first = grouped_parts(names, 1, 0.3, 0.3)
+    np.testing.assert_array_equal(grouped_parts(names, 1, 0.3, 0.3), first)
+    np.testing.assert_array_equal(grouped_parts(names[::-1], 1, 0.3, 0.3)[::-1], first)
+    assert 0.5 < (grouped_parts(names, 2, 0.3, 0.3) != first).mean() < 0.8
 
 
 def test_parts_are_the_same_in_every_process_and_version() -> None:
     """A split that changed with the code would show old test faces to new networks."""
     # The first 16 digits of SHA-256 of "1:person:ann", "1:image:00" and "1:person:gus", by `sha256sum`, over 2 ** 64.
     hashes = {"person:ann": 0.4643, "image:00": 0.7091, "person:gus": 0.2095}
-    assert parts(list(hashes), 1, validation=0.3, test=0.3).tolist() == ["validation", "train", "test"]
+    assert grouped_parts(list(hashes), 1, validation=0.3, test=0.3).tolist() == ["validation", "train", "test"]
     for name, position in hashes.items():
-        assert parts([name], 1, 0.0, position + 1e-4).tolist() == ["test"]
-        assert parts([name], 1, 0.0, position - 1e-4).tolist() == ["train"]
+        assert grouped_parts([name], 1, 0.0, position + 1e-4).tolist() == ["test"]
+        assert grouped_parts([name], 1, 0.0, position - 1e-4).tolist() == ["train"]
+
+
+def official(rows: Sequence[tuple[str, str]], validation: float = 0.3) -> list[str]:
+    """The parts of rows of (usage, group)."""
+    usages, names = np.array([row[0] for row in rows]), [row[1] for row in rows]
+    return official_parts(usages, names, seed=1, validation=validation).tolist()
 
 
 @pytest.mark.parametrize(
-    ("rows", "kind"),
+    ("rows", "expected"),
     [
-        ([(0, False, ""), (0, False, "")], "images_in_two_parts"),
-        ([(0, False, ""), (0, True, "")], "images_in_two_parts"),
-        ([(7, False, ""), (7, False, "")], "images_in_two_parts"),
-        ([(0, False, "ann"), (1, False, "ann")], "persons_in_two_parts"),
+        (["Training a", "PublicTest b", "PrivateTest c"], ["train", "validation", "test"]),
+        # Whatever the order, test is more precious than validation, and that than train.
+        (["Training a", "PublicTest a", "PrivateTest c"], [DROPPED, "validation", "test"]),
+        (["Training a", "PublicTest b", "PrivateTest a"], [DROPPED, "validation", "test"]),
+        (["Training a", "PublicTest b", "PrivateTest b"], ["train", DROPPED, "test"]),
+        (["PrivateTest a", "PublicTest a", "Training a", "PublicTest b"], ["test", DROPPED, DROPPED, "validation"]),
+        # A validation row that is dropped itself drops no training row: b stands in no other part then.
+        (["Training a", "PublicTest a", "PrivateTest a", "PublicTest b"], [DROPPED, DROPPED, "test", "validation"]),
+        (["Training a", "Training a", "PublicTest b", "PrivateTest c"], ["train", "train", "validation", "test"]),
+        (["PrivateTest c", "PrivateTest c", "PublicTest b", "Training c"], ["test", "test", "validation", DROPPED]),
     ],
 )
-@pytest.mark.parametrize("where", [("train", "test"), ("validation", "train"), ("test", "validation")])
-def test_planted_leak_is_found(rows: list[Row], kind: str, where: tuple[str, str]) -> None:
-    found = leaks_of([*rows, (2, False, "bob"), (2, False, "bob")], np.array([*where, "train", "train"]))
-    assert {name for name, count in found.items() if count} == {kind}
+def test_official_parts_by_hand(rows: list[str], expected: list[str]) -> None:
+    assert official([(row.split()[0], row.split()[1]) for row in rows]) == expected
 
 
-@pytest.mark.parametrize("copies", [2, 3])
-@pytest.mark.parametrize("person", ["", "ann"])
-def test_leaking_persons_are_counted_once(copies: int, person: str) -> None:
-    rows: list[Row] = [(number, False, person) for number in range(copies)]
-    assert leaks_of(rows, np.array(PARTS[:copies]))["persons_in_two_parts"] == (person == "ann")
+@pytest.mark.parametrize("absent", ["PublicTest", "PrivateTest"])
+def test_with_one_official_test_part_validation_is_drawn_from_training_by_group(absent: str) -> None:
+    other = {"PublicTest", "PrivateTest"}.difference([absent]).pop()
+    rows = [("Training", f"image:{number // 2}") for number in range(400)]
+    rows += [(other, f"image:{number}") for number in range(190, 230)]
+    own_part = official(rows)
+    assert own_part[400:] == ["test"] * 40
+    # Groups 190 to 199 stand in the test part; the others are where the grouped split of the same seed has them.
+    assert own_part[380:400] == [DROPPED] * 20
+    names = [row[1] for row in rows[:380]]
+    assert own_part[:380] == grouped_parts(names, 1, validation=0.3, test=0.0).tolist()
+    assert 0.2 < own_part[:380].count("validation") / 380 < 0.4
+    assert own_part[:380:2] == own_part[1:380:2]
 
 
-def test_a_leaking_image_is_counted_once() -> None:
-    rows: list[Row] = [(0, False, ""), (0, False, ""), (7, False, ""), (7, False, "")]
-    assert leaks_of(rows, np.array(["train", "test"] * 2))["images_in_two_parts"] == 2
+USAGES = ("Training", "PublicTest", "PrivateTest")
+OFFICIAL = st.lists(st.tuples(st.sampled_from(USAGES), st.sampled_from("abcde")), min_size=1, max_size=14)
+
+
+@settings(deadline=None, max_examples=200)
+@given(OFFICIAL)
+def test_official_parts_keep_the_most_precious_row_of_every_group(rows: list[tuple[str, str]]) -> None:
+    own_part = official(rows)
+    both = {"PublicTest", "PrivateTest"} <= {usage for usage, _ in rows}
+    for (usage, group), part in zip(rows, own_part, strict=True):
+        present = {other for other, name in rows if name == group}
+        in_parts = {its for (_, name), its in zip(rows, own_part, strict=True) if name == group} - {DROPPED}
+        assert len(in_parts) == 1
+        if both:
+            best = max(present, key=USAGES.index)
+            assert part == (["train", "validation", "test"][USAGES.index(best)] if usage == best else DROPPED)
+        elif usage != "Training":
+            assert part == "test"
+        else:
+            assert (part == DROPPED) is (present != {"Training"})
+
+
+@pytest.mark.parametrize(
+    ("rows", "counts"), [(10, [5, 3, 2]), (1000, [500, 300, 200]), (7, [3, 2, 2]), (1, [0, 0, 1]), (0, [0, 0, 0])]
+)
+def test_random_parts_have_their_shares(rows: int, counts: list[int]) -> None:
+    own_part = random_parts(rows, seed=1, validation=0.3, test=0.2)
+    assert [int((own_part == part).sum()) for part in PARTS] == counts
+
+
+def test_random_parts_are_drawn_by_seed_and_in_no_order() -> None:
+    first = random_parts(600, 1, 0.3, 0.3)
+    np.testing.assert_array_equal(random_parts(600, 1, 0.3, 0.3), first)
+    assert 0.5 < (random_parts(600, 2, 0.3, 0.3) != first).mean() < 0.8
+    # By lot, each third of the rows holds about a third of each part.
+    for third in np.split(first, 3):
+        assert all(40 < count < 110 for count in Counter(third.tolist()).values())
+
+
+def test_share_differences_by_hand() -> None:
+    # 4 of 8 are of class 0, 3 of class 1, 1 of class 2, none of class 3.
+    targets = np.array([0, 0, 1, 2, 0, 1, 0, 1])
+    own_part = np.array(["train"] * 4 + ["validation"] * 2 + ["test"] * 2)
+    found = share_differences(targets, own_part, 4)
+    assert list(found) == ["train", "validation", "test"]
+    np.testing.assert_allclose(found["train"], [2 / 4 - 4 / 8, 1 / 4 - 3 / 8, 1 / 4 - 1 / 8, 0])
+    np.testing.assert_allclose(found["validation"], [1 / 2 - 4 / 8, 1 / 2 - 3 / 8, -1 / 8, 0])
+    np.testing.assert_allclose(found["test"], found["validation"])
+    # Only `train` has rows: its shares are the whole's, and the others are off by all.
+    found = share_differences(np.array([0, 1]), np.array(["train", "train"]), 2)
+    assert {part: off.tolist() for part, off in found.items()} == {
+        "train": [0, 0],
+        "validation": [-0.5, -0.5],
+        "test": [-0.5, -0.5],
+    }
+
+
+@pytest.mark.parametrize(
+    ("share", "rows", "allowed"), [(0.5, 100, 0.2), (0.5, 400, 0.1), (0.1, 36, 0.2), (0, 9, 0), (1, 9, 0), (0.5, 0, 2)]
+)
+def test_chance_by_hand(share: float, rows: int, allowed: float) -> None:
+    # Four times the root of share * (1 - share) / rows.
+    np.testing.assert_allclose(by_chance(np.array([share]), rows), [allowed], atol=1e-12)

@@ -54,7 +54,7 @@ def test_every_stage_is_a_flow_run_with_an_artifact(clone: Path) -> None:
     assert address
     runs = requests.post(f"{address[1]}/flow_runs/filter", json={}, timeout=30).json()
     assert {run["state"]["name"] for run in runs} == {"Completed"}
-    assert len(runs) == len({run["name"] for run in runs}) == 11
+    assert len(runs) == len({run["name"] for run in runs}) == 12
     artifacts = requests.post(f"{address[1]}/artifacts/filter", json={}, timeout=30).json()
     assert {artifact["flow_run_id"] for artifact in artifacts} == {run["id"] for run in runs}
 

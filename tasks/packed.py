@@ -1,0 +1,63 @@
+"""Opens files as they are published: plain, gzipped or zipped."""
+
+import gzip
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
+
+from tasks.files import InputError
+
+GZIP, ZIPS = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
+"""What packed files begin with; the second is a zip without members."""
+
+
+@contextmanager
+def opened(path: Path, shown: str | None = None) -> Iterator[BinaryIO]:
+    """The bytes of a CSV, unpacked where its first bytes are gzip's or zip's. `shown` is what errors call the file.
+
+    Raises InputError where there is no such file, or what is packed cannot be read to its end.
+    """
+    name = shown or str(path)
+    if not path.exists():
+        raise InputError(f"{name}: there is no such file; correct the path in params.yaml")
+    if not path.is_file():
+        raise InputError(f"{name}: this is not a file; name the CSV itself")
+    with unpacking(name), path.open("rb") as handle:
+        first = handle.read(4)
+        handle.seek(0)
+        if first.startswith(GZIP):
+            with gzip.open(handle) as unpacked:
+                yield cast(BinaryIO, unpacked)
+        elif first in ZIPS:
+            with zipfile.ZipFile(handle) as archive, archive.open(_only_table(archive, name)) as unpacked:
+                yield cast(BinaryIO, unpacked)
+        else:
+            yield handle
+
+
+@contextmanager
+def unpacking(name: str) -> Iterator[None]:
+    """What gzip and zip raise, as InputError that calls the file `name`."""
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{name}: cannot be unpacked ({error or 'it ends too early'}); fetch it again") from None
+    except (RuntimeError, NotImplementedError) as error:
+        # How zipfile says that a password or an unknown method is needed.
+        raise InputError(f"{name}: cannot be unpacked ({error}); unpack it yourself") from None
+
+
+def _only_table(archive: zipfile.ZipFile, name: str) -> str:
+    tables = [member for member in archive.namelist() if member.lower().endswith(".csv") and not is_hidden(member)]
+    if len(tables) != 1:
+        found = ", ".join(tables[:4]) if tables else "none"
+        raise InputError(f"{name}: one CSV is needed in the archive, found {found}; unpack it and name the CSV")
+    return tables[0]
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file of a folder or an archive is nobody's data: macOS puts one beside each that it zips."""
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)

@@ -1,0 +1,102 @@
+"""Reads a tree of pictures, `<part>/<class name>/*.png|jpg`, as FER2013 is usually shared: a folder or a zip."""
+
+import csv
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from faces.labels import class_name
+from tasks.files import InputError
+from tasks.orchestration import log
+from tasks.packed import is_hidden, unpacking
+
+PICTURES = (".png", ".jpg", ".jpeg")
+USAGES = {
+    **dict.fromkeys(("train", "training"), "Training"),
+    **dict.fromkeys(("validation", "valid", "val", "publictest"), "PublicTest"),
+    **dict.fromkeys(("test", "testing", "privatetest"), "PrivateTest"),
+}
+"""What the parts' folders are called, and what they are called in FER2013's column Usage."""
+
+Reader = Callable[[str], bytes]
+
+
+def is_tree(source: Path, shown: str) -> bool:
+    """Whether `source` is a folder, or a zip that holds pictures and no CSV."""
+    if source.is_dir():
+        return True
+    if not zipfile.is_zipfile(source):
+        return False
+    with unpacking(shown), zipfile.ZipFile(source) as archive:
+        endings = {PurePosixPath(name).suffix.lower() for name in archive.namelist() if not is_hidden(name)}
+    return bool(endings & set(PICTURES)) and ".csv" not in endings
+
+
+def write_tree(source: Path, out: Path, shown: str) -> None:
+    """Write a tree's pictures to `out` as one emotion CSV: emotion (a class name), pixels, Usage and file.
+
+    Rows stand in the order of their paths. A file that is no picture gets an empty pixel cell, one that is not square
+    its size in words: validation sets them aside. Raises InputError where the tree is not of this form; `shown` is what
+    errors call it.
+    """
+    with unpacking(shown), _reading(source) as (names, read):
+        pictures = sorted(name for name in names if _is_picture(name))
+        if not pictures:
+            raise InputError(f"{shown}: no picture in it; <part>/<class name>/*.png or *.jpg is needed")
+        if len(pictures) < len(names):
+            log(f"{shown}: {len(names) - len(pictures)} files are hidden, or no .png or .jpg, and are left out")
+        _write_rows(pictures, read, out, shown)
+
+
+def _is_picture(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in PICTURES and not is_hidden(name)
+
+
+@contextmanager
+def _reading(source: Path) -> Iterator[tuple[list[str], Reader]]:
+    """Names of all files, relative, `/` between, and what reads one."""
+    if source.is_dir():
+        names = [str(path.relative_to(source).as_posix()) for path in source.rglob("*") if path.is_file()]
+        yield names, lambda name: (source / name).read_bytes()
+    else:
+        with zipfile.ZipFile(source) as archive:
+            yield [one.filename for one in archive.infolist() if not one.is_dir()], archive.read
+
+
+def _write_rows(pictures: list[str], read: Reader, out: Path, shown: str) -> None:
+    # A file's name may be any bytes; here it is only shown.
+    with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
+        rows = csv.writer(text)
+        rows.writerow(["emotion", "pixels", "Usage", "file"])
+        for name in pictures:
+            usage, emotion = _part_and_class(name, shown)
+            rows.writerow([emotion, _pixel_text(read(name)), usage, name])
+
+
+def _part_and_class(name: str, shown: str) -> tuple[str, str]:
+    parts = PurePosixPath(name).parts
+    if len(parts) < 3:
+        raise InputError(f"{shown}: {name} does not stand in <part>/<class name>/; move it there, or remove it")
+    part, folder = parts[-3], parts[-2]
+    usage = USAGES.get(re.sub(r"[\W_]", "", part.lower()))
+    if usage is None:
+        raise InputError(f"{shown}: {name}: the folder {part} names no part; rename it train, validation or test")
+    emotion = None if folder.isdecimal() else class_name(folder, "fer2013")
+    if emotion is None:
+        raise InputError(f"{shown}: {name}: the folder {folder} names no class; rename it (angry, happy, neutral, ...)")
+    return usage, emotion
+
+
+def _pixel_text(content: bytes) -> str:
+    # OpenCV raises on nothing at all, and returns nothing for what it cannot read.
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
+    if image is None:
+        return ""
+    height, width = image.shape
+    # Of 24 x 96 pixels there are as many as of 48 x 48.
+    return " ".join(map(str, image.ravel().tolist())) if height == width else f"{width} x {height} pixels"
