@@ -32,6 +32,7 @@ Address = Annotated[str, Field(min_length=1), AfterValidator(_path_or_http)]
 
 
 Emotion = Literal["anger", "disgust", "fear", "happiness", "sad", "surprise", "neutral"]
+NOT_IN_COURSE = ("fear", "neutral")
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -97,10 +98,10 @@ class Explore(Settings):
 class Duplicates(Settings):
     """Two faces are near-duplicates within `max_distance` bits of perceptual hash, and from `min_correlation` on.
 
-    `max_cluster` is the greatest share of the rows that one cluster of them may hold.
+    `max_cluster` is the greatest share of the rows that one cluster of them may hold; ten faces may always.
     """
 
-    max_distance: Annotated[int, Field(ge=0, le=16)]
+    max_distance: Annotated[int, Field(ge=0, le=24)]
     min_correlation: Annotated[float, Field(gt=0, le=1)]
     max_cluster: OpenShare
 
@@ -127,7 +128,10 @@ class Split(Settings):
 
 
 class EmotionSplit(Split):
-    """`official` follows the column Usage; `max_share_difference`: how far a class's share of a part may be off."""
+    """`official` follows the column Usage; `max_share_difference`: how far a class's share of a part may be off.
+
+    So much as chance gives, four standard errors of a part of that size, is always allowed.
+    """
 
     protocol: Literal["grouped", "official", "random"]  # type: ignore[assignment]
     max_share_difference: Share
@@ -221,6 +225,16 @@ class Params(Settings):
     gate: Gate
     score: Score
 
+    @model_validator(mode="after")
+    def train_on_classes_of_the_label_set(self) -> "Params":
+        foreign = [name for name in self.prepare.emotion.classes if name in NOT_IN_COURSE]
+        if foreign and self.validate_.emotion.label_set == "course":
+            raise ValueError(
+                f"prepare.emotion.classes names {foreign[0]}, which the label set course has not; leave it out, or set "
+                "validate.emotion.label_set to fer2013 if that is the file's numbering"
+            )
+        return self
+
 
 def _line(document: Any, location: tuple[str | int, ...]) -> int | None:
     """1-based line of a key in a round-trip YAML document; None where the key is absent."""
@@ -248,6 +262,8 @@ def _complaint(error: Any, document: Any, path: Path) -> str:
     name = ".".join(map(str, location)) or "the whole file"
     line = _line(document, location)
     where = f"{path}, line {line}: " if line else f"{path}: "
+    if not location and error["type"] == "value_error":
+        return where + error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(location[-1]), _known_keys(location), n=1)
         return f"{where}{name} is no setting" + (f"; did you mean {near[0]}?" if near else "; remove it")
@@ -271,20 +287,38 @@ def load(path: Path = PARAMS) -> Params:
         raise SettingsError("\n".join(lines)) from None
 
 
-def missing_sources(params: Params) -> list[str]:
-    """A line for each file that the settings name, that no stage makes, and that is not there."""
-    named = {f"ingest.{head}": getattr(params.ingest, head) for head in HEADS} | {"score.input": params.score.input}
-    return [
-        f"{PARAMS}: {key} = {source!r}: there is no such file; correct the path"
-        for key, source in named.items()
-        if "://" not in source and Path(source).parts[:1] != ("data",) and not Path(source).exists()
-    ]
+def wrong_sources(params: Params, graph: Path = Path("dvc.yaml")) -> list[str]:
+    """A line for each file that the settings name, and that is neither there nor made by a stage before it is read."""
+    stages = YAML(typ="safe", pure=True).load(graph.read_text(encoding="utf-8"))["stages"]
+    made = {stage: [_folder(out) for out in entry.get("outs", [])] for stage, entry in stages.items()}
+    named = {f"ingest.{head}": ("ingest", getattr(params.ingest, head)) for head in HEADS}
+    named["score.input"] = ("score", params.score.input)
+    lines = []
+    for key, (stage, source) in named.items():
+        maker = next((name for name, folders in made.items() if _folder(source) in folders), None)
+        if "://" in source or (maker and _stands_before(maker, stage)):
+            continue
+        if maker:
+            lines.append(f"{PARAMS}: {key} = {source!r}: the stage {maker} makes it anew; name a copy elsewhere")
+        elif not Path(source).exists():
+            lines.append(f"{PARAMS}: {key} = {source!r}: there is no such file; correct the path")
+    return lines
+
+
+def _stands_before(maker: str, stage: str) -> bool:
+    # `sample` is all that ingest may read from; score reads from what any other stage makes.
+    return maker == "sample" or (stage == "score" and maker != "score")
+
+
+def _folder(path: str | dict[str, Any]) -> tuple[str, ...]:
+    """The folder that a stage has to itself, `data/raw` of `data/raw/emotion.csv`."""
+    return Path(path if isinstance(path, str) else next(iter(path))).parts[:2]
 
 
 def main() -> None:
     """`python -m params`: check the settings, and the files that they name, before `dvc repro` reads them."""
     try:
-        lines = missing_sources(load())
+        lines = wrong_sources(load())
     except SettingsError as error:
         sys.exit(str(error))
     if lines:

@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from faces.pixels import SIZES, decode_images
-from tasks.tables import PIXELS, read_raw
+from tasks.files import InputError
+from tasks.tables import PIXELS, columns, read_raw
 
 
 def in_chunks(head: str, path: Path) -> np.ndarray:
@@ -64,11 +65,15 @@ def main() -> None:
     if options.way:
         _measure(options.way, options.head, options.path)
         return
+    try:
+        columns(options.path, options.head)
+    except InputError as error:
+        sys.exit(str(error))
     found: dict[str, list[dict]] = {way: [] for way in WAYS}
     for _ in range(options.repeats):
         for way in WAYS:
             command = [sys.executable, "-m", "benchmarks.decoding", options.head, str(options.path), "--way", way]
-            found[way].append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+            found[way].append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
     table = Table(title=f"{options.path}, median of {options.repeats}", title_justify="left")
     for column in ("way", "rows", "rows/s", "peak MB"):
         table.add_column(column)
@@ -76,7 +81,7 @@ def main() -> None:
     for way, one in middle.items():
         table.add_row(way, *(f"{one[name]:,.0f}" for name in ("rows", "rows/s", "MB")))
     old, new = middle["row by row"], middle["in chunks"]
-    table.add_row("ratio", "", f"{new['rows/s'] / old['rows/s']:.1f} times", f"{old['MB'] / new['MB']:.1f} times less")
+    table.add_row("ratio", "", f"{new['rows/s'] / old['rows/s']:.1f} times", f"{new['MB'] / old['MB']:.2f} times")
     Console().print(table)
 
 

@@ -7,6 +7,7 @@ A test face is seen where a copy or a near-duplicate of it, or a face of its per
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +36,18 @@ def main() -> None:
     parser.add_argument("head", choices=["keypoints", "emotion"])
     parser.add_argument("--project", type=Path, default=Path())
     options = parser.parse_args()
-    prepared = options.project / "data/prepared" / options.head
+    prepared, evaluated = options.project / "data/prepared" / options.head, options.project / "data/evaluated"
+    if not (evaluated / f"{options.head}.npz").exists():
+        sys.exit(f"{evaluated}: no predictions there; run `dvc repro evaluate@{options.head}` first")
     test, train = load_part(prepared / "test.npz"), load_part(prepared / "train.npz")
     groups = pd.read_csv(prepared / "groups.csv", keep_default_na=False).set_index("row")["group"]
-    with np.load(options.project / f"data/evaluated/{options.head}.npz", allow_pickle=False) as arrays:
+    with np.load(evaluated / f"{options.head}.npz", allow_pickle=False) as arrays:
         each = scores(test, arrays["predicted"])
     seen = seen_in_training(test, train, groups)
     metric = "accuracy" if test.is_emotion else "NME"
-    table = Table(title=f"{options.head}: {metric} of test faces, {test.protocol} split", title_justify="left")
+    table = Table(
+        title=f"{options.head}: {metric} of test faces, {test.protocol} split{test.caution}", title_justify="left"
+    )
     for column in ("test faces", "number", "seen in training", f"{metric}, all", "of those seen", "of those not seen"):
         table.add_column(column)
     for kind in ("all", *dict.fromkeys(test.kinds.tolist())):

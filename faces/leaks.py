@@ -1,6 +1,7 @@
 """Does a face stand on both sides of a split? Judged on the parts as written, by code that the split does not use.
 
-It searches the other way round: by correlation first, over every pair of faces in different parts.
+It searches the other way round: by correlation first, over every pair of faces in different parts. Only the hash is
+the same, for it defines what a near-duplicate is; where the correlation tells that two are one picture, it has no say.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,9 +9,11 @@ from itertools import combinations
 
 import numpy as np
 
-from faces.duplicates import perceptual_hashes, standardised
+from faces.duplicates import perceptual_hashes
 
 BLOCK = 512
+ONE_PICTURE = 0.99
+"""From this correlation on, two faces are near-duplicates whatever their hashes."""
 ROUNDING = 1e-4
 """Two ways to add up thousands of products differ by less; a pair on the very threshold is not called a leak."""
 
@@ -62,16 +65,27 @@ def _pairs_across(one: np.ndarray, other: np.ndarray, max_distance: int, min_cor
     """Pairs (near-duplicate, correlated at all) between two parts, the second one's mirror images included."""
     near: set[tuple[int, int]] = set()
     alike: set[tuple[int, int]] = set()
-    flat = standardised(one)
+    flat = _unit(one)
     ours, theirs = ([perceptual_hashes(view) for view in (faces, faces[:, :, ::-1])] for faces in (one, other))
     # Either face of a mirrored pair may be the mirrored one: the distance depends on it, the correlation does not.
     for view, ways in ((other, [(0, 0)]), (other[:, :, ::-1], [(0, 1), (1, 0)])):
         for start in range(0, len(view), BLOCK):
-            block = standardised(view[start : start + BLOCK])
-            first, second = np.nonzero(flat @ block.T >= min_correlation + ROUNDING)
+            block = _unit(view[start : start + BLOCK])
+            correlations = flat @ block.T
+            first, second = np.nonzero(correlations >= min_correlation + ROUNDING)
+            same = correlations[first, second] >= ONE_PICTURE
             second += start
             distance = np.min([np.bitwise_count(ours[a][first] ^ theirs[b][second]) for a, b in ways], axis=0)
             found = list(zip(first.tolist(), second.tolist(), strict=True))
             alike.update(found)
-            near.update(pair for pair, bits in zip(found, distance, strict=True) if bits <= max_distance)
+            near.update(pair for pair, is_near in zip(found, same | (distance <= max_distance), strict=True) if is_near)
     return len(near), len(alike)
+
+
+def _unit(faces: np.ndarray) -> np.ndarray:
+    """(N, H * W) float32, each face of mean 0 and length 1: products are Pearson's r. A constant face gives 0."""
+    rows = faces.reshape(len(faces), faces.shape[1] * faces.shape[2]).astype(np.float32)
+    deviations = rows.std(axis=1, keepdims=True, dtype=np.float64)
+    rows -= rows.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+    rows /= np.where(deviations > 0, deviations, np.inf).astype(np.float32) * np.float32(np.sqrt(rows.shape[1]))
+    return rows

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import params
+from tasks.files import InputError
 from tasks.orchestration import flow
 from tasks.validate import judge_table, report_quality, set_aside
 
@@ -12,12 +13,18 @@ def validate() -> None:
     """Judge both raw tables; write `data/valid/`, `data/quarantine/` and `reports/validation/`."""
     settings = params.load().validate_
     reports = Path("reports/validation")
-    findings, valid = {}, {}
+    findings, valid, refusals = {}, {}, []
     for head in params.HEADS:
         raw, quarantine = Path(f"data/raw/{head}.csv"), Path(f"data/quarantine/{head}.csv")
         findings[head] = judge_table(head, raw, settings, reports / f"{head}.json", reports / "docs" / head)
-        valid[head] = set_aside(head, raw, findings[head], settings, Path(f"data/valid/{head}.parquet"), quarantine)
+        try:
+            valid[head] = set_aside(head, raw, findings[head], settings, Path(f"data/valid/{head}.parquet"), quarantine)
+        except InputError as refusal:
+            # What is wrong with one table must not hide what is wrong with the other.
+            refusals.append(str(refusal))
     report_quality(findings, valid, reports / "summary.json")
+    if refusals:
+        raise InputError("\n".join([*refusals, f"What was judged: {reports / 'docs'}"]))
 
 
 if __name__ == "__main__":

@@ -82,12 +82,12 @@ def draw_keypoints(prepared: Path, predictions: Path, settings: EvaluateKeypoint
     each, of_mean = face_nme(test.targets, predicted), face_nme(test.targets, mean)
     judged = np.isfinite(each)
     curve = error_curve_figure(each[judged], of_mean[judged], f"Test faces within an error{test.caution}")
-    _keep(curve, folder / "errors.png", "errors-keypoints", "keypoints: share of faces within an error")
+    _keep(curve, folder / "errors.png", "errors-keypoints", f"keypoints: share of faces within an error{test.caution}")
     worst = np.argsort(np.where(judged, -each, np.inf))[: settings.faces_drawn]
     captions = [f"row {test.rows[k]} · NME {each[k]:.1%}" for k in worst]
     title = f"Worst test faces: truth ringed, prediction dotted{test.caution}"
     grid = faces_figure(test.images[worst], captions, title, predicted[worst], test.targets[worst])
-    _keep(grid, folder / "worst.png", "worst-keypoints", "keypoints: worst test faces")
+    _keep(grid, folder / "worst.png", "worst-keypoints", f"keypoints: worst test faces{test.caution}")
 
 
 @task
@@ -97,7 +97,7 @@ def draw_emotion(prepared: Path, predictions: Path, settings: EvaluateEmotion, f
     predicted = probabilities.argmax(axis=1)
     counts = confusion_matrix(test.targets, predicted, labels=range(len(test.classes)))
     figure = confusion_figure(counts, test.classes.tolist(), f"Emotion on {len(test)} test faces{test.caution}")
-    _keep(figure, folder / "confusion.png", "confusion-emotion", "emotion: confusion matrix")
+    _keep(figure, folder / "confusion.png", "confusion-emotion", f"emotion: confusion matrix{test.caution}")
     pairs = pd.DataFrame({"truth": test.classes[test.targets], "predicted": test.classes[predicted]})
     with replacing(table) as temporary:
         pairs.to_csv(temporary, index=False)
@@ -110,7 +110,7 @@ def draw_emotion(prepared: Path, predictions: Path, settings: EvaluateEmotion, f
     grid = faces_figure(
         test.images[worst], captions, f"Test faces furthest from their label{test.caution}", colours=colours
     )
-    _keep(grid, folder / "worst.png", "worst-emotion", "emotion: worst test faces")
+    _keep(grid, folder / "worst.png", "worst-emotion", f"emotion: worst test faces{test.caution}")
 
 
 def _which(test: Part) -> str:
@@ -123,7 +123,9 @@ def _predicted(predictions: Path) -> np.ndarray:
 
 
 def _write_metrics(path: Path, ours: dict, baseline: dict, test: Part, model: Path) -> None:
-    split = {"protocol": str(test.protocol), "leaking": test.leaks, "test_rows": len(test)}
+    split: dict[str, object] = {"protocol": str(test.protocol), "leaking": test.leaks, "test_rows": len(test)}
+    if test.is_emotion:
+        split["classes"] = ", ".join(test.classes.tolist())
     content = {**ours, **baseline, **split, "model_sha256": sha256(model)}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")

@@ -48,6 +48,6 @@ def too_many_bad(rows: int, reasons: dict[int, list[str]], allowed: float, quara
     remedy = "" if len(reasons) == rows else ", or raise validate.max_quarantined"
     return [
         f"  {len(reasons)} of {rows} rows ({share:.1%}) are bad; validate.max_quarantined allows {allowed:.1%}, "
-        f"and never all; mend them (they stand in {quarantine}){remedy}:",
+        f"and never all; mend them in a copy of {quarantine}{remedy}:",
         *[f"    {count} rows, first row {first[reason]}: {reason}" for reason, count in top],
     ]

@@ -24,6 +24,7 @@ def judge_heads(metrics: dict[str, Path], models: dict[str, Path], settings: Gat
     content = {
         "passed": all(rule.passed for rule in rules),
         "rules": [rule._asdict() for rule in rules],
+        "classes": figures["emotion"]["classes"].split(", "),
         "models": {head: {"path": str(path), "sha256": hashes[head]} for head, path in models.items()},
     }
     with replacing(verdict) as temporary:

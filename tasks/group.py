@@ -46,7 +46,10 @@ def group_faces(head: str, valid: Path, settings: PrepareKeypoints | PrepareEmot
     cluster = clusters(len(rows), _with_copies(keys, pairs))
     _refuse_a_chain(head, valid, rows, cluster, rules)
     how = rules.conflicts if isinstance(rules, EmotionDuplicates) else "keep"
-    resolved, stay, conflict = resolve(labels.to_numpy(str), cluster, how)
+    resolved, stay, conflict = resolve(labels.to_numpy(str), cluster, "keep")
+    # The official test labels are what others are compared by: copies among training rows change nothing in them.
+    may_change = _may_change(table, settings)[chosen]
+    resolved[may_change], stay[may_change], _ = resolve(resolved[may_change], cluster[may_change], how)
     faces.loc[chosen, "cluster"] = rows[cluster]
     faces.loc[chosen, "group"] = groups(keys, persons, pairs)
     faces.loc[chosen, "label"] = resolved
@@ -93,6 +96,12 @@ def draw_duplicates(head: str, valid: Path, pairs: Path, picture: Path) -> None:
 def faces_of(table: pd.DataFrame, head: str) -> np.ndarray:
     """The images of a valid table, (N, H, W) uint8."""
     return np.frombuffer(b"".join(table["pixels"]), np.uint8).reshape(-1, SIZES[head], SIZES[head])
+
+
+def _may_change(table: pd.DataFrame, settings: PrepareKeypoints | PrepareEmotion) -> np.ndarray:
+    if settings.split.protocol == "official" and "usage" in table:
+        return (table["usage"] == "Training").to_numpy()
+    return np.ones(len(table), bool)
 
 
 def _with_copies(keys: list[str], pairs: np.ndarray) -> np.ndarray:

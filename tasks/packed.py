@@ -30,6 +30,9 @@ def opened(path: Path, shown: str | None = None) -> Iterator[BinaryIO]:
         handle.seek(0)
         if first.startswith(GZIP):
             with gzip.open(handle) as unpacked:
+                if unpacked.read(262)[257:] == b"ustar":
+                    raise InputError(f"{name}: a tar archive; unpack it and name the CSV in it")
+                unpacked.seek(0)
                 yield cast(BinaryIO, unpacked)
         elif first in ZIPS:
             with zipfile.ZipFile(handle) as archive, archive.open(_only_table(archive, name)) as unpacked:

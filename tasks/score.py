@@ -41,6 +41,12 @@ def named_models(verdict: Path) -> dict[str, Path]:
 
 
 @task
+def named_classes(verdict: Path) -> list[str]:
+    """What the emotion network's outputs stand for, in their order."""
+    return json.loads(verdict.read_text())["classes"]
+
+
+@task
 def read_faces(source: Path, out: Path) -> Path:
     """Write the faces to score, `.npz`: `images` (N, H, W) uint8 and `rows` (N,); unusable rows are left out, said."""
     if source.suffix == ".npz":
@@ -54,7 +60,7 @@ def read_faces(source: Path, out: Path) -> Path:
 
 
 @task
-def predict_faces(faces: Path, models: dict[str, Path], classes: tuple[str, ...], predictions: Path) -> Path:
+def predict_faces(faces: Path, models: dict[str, Path], classes: list[str], predictions: Path) -> Path:
     """Write emotion and points of every face, points in pixels of the face as given; Parquet, and CSV beside it."""
     with np.load(faces, allow_pickle=False) as arrays:
         images, rows = arrays["images"], arrays["rows"]

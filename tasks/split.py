@@ -95,8 +95,13 @@ def check_leaks(head: str, prepared: Path, settings: Duplicates) -> Path:
     caution = written["train"].caution
     rows = [{"what": name.replace("_", " "), "count": count} for name, count in found.items()]
     leave_table(f"leaks-{head}", rows, f"{head}: what stands in more than one part{caution}")
-    if not written["train"].leaks and any(found[name] for name in FORBIDDEN):
-        raise AssertionError(f"{head}: the split leaks: {found}")
+    if written["train"].leaks:
+        return prepared
+    if any((written[part].kinds != "original").any() for part in PARTS):
+        raise AssertionError(f"{head}: an augmented copy stands in a part")
+    if any(found[name] for name in FORBIDDEN):
+        remedy = f"where they are one picture, raise prepare.{head}.duplicates.max_distance"
+        raise AssertionError(f"{head}: the split leaks: {found}; {remedy}")
     return prepared
 
 
@@ -129,7 +134,9 @@ def _everyone(head: str, table: pd.DataFrame, faces: pd.DataFrame, settings: Pre
 def _write_parts(head: str, valid: Path, everyone: Part, own_part: np.ndarray, settings: Split, prepared: Path) -> None:
     for part in PARTS:
         if not (own_part == part).any():
-            raise InputError(f"{valid}: no row falls into the {part} part; give more rows, or another prepare seed")
+            raise InputError(
+                f"{valid}: no row falls into the {part} part; give more rows, or change prepare.{head}.split"
+            )
     if everyone.is_emotion:
         _check_classes(valid, everyone, own_part, settings)
     for part in PARTS:

@@ -1,6 +1,7 @@
 """Reads a tree of pictures, `<part>/<class name>/*.png|jpg`, as FER2013 is usually shared: a folder or a zip."""
 
 import csv
+import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 
 from faces.labels import class_name
+from faces.pixels import SIZES
 from tasks.files import InputError
 from tasks.orchestration import log
 from tasks.packed import is_hidden, unpacking
@@ -40,9 +42,9 @@ def is_tree(source: Path, shown: str) -> bool:
 def write_tree(source: Path, out: Path, shown: str) -> None:
     """Write a tree's pictures to `out` as one emotion CSV: emotion (a class name), pixels, Usage and file.
 
-    Rows stand in the order of their paths. A file that is no picture gets an empty pixel cell, one that is not square
-    its size in words: validation sets them aside. Raises InputError where the tree is not of this form; `shown` is what
-    errors call it.
+    Rows stand in the order of their paths. A file that is no picture gets an empty pixel cell, a picture of another
+    size that size in words: validation sets them aside. Raises InputError where the tree is not of this form; `shown`
+    is what errors call it.
     """
     with unpacking(shown), _reading(source) as (names, read):
         pictures = sorted(name for name in names if _is_picture(name))
@@ -61,11 +63,28 @@ def _is_picture(name: str) -> bool:
 def _reading(source: Path) -> Iterator[tuple[list[str], Reader]]:
     """Names of all files, relative, `/` between, and what reads one."""
     if source.is_dir():
-        names = [str(path.relative_to(source).as_posix()) for path in source.rglob("*") if path.is_file()]
-        yield names, lambda name: (source / name).read_bytes()
+        yield (
+            [path.relative_to(source).as_posix() for path in _files(source)],
+            lambda name: (source / name).read_bytes(),
+        )
     else:
         with zipfile.ZipFile(source) as archive:
             yield [one.filename for one in archive.infolist() if not one.is_dir()], archive.read
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, linked ones too; a folder that is reached twice is entered once."""
+    entered = set()
+    for where, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(where)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        for name in files:
+            path = Path(where, name)
+            if not path.exists():
+                raise InputError(f"{path}: a link to what is not there; mend or remove it")
+            yield path
 
 
 def _write_rows(pictures: list[str], read: Reader, out: Path, shown: str) -> None:
@@ -93,10 +112,14 @@ def _part_and_class(name: str, shown: str) -> tuple[str, str]:
 
 
 def _pixel_text(content: bytes) -> str:
-    # OpenCV raises on nothing at all, and returns nothing for what it cannot read.
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
+    """A picture's pixels as text; its size in words where that is another; nothing where it is no picture."""
+    try:
+        # OpenCV raises on no bytes and on absurd sizes, and returns nothing for what it cannot read.
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error:
+        return ""
     if image is None:
         return ""
-    height, width = image.shape
-    # Of 24 x 96 pixels there are as many as of 48 x 48.
-    return " ".join(map(str, image.ravel().tolist())) if height == width else f"{width} x {height} pixels"
+    if image.shape != (SIZES["emotion"], SIZES["emotion"]):
+        return f"{image.shape[1]} x {image.shape[0]} pixels"
+    return " ".join(map(str, image.ravel().tolist()))

@@ -60,20 +60,24 @@ def set_aside(head: str, raw: Path, findings: Path, settings: Validate, valid: P
 
 @task
 def report_quality(findings: dict[str, Path], valid: dict[str, Path], summary: Path) -> Path:
-    """Write and leave the data-quality summary: rows, each rule and how many rows break it, and the classes."""
+    """Write and leave the data-quality summary: rows, each rule and how many rows break it, and the classes.
+
+    A head that is not in `valid` was refused.
+    """
     content, rules = {}, []
     for head, path in findings.items():
         report = json.loads(path.read_text())
         aside = reasons_by_row(report["findings"])
         content[head] = {
             "raw": report["rows"],
-            "valid": pq.read_metadata(valid[head]).num_rows,
+            "valid": pq.read_metadata(valid[head]).num_rows if head in valid else "refused",
             "quarantined": len(aside),
             "reasons": dict(Counter(reason for each in aside.values() for reason in each)),
         }
         rules += [{"head": head, **outcome(finding)} for finding in report["findings"]]
-    content["emotion"]["classes"] = pd.read_parquet(valid["emotion"], columns=["emotion"]).value_counts().to_dict()
-    content["emotion"]["classes"] = {name: count for (name,), count in content["emotion"]["classes"].items()}
+    if "emotion" in valid:
+        emotions = pd.read_parquet(valid["emotion"], columns=["emotion"])["emotion"]
+        content["emotion"]["classes"] = emotions.value_counts().to_dict()
     with replacing(summary) as temporary:
         temporary.write_text(json.dumps(content, indent=1))
     counts = [

@@ -3,8 +3,11 @@
 import csv
 import gzip
 import io
+import struct
 import sys
+import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -40,6 +43,9 @@ PNG, LARGE, WIDE = (
     cv2.imencode(".png", np.arange(height * width, dtype=np.uint8).reshape(height, width))[1].tobytes()
     for height, width in ((48, 48), (50, 50), (24, 96))
 )
+# Its header alone is changed, the check sum with it.
+_HEADER = b"IHDR" + struct.pack(">II", 40000, 40000) + PNG[24:29]
+ABSURD = PNG[:12] + _HEADER + struct.pack(">I", zlib.crc32(_HEADER)) + PNG[33:]
 
 Cells = dict[str, str]
 
@@ -172,6 +178,16 @@ def zip_field(offset: int, value: int) -> Callable[[bytes], bytes]:
         return bytes(edited)
 
     return change
+
+
+def tarred(clean: bytes) -> bytes:
+    """FER2013 as its challenge published it: fer2013.tar.gz."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("fer2013/fer2013.csv")
+        member.size = len(clean)
+        archive.addfile(member, io.BytesIO(clean))
+    return packed.getvalue()
 
 
 def swallowing(clean: bytes) -> bytes:
@@ -364,6 +380,7 @@ KINDS = [
     error(
         "gzip cut off", E, content(lambda clean: gzip.compress(clean)[:-2000]), "cannot be unpacked", "fetch it again"
     ),
+    error("gzip of a tar", E, content(tarred), "a tar archive", "unpack it and name the CSV in it"),
     error("gzip of a few bytes", E, content(lambda clean: b"\x1f\x8b\x08"), "cannot be unpacked", "fetch it again"),
     error(
         "gzip spoilt", E, content(lambda clean: gzip.compress(clean)[:10] + b"\xff" * 99), "cannot be unpacked", "fetch"
@@ -405,7 +422,8 @@ KINDS = [
     aside("text called .png", E, tree_with("train/happy/0.png", b"no picture"), UNREADABLE),
     aside("nothing called .jpg", E, tree_with("train/happy/0.jpg", b""), UNREADABLE),
     aside("a picture cut off", E, tree_with("train/happy/0.png", PNG[:-30]), UNREADABLE),
-    aside("a picture of 50 x 50", E, tree_with("train/happy/0.png", LARGE), "pixels: not 2304 values"),
+    aside("a picture of 50 x 50", E, tree_with("train/happy/0.png", LARGE), UNREADABLE),
+    aside("a picture of absurd size", E, tree_with("train/happy/0.png", ABSURD), UNREADABLE),
     aside("a picture of 24 x 96", E, tree_with("train/happy/0.png", WIDE), UNREADABLE),
     aside("a name that is no text", E, tree_with("train/happy/caf\udce9.png", b"no picture"), UNREADABLE),
 ]
@@ -548,7 +566,7 @@ def test_the_command_line_says_what_is_wrong_and_leaves_what_can_be_mended(proje
     assert (project / "data/raw/emotion.csv").read_bytes() == broken
     message = fails("validate")
     assert "60 of 80 rows (75.0%) are bad" in message
-    assert "they stand in data/quarantine/emotion.csv" in message
+    assert "mend them in a copy of data/quarantine/emotion.csv" in message
     assert [name for name in made(project) if "emotion" in name] == [
         *("data/quarantine/emotion.csv", "data/raw/emotion.csv", "reports/validation/emotion.json")
     ]

@@ -14,6 +14,7 @@ import params
 from faces.labels import COORDINATES, KEYPOINTS, LABEL_SETS
 from faces.pixels import SIZES
 from faces.splitting import PARTS
+from tasks.files import InputError
 from tasks.group import group_faces
 from tasks.ingest import bring_in
 from tasks.prepared import Part, load_part
@@ -92,6 +93,20 @@ def plain(table: pd.DataFrame, header: str = "", name: str = "mine.csv") -> Writ
         return str(folder / name)
 
     return write
+
+
+def test_linked_folders_are_read_and_dangling_links_are_named(tmp_path: Path) -> None:
+    for part in ("elsewhere/train", "mine/test"):
+        picture = tmp_path / part / "happy" / "1.png"
+        picture.parent.mkdir(parents=True)
+        picture.write_bytes(cv2.imencode(".png", np.zeros((48, 48), np.uint8))[1].tobytes())
+    (tmp_path / "mine/train").symlink_to(tmp_path / "elsewhere/train")
+    (tmp_path / "mine/test/round").symlink_to(tmp_path / "mine")
+    bring_in("emotion", str(tmp_path / "mine"), tmp_path / "emotion.csv")
+    assert pd.read_csv(tmp_path / "emotion.csv")["file"].tolist() == ["test/happy/1.png", "train/happy/1.png"]
+    (tmp_path / "mine/train/happy/2.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(InputError, match=r"2.png: a link to what is not there"):
+        bring_in("emotion", str(tmp_path / "mine"), tmp_path / "emotion.csv")
 
 
 def gzipped(write: Write, name: str = "mine.csv.gz") -> Write:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import faces.leaks
 import tasks.group
-from faces.leaks import leaks
+from faces.leaks import ONE_PICTURE, leaks
 from faces.splitting import PARTS
 from tasks.group import group_faces
 from tasks.split import check_leaks, split
@@ -100,12 +100,15 @@ def test_a_face_that_is_its_own_mirror_image_makes_one_pair() -> None:
 
 
 def test_what_correlates_but_is_hashed_apart_is_told_and_no_leak() -> None:
-    slope = np.broadcast_to(np.linspace(0, 200, 48), (48, 48))
-    one, other = (slope + strangers(2, seed=9) / 10).astype(np.uint8)
-    assert correlation(one, other) > 0.98
-    assert apart(one, other) > 10
-    for planted in (other, mirrored(other)):
-        assert counted(parted({"train": [one], "test": [planted]})) == NONE | {"alike_but_hashed_apart": 1}
+    slope = np.broadcast_to(np.linspace(0, 150, 48), (48, 48))
+    for share, what in ((10, "near_duplicate_pairs_across_parts"), (2.5, "alike_but_hashed_apart")):
+        one, other = (slope + strangers(2, seed=9) / share).astype(np.uint8)
+        assert apart(one, other) > 10
+        # Correlated so much, they are one picture whatever their hashes.
+        assert (correlation(one, other) > ONE_PICTURE) == (share == 10)
+        assert correlation(one, other) > 0.9
+        for planted in (other, mirrored(other)):
+            assert counted(parted({"train": [one], "test": [planted]})) == NONE | {what: 1}
     # Hashed alike and uncorrelated is nothing.
     grainy = noisy(one, deviation=150)
     assert correlation(one, grainy) < 0.9
@@ -151,14 +154,16 @@ def test_counts_are_those_of_plain_loops(
     near, alike, same = 0, 0, set()
     for (one, here), (other, there) in combinations(faces, 2):
         ways = [(correlation(one, view), view) for view in (other, mirrored(other))]
-        assume(all(abs(value - min_correlation) > 1e-3 for value, _ in ways))
+        assume(all(abs(value - edge) > 1e-3 for value, _ in ways for edge in (min_correlation, ONE_PICTURE)))
         if here == there:
             continue
         turned = min(apart(one, mirrored(other)), apart(mirrored(one), other))
         distances = (apart(one, other), turned)
         close = [value >= min_correlation for value, _ in ways]
         alike += any(close)
-        near += any(c and distance <= max_distance for c, distance in zip(close, distances, strict=True))
+        same_picture = any(value >= ONE_PICTURE for value, _ in ways)
+        hashed = any(c and distance <= max_distance for c, distance in zip(close, distances, strict=True))
+        near += same_picture or hashed
         if any((one == view).all() for _, view in ways):
             same.add(min(one.tobytes(), np.fliplr(one).tobytes()))
     images = {
@@ -169,12 +174,12 @@ def test_counts_are_those_of_plain_loops(
 
 
 def test_the_check_shares_no_code_that_groups_or_splits() -> None:
-    """Hashes and correlations are the definition of a near-duplicate; how pairs are found is not shared."""
+    """The hash is the definition of a near-duplicate; how pairs are correlated, found and grouped is not shared."""
     tree = ast.parse(inspect.getsource(faces.leaks))
     lines = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     imported = {f"{line.module}.{name.name}" for line in lines for name in line.names}
     ours = {name for name in imported if name.startswith(("faces", "tasks"))}
-    assert ours == {"faces.duplicates.perceptual_hashes", "faces.duplicates.standardised"}
+    assert ours == {"faces.duplicates.perceptual_hashes"}
 
 
 def planted_table(kind: str) -> pd.DataFrame:

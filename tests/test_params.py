@@ -109,6 +109,40 @@ def test_classes_and_label_sets_are_those_of_the_labels() -> None:
     assert ours.prepare.emotion.classes == LABEL_SETS[ours.validate_.emotion.label_set]
 
 
+def test_a_class_that_the_label_set_lacks_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "classes: [anger,", "classes: [fear, anger,")
+    with pytest.raises(
+        params.SettingsError, match=r"^\S+params.yaml: prepare.emotion.classes names fear, .* course"
+    ) as caught:
+        params.load(path)
+    assert len(str(caught.value)) < 400
+    path.write_text(path.read_text().replace("label_set: course", "label_set: fer2013"))
+    assert params.load(path).prepare.emotion.classes[0] == "fear"
+    names = [name for name in LABEL_SETS["fer2013"] if name not in LABEL_SETS["course"]]
+    assert names == list(params.NOT_IN_COURSE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("emotion: data/sample/emotion.csv", "emotion: data/mine.csv", "there is no such file"),
+        (
+            "emotion: data/sample/emotion.csv",
+            "emotion: data/quarantine/emotion.csv",
+            "the stage validate makes it anew",
+        ),
+        ("keypoints: data/sample/keypoints.csv", "keypoints: data/raw/keypoints.csv", "the stage ingest makes it anew"),
+        ("input: data/prepared/emotion/test.npz", "input: data/scored/faces.npz", "the stage score makes it anew"),
+        ("input: data/prepared/emotion/test.npz", "input: data/quarantine/emotion.csv", None),
+        ("emotion: data/sample/emotion.csv", "emotion: https://example.org/emotion.csv", None),
+    ],
+)
+def test_a_source_is_there_or_made_by_a_stage_before(tmp_path: Path, old: str, new: str, message: str | None) -> None:
+    lines = params.wrong_sources(params.load(write(tmp_path, old, new)), ROOT / "dvc.yaml")
+    assert len(lines) == (message is not None)
+    assert all(str(message) in line and new.split(": ")[1] in line for line in lines)
+
+
 def test_an_absent_file_says_where_to_stand(tmp_path: Path) -> None:
     with pytest.raises(params.SettingsError, match="run from the project's folder"):
         params.load(tmp_path / "params.yaml")
@@ -116,5 +150,5 @@ def test_an_absent_file_says_where_to_stand(tmp_path: Path) -> None:
 
 def test_absent_raw_tables_are_found_before_any_work(tmp_path: Path) -> None:
     path = write(tmp_path, "emotion: data/sample/emotion.csv", "emotion: nowhere/faces.csv")
-    (line,) = params.missing_sources(params.load(path))
+    (line,) = params.wrong_sources(params.load(path), ROOT / "dvc.yaml")
     assert "ingest.emotion = 'nowhere/faces.csv'" in line

@@ -168,6 +168,26 @@ def test_a_model_that_the_verdict_does_not_name_is_not_used(small: Path, first: 
     runner(small)("python", "-m", "flows.score")
 
 
+def test_classes_are_those_that_were_judged_not_those_set_since(small: Path, first: str) -> None:
+    before = pd.read_parquet(small / "data/scored/predictions.parquet")
+    set_params(small, prepare__emotion__classes=["surprise", "happiness", "sad", "disgust", "anger"])
+    runner(small)("python", "-m", "flows.score")
+    pd.testing.assert_frame_equal(pd.read_parquet(small / "data/scored/predictions.parquet"), before)
+    set_params(small, prepare__emotion__classes=["anger", "disgust", "sad", "happiness", "surprise"])
+
+
+def test_what_is_wrong_with_either_table_is_said(small: Path, first: str) -> None:
+    set_params(small, validate__keypoints__min_rows=900, validate__emotion__min_rows=900)
+    done = runner(small)("python", "-m", "flows.validate", check=False)
+    assert done.returncode == 1
+    assert "data/raw/keypoints.csv cannot be used:\n  fewer than 900 rows (150 found)" in done.stderr
+    assert "data/raw/emotion.csv cannot be used:\n  fewer than 900 rows (250 found)" in done.stderr
+    summary = json.loads((small / "reports/validation/summary.json").read_text())
+    assert [summary[head]["valid"] for head in ("keypoints", "emotion")] == ["refused", "refused"]
+    set_params(small, validate__keypoints__min_rows=50, validate__emotion__min_rows=50)
+    runner(small)("dvc", "checkout", "--force")
+
+
 def test_what_a_failed_stage_had_before_comes_back(small: Path, first: str, dvc: Run) -> None:
     before = sha256(small / "data/valid/emotion.parquet")
     set_params(small, validate__max_quarantined=0.0)

@@ -366,6 +366,20 @@ def test_the_official_split_goes_by_usage_and_drops_what_straddles(tmp_path: Pat
     check_leaks("emotion", tmp_path, emotion_settings().duplicates)
 
 
+@pytest.mark.parametrize("how", ["majority", "drop"])
+def test_conflicts_change_no_official_test_label(tmp_path: Path, how: str) -> None:
+    """A test face has two copies of one other label in training, and a training face has a copy of another label."""
+    images = np.concatenate([FACES[:60], FACES[:1], FACES[:1], FACES[1:2]])
+    usages = ["PrivateTest", "Training", "Training", "PublicTest", "Training"] * 12 + ["Training"] * 3
+    table = emotion_table(images, [*TWO * 30, TWO[1], TWO[1], TWO[0]], None, usages)
+    part(tmp_path, table, emotion_settings("official", conflicts=how))
+    fate = fate_of(tmp_path)
+    assert (fate["label"][0], fate["part"][0], fate["dropped"][0]) == (TWO[0], "test", "")
+    assert fate["dropped"][[60, 61]].tolist() == ["its group stands in a part more precious"] * 2
+    # Two training faces of two minds have no majority either.
+    assert fate["dropped"][[1, 62]].tolist() == ["copies bear different labels"] * 2
+
+
 @pytest.mark.parametrize("absent", ["PublicTest", "PrivateTest"])
 def test_with_one_official_test_part_training_gives_the_validation_part(tmp_path: Path, absent: str) -> None:
     other = {"PublicTest", "PrivateTest"}.difference([absent]).pop()
@@ -423,7 +437,7 @@ def test_a_class_without_faces_is_named_by_lot_too(tmp_path: Path) -> None:
 
 def test_a_part_without_rows_is_named(tmp_path: Path) -> None:
     everyone = emotion_table(FACES[:30], TWO * 15, [person_in("train")] * 30)
-    with pytest.raises(InputError, match="no row falls into the validation part; give more rows, or another"):
+    with pytest.raises(InputError, match=r"into the validation part; give more rows, or change prepare.emotion.split"):
         part(tmp_path, everyone, emotion_settings())
     with pytest.raises(InputError, match="no row falls into the train part"):
         part(tmp_path, emotion_table(FACES[:30], ["fear"] * 30), emotion_settings())
