@@ -4,6 +4,7 @@ An expectation of severity `warning` judges rows: those that fail are set aside 
 One of severity `critical` judges the table: its failure ends the stage.
 """
 
+import logging
 from pathlib import Path
 
 import great_expectations as gx
@@ -133,6 +134,8 @@ def _pixels(column: str, side: int, min_deviation: float) -> list:
 
 def run_suite(name: str, expectations: list, facts: pd.DataFrame, docs: Path) -> list[dict]:
     """One dict per expectation (reason, severity, passed, rows that fail), Data Docs written under `docs`."""
+    # It would tell the user of a temporary folder of its own.
+    gx.data_context.types.base.logger.setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
     for site in list(context.get_site_names()):

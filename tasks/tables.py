@@ -14,7 +14,7 @@ COLUMNS = {"keypoints": [*COORDINATES, "Image"], "emotion": ["emotion", "pixels"
 OPTIONAL = {"keypoints": ["person"], "emotion": ["Usage", "person"]}
 PIXELS = {"keypoints": "Image", "emotion": "pixels"}
 OURS = ("", "row", "reasons")
-CHUNK_ROWS = 500
+CHUNK_ROWS = 200
 EXPORT = "export it as UTF-8 CSV"
 
 
