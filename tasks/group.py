@@ -46,10 +46,8 @@ def group_faces(head: str, valid: Path, settings: PrepareKeypoints | PrepareEmot
     cluster = clusters(len(rows), _with_copies(keys, pairs))
     _refuse_a_chain(head, valid, rows, cluster, rules)
     how = rules.conflicts if isinstance(rules, EmotionDuplicates) else "keep"
-    resolved, stay, conflict = resolve(labels.to_numpy(str), cluster, "keep")
-    # The official test labels are what others are compared by: copies among training rows change nothing in them.
     may_change = _may_change(table, settings)[chosen]
-    resolved[may_change], stay[may_change], _ = resolve(resolved[may_change], cluster[may_change], how)
+    resolved, stay, conflict = _resolved(labels.to_numpy(str), cluster, may_change, how)
     faces.loc[chosen, "cluster"] = rows[cluster]
     faces.loc[chosen, "group"] = groups(keys, persons, pairs)
     faces.loc[chosen, "label"] = resolved
@@ -65,10 +63,7 @@ def group_faces(head: str, valid: Path, settings: PrepareKeypoints | PrepareEmot
         "conflicting_faces": int(conflict.sum()),
         "relabelled_faces": int((resolved != labels).sum()),
     }
-    with replacing(out.with_name("duplicates.json")) as temporary:
-        temporary.write_text(json.dumps(counts))
-    what = [{"what": name.replace("_", " "), "count": count} for name, count in counts.items()]
-    leave_table(f"duplicates-{head}", what, f"{head}: copies (beyond the first of each) and near-duplicates")
+    _tell_counts(head, counts, out.with_name("duplicates.json"))
     _tell_conflicts(head, how, rows[conflict], cluster[conflict], labels[conflict].to_numpy(str))
     return out
 
@@ -98,7 +93,17 @@ def faces_of(table: pd.DataFrame, head: str) -> np.ndarray:
     return np.frombuffer(b"".join(table["pixels"]), np.uint8).reshape(-1, SIZES[head], SIZES[head])
 
 
+def _resolved(
+    labels: np.ndarray, cluster: np.ndarray, may_change: np.ndarray, how: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `resolve`, among the faces (N,) that may change; conflicts are those among all."""
+    resolved, stay, conflict = resolve(labels, cluster, "keep")
+    resolved[may_change], stay[may_change], _ = resolve(labels[may_change], cluster[may_change], how)
+    return resolved, stay, conflict
+
+
 def _may_change(table: pd.DataFrame, settings: PrepareKeypoints | PrepareEmotion) -> np.ndarray:
+    # The official test labels are what others are compared by: copies among training rows change nothing in them.
     if settings.split.protocol == "official" and "usage" in table:
         return (table["usage"] == "Training").to_numpy()
     return np.ones(len(table), bool)
@@ -134,6 +139,13 @@ def _counts(images: np.ndarray, keys: list[str], pairs: np.ndarray, cluster: np.
         "faces_in_clusters": int(sizes[sizes > 1].sum()),
         "largest_cluster": int(sizes.max(initial=0)),
     }
+
+
+def _tell_counts(head: str, counts: dict, out: Path) -> None:
+    with replacing(out) as temporary:
+        temporary.write_text(json.dumps(counts))
+    what = [{"what": name.replace("_", " "), "count": count} for name, count in counts.items()]
+    leave_table(f"duplicates-{head}", what, f"{head}: copies (beyond the first of each) and near-duplicates")
 
 
 def _tell_conflicts(head: str, how: str, rows: np.ndarray, cluster: np.ndarray, labels: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from tasks.files import InputError
 
@@ -35,7 +35,7 @@ def opened(path: Path, shown: str | None = None) -> Iterator[BinaryIO]:
                 unpacked.seek(0)
                 yield cast(BinaryIO, unpacked)
         elif first in ZIPS:
-            with zipfile.ZipFile(handle) as archive, archive.open(_only_table(archive, name)) as unpacked:
+            with zipfile.ZipFile(handle) as archive, member(archive, _only_table(archive, name), name) as unpacked:
                 yield cast(BinaryIO, unpacked)
         else:
             yield handle
@@ -43,13 +43,19 @@ def opened(path: Path, shown: str | None = None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def unpacking(name: str) -> Iterator[None]:
-    """What gzip and zip raise, as InputError that calls the file `name`."""
+    """What gzip and zip raise of spoilt bytes, as InputError that calls the file `name`."""
     try:
         yield
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{name}: cannot be unpacked ({error or 'it ends too early'}); fetch it again") from None
+
+
+def member(archive: zipfile.ZipFile, inside: str, name: str) -> IO[bytes]:
+    """A file of an archive, to be read. Raises InputError, calling the archive `name`, where it cannot be opened."""
+    try:
+        return archive.open(inside)
     except (RuntimeError, NotImplementedError) as error:
-        # How zipfile says that a password or an unknown method is needed.
+        # How zipfile says that a password or an unknown method is needed; caught here alone, for any fault is either.
         raise InputError(f"{name}: cannot be unpacked ({error}); unpack it yourself") from None
 
 

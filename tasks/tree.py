@@ -15,7 +15,7 @@ from faces.labels import class_name
 from faces.pixels import SIZES
 from tasks.files import InputError
 from tasks.orchestration import log
-from tasks.packed import is_hidden, unpacking
+from tasks.packed import is_hidden, member, unpacking
 
 PICTURES = (".png", ".jpg", ".jpeg")
 USAGES = {
@@ -46,7 +46,7 @@ def write_tree(source: Path, out: Path, shown: str) -> None:
     size that size in words: validation sets them aside. Raises InputError where the tree is not of this form; `shown`
     is what errors call it.
     """
-    with unpacking(shown), _reading(source) as (names, read):
+    with unpacking(shown), _reading(source, shown) as (names, read):
         pictures = sorted(name for name in names if _is_picture(name))
         if not pictures:
             raise InputError(f"{shown}: no picture in it; <part>/<class name>/*.png or *.jpg is needed")
@@ -60,7 +60,7 @@ def _is_picture(name: str) -> bool:
 
 
 @contextmanager
-def _reading(source: Path) -> Iterator[tuple[list[str], Reader]]:
+def _reading(source: Path, shown: str) -> Iterator[tuple[list[str], Reader]]:
     """Names of all files, relative, `/` between, and what reads one."""
     if source.is_dir():
         yield (
@@ -69,7 +69,10 @@ def _reading(source: Path) -> Iterator[tuple[list[str], Reader]]:
         )
     else:
         with zipfile.ZipFile(source) as archive:
-            yield [one.filename for one in archive.infolist() if not one.is_dir()], archive.read
+            yield (
+                [one.filename for one in archive.infolist() if not one.is_dir()],
+                lambda name: member(archive, name, shown).read(),
+            )
 
 
 def _files(folder: Path) -> Iterator[Path]:

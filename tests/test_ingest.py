@@ -18,7 +18,7 @@ import pytest
 from tasks import tree
 from tasks.files import InputError, replacing
 from tasks.ingest import bring_in
-from tasks.packed import is_hidden
+from tasks.packed import is_hidden, opened
 
 TABLE = b"emotion,pixels\n3,1 2\n"
 PNG = cv2.imencode(".png", np.full((48, 48), 7, np.uint8))[1].tobytes()
@@ -230,3 +230,23 @@ def test_an_error_while_writing_leaves_the_old_file_and_no_other(tmp_path: Path)
         interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_fault_of_ours_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_bytes(TABLE)
+    with pytest.raises(RecursionError, match="ours"), opened(path):
+        raise RecursionError("ours")
+
+
+def test_a_tree_under_a_password_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "mine.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train/happy/1.png", b"picture")
+    # The first bit of the flags, in the file's own header and in the directory at the end.
+    content = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + offset] |= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"mine.zip: cannot be unpacked \(.*encrypted.*\); unpack it yourself"):
+        bring_in("emotion", str(path), tmp_path / "emotion.csv")
