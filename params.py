@@ -165,26 +165,121 @@ class Prepare(Settings):
     emotion: PrepareEmotion
 
 
-class Training(Settings):
-    seed: Seed
-    widths: Annotated[tuple[Count, ...], Field(min_length=2, max_length=5)]  # each halves the image
+class Network(Settings):
+    """`resnet` has `widths` filters and `depths` blocks a stage, each stage half as high and wide as the one before.
+
+    `original` has sizes of its own: it takes neither, nor a dropout.
+    """
+
+    kind: Literal["resnet", "original"]
+    widths: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(max_length=5)] = ()
+    depths: tuple[Count, ...] = ()
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def have_sizes_that_fit(self) -> "Network":
+        if self.kind == "original" and (self.widths or self.depths or self.dropout):
+            raise ValueError("the original network has sizes of its own; remove widths, depths and dropout")
+        if self.kind == "resnet" and (len(self.widths) < 2 or len(self.widths) != len(self.depths)):
+            raise ValueError("widths and depths need one number a stage each, and two stages or more")
+        return self
+
+
+class Descent(Settings):
+    """`warmup` is a share of the steps, `ema` the momentum of the weights' running mean, 0 for none.
+
+    `patience` is how many epochs without a better one end the training. `adam` keeps its learning rate and knows
+    neither warm-up nor decay, as the original's.
+    """
+
+    optimizer: Literal["adamw", "adam"]
     epochs: Count
     batch_size: Count
     learning_rate: Positive
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    warmup: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: NotNegative
+    ema: Annotated[float, Field(ge=0, lt=1)]
+    patience: Count
+
+
+class Distortion(Settings):
+    """How far training faces are distorted at most, drawn anew in every epoch.
+
+    `mirror` and `erase` are probabilities; `rotation` is in degrees, `shift` a share of the side, `scale` and
+    `contrast` are factors, `brightness` and the deviation of the `noise` are in grey levels.
+    """
+
+    mirror: Share
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    shift: Annotated[float, Field(ge=0, le=0.5)]
+    scale: Annotated[tuple[Positive, Positive], AfterValidator(_in_order)]
+    brightness: Annotated[float, Field(ge=0, le=255)]
+    contrast: Annotated[tuple[NotNegative, NotNegative], AfterValidator(_in_order)]
+    noise: Annotated[float, Field(ge=0, le=255)]
+    erase: Share
+
+
+class EmotionDistortion(Distortion):
+    """`mixup` and `cutmix` are the parameters of the Beta distributions that shares are drawn from; 0 for never."""
+
+    mixup: NotNegative
+    cutmix: NotNegative
+
+
+class EmotionLoss(Settings):
+    """`smoothing` of each label goes to all classes; `adjustment` of the logits by the classes' shares, 0 for none."""
+
+    smoothing: Annotated[float, Field(ge=0, lt=1)]
+    adjustment: NotNegative
+
+
+class TrainKeypoints(Settings):
+    seed: Seed
+    network: Network
+    descent: Descent
+    loss: Literal["smooth_l1", "wing", "squared"]
+    distortion: Distortion
+
+
+class TrainEmotion(Settings):
+    seed: Seed
+    network: Network
+    descent: Descent
+    loss: EmotionLoss
+    distortion: EmotionDistortion
+
+
+class Recipe(Settings):
+    keypoints: TrainKeypoints
+    emotion: TrainEmotion
 
 
 class Train(Settings):
-    keypoints: Training
-    emotion: Training
+    """`recipe` names the one of the three that is used."""
+
+    recipe: Literal["sample", "full", "original"]
+    sample: Recipe
+    full: Recipe
+    original: Recipe
+
+    @property
+    def chosen(self) -> Recipe:
+        return {"sample": self.sample, "full": self.full, "original": self.original}[self.recipe]
 
 
-class EvaluateKeypoints(Settings):
+class EvaluateHead(Settings):
+    """`flip_averaging` says which predictions are headline; `robustness_faces`: null corrupts every test face."""
+
     faces_drawn: Count
+    flip_averaging: bool
+    robustness_faces: Count | None
 
 
-class EvaluateEmotion(Settings):
-    faces_drawn: Count
+class EvaluateKeypoints(EvaluateHead):
+    pass
+
+
+class EvaluateEmotion(EvaluateHead):
     pixel_baseline_rows: Count
 
 

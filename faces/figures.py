@@ -1,4 +1,4 @@
-"""Pictures for reviewers. Every function returns a matplotlib Figure; whoever owns the file saves it."""
+"""Grids of faces for reviewers, as a matplotlib Figure; whoever owns the file saves it."""
 
 from collections.abc import Sequence
 
@@ -42,32 +42,4 @@ def faces_figure(
         if points is not None:
             axis.scatter(*points[face].T, s=3, c=POINT_COLOURS)
         axis.set_title(captions[face], fontsize=7, pad=2, color=colours[face] if colours else "black")
-    return figure
-
-
-def confusion_figure(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
-    """Confusion matrix (classes, classes), truth in rows: row shares as colour, counts as text."""
-    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
-    axis = figure.subplots()
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(counts.shape):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        text = f"{counts[row, column]}\n{shares[row, column]:.0%}"
-        axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
-    axis.set_xticks(range(len(classes)), classes, rotation=30, ha="right")
-    axis.set_yticks(range(len(classes)), classes)
-    axis.set(xlabel="predicted", ylabel="truth", title=title)
-    return figure
-
-
-def error_curve_figure(face_nme: np.ndarray, baseline: np.ndarray, title: str) -> Figure:
-    """Share of faces whose NME stays under each value, for the network and for the mean face; (N,) each, no NaN."""
-    figure = Figure(figsize=(5.2, 3.8), layout="constrained")
-    axis = figure.subplots()
-    for errors, label, colour in ((face_nme, "network", POINT_COLOUR), (baseline, "mean face", "grey")):
-        axis.step(np.sort(errors), np.arange(1, len(errors) + 1) / len(errors), label=label, color=colour)
-    axis.axvline(0.1, color="black", linewidth=0.6, linestyle=":")
-    axis.set(xlim=(0, 0.3), ylim=(0, 1), xlabel="NME of a face", ylabel="share of faces", title=title)
-    axis.legend(loc="lower right", frameon=False)
     return figure

@@ -11,6 +11,9 @@ import numpy as np
 
 from faces.duplicates import perceptual_hashes
 
+Pairs = set[tuple[int, int]]
+"""Numbers of two faces, each in its part."""
+
 BLOCK = 512
 ONE_PICTURE = 0.99
 """From this correlation on, two faces are near-duplicates whatever their hashes."""
@@ -35,7 +38,7 @@ def leaks(
     near, alike = 0, 0
     for number, (one, other) in enumerate(pairs):
         each = _pairs_across(images[one], images[other], max_distance, min_correlation)
-        near, alike = near + each[0], alike + each[1]
+        near, alike = near + len(each[0]), alike + len(each[1])
         tell((number + 1) / len(pairs))
     return {
         "images_in_two_parts": _images_in_two(images),
@@ -43,6 +46,12 @@ def leaks(
         "persons_in_two_parts": _persons_in_two(persons),
         "alike_but_hashed_apart": alike - near,
     }
+
+
+def seen(images: np.ndarray, others: np.ndarray, max_distance: int, min_correlation: float) -> np.ndarray:
+    """Which faces (N, H, W) uint8 have a copy or near-duplicate among the `others`, mirrored or not; (N,) bool."""
+    near, _ = _pairs_across(images, others, max_distance, min_correlation)
+    return np.isin(np.arange(len(images)), [one for one, _ in near])
 
 
 def _images_in_two(images: dict[str, np.ndarray]) -> int:
@@ -61,10 +70,10 @@ def _persons_in_two(persons: dict[str, Sequence[str]]) -> int:
     return sum(len(where) > 1 for where in parts_of.values())
 
 
-def _pairs_across(one: np.ndarray, other: np.ndarray, max_distance: int, min_correlation: float) -> tuple[int, int]:
+def _pairs_across(one: np.ndarray, other: np.ndarray, max_distance: int, min_correlation: float) -> tuple[Pairs, Pairs]:
     """Pairs (near-duplicate, correlated at all) between two parts, the second one's mirror images included."""
-    near: set[tuple[int, int]] = set()
-    alike: set[tuple[int, int]] = set()
+    near: Pairs = set()
+    alike: Pairs = set()
     flat = _unit(one)
     ours, theirs = ([perceptual_hashes(view) for view in (faces, faces[:, :, ::-1])] for faces in (one, other))
     # Either face of a mirrored pair may be the mirrored one: the distance depends on it, the correlation does not.
@@ -79,7 +88,7 @@ def _pairs_across(one: np.ndarray, other: np.ndarray, max_distance: int, min_cor
             found = list(zip(first.tolist(), second.tolist(), strict=True))
             alike.update(found)
             near.update(pair for pair, is_near in zip(found, same | (distance <= max_distance), strict=True) if is_near)
-    return len(near), len(alike)
+    return near, alike
 
 
 def _unit(faces: np.ndarray) -> np.ndarray:

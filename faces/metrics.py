@@ -5,6 +5,9 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
 
 from faces.labels import LEFT_EYE, RIGHT_EYE
 
+FAILURE = 0.1
+"""The NME over which a face counts as failed (Sagonas et al. 2013, 300 Faces in-the-Wild)."""
+
 
 def face_nme(points_true: np.ndarray, points_predicted: np.ndarray) -> np.ndarray:
     """Mean point error over the distance between the two eye centres, (N,); NaN where an eye centre is unlabelled."""
@@ -27,11 +30,21 @@ def rmse_px(points_true: np.ndarray, points_predicted: np.ndarray) -> float:
     return float(np.sqrt(np.nanmean(squared))) if np.isfinite(squared).any() else float("nan")
 
 
-def failure_rate(points_true: np.ndarray, points_predicted: np.ndarray, threshold: float = 0.1) -> float:
+def failure_rate(points_true: np.ndarray, points_predicted: np.ndarray, threshold: float = FAILURE) -> float:
     """Share of faces whose NME exceeds `threshold`, of those whose eye centres are labelled; NaN for none."""
     each = face_nme(points_true, points_predicted)
     judged = each[np.isfinite(each)]
     return float((judged > threshold).mean()) if judged.size else float("nan")
+
+
+def error_curve_auc(points_true: np.ndarray, points_predicted: np.ndarray, limit: float = FAILURE) -> float:
+    """Area under the share of faces within an NME, from 0 to `limit`, as a share of what is possible; NaN for none.
+
+    Each face adds what lies right of its own NME, so this is the mean of max(0, 1 - NME / limit).
+    """
+    each = face_nme(points_true, points_predicted)
+    judged = each[np.isfinite(each)]
+    return float(np.maximum(1 - judged / limit, 0).mean()) if judged.size else float("nan")
 
 
 def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
@@ -48,6 +61,7 @@ def keypoint_metrics(points_true: np.ndarray, points_predicted: np.ndarray) -> d
         "nme": nme(points_true, points_predicted),
         "rmse_px": rmse_px(points_true, points_predicted),
         "failure_rate": failure_rate(points_true, points_predicted),
+        "error_curve_auc": error_curve_auc(points_true, points_predicted),
     }
 
 

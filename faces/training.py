@@ -1,4 +1,4 @@
-"""Fits a network and keeps its best epoch by validation loss."""
+"""Fits a network and keeps its best epoch by validation loss; can be taken up after any epoch."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,10 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+
+from faces.batches import Batches
+
+VALIDATION_BATCH = 256
 
 
 class Epoch(NamedTuple):
@@ -18,57 +22,148 @@ class Epoch(NamedTuple):
     metrics: dict[str, float]
 
 
-class _Report(keras.callbacks.Callback):
-    def __init__(self, faces: int, tell: Callable[[Epoch], None]):
+class Descent(NamedTuple):
+    """How to descend. `warmup` is a share of all steps, `ema` the momentum of the weights' running mean, 0 for none.
+
+    `patience` is how many epochs without a better one end the training.
+    """
+
+    optimizer: str
+    epochs: int
+    learning_rate: float
+    warmup: float
+    weight_decay: float
+    ema: float
+    patience: int
+
+
+class State(NamedTuple):
+    """Training between two epochs, as arrays: all that the next epoch depends on."""
+
+    network: list[np.ndarray]
+    optimizer: list[np.ndarray]
+    best: list[np.ndarray]
+    epochs: list[Epoch]
+
+
+def best_epoch(epochs: list[Epoch]) -> Epoch:
+    """The earliest of least validation loss."""
+    return min(epochs, key=lambda epoch: epoch.metrics["val_loss"])
+
+
+def is_over(epochs: list[Epoch], descent: Descent) -> bool:
+    """Whether no epoch is to follow: all are done, or the last `patience` brought nothing better."""
+    if not epochs:
+        return False
+    return len(epochs) >= descent.epochs or epochs[-1].number - best_epoch(epochs).number >= descent.patience
+
+
+def cosine_schedule(learning_rate: float, steps: int, warmup: float) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Up to `learning_rate` in `warmup` of the steps, then a cosine to nothing (Loshchilov & Hutter 2017)."""
+    rising = max(round(steps * warmup), 1)
+    return keras.optimizers.schedules.CosineDecay(
+        learning_rate / 100,
+        decay_steps=max(steps - rising, 1),
+        alpha=0.0,
+        warmup_target=learning_rate,
+        warmup_steps=rising,
+    )
+
+
+def compile_network(
+    network: keras.Model, loss: str | Callable, metrics: list[str], descent: Descent, steps: int
+) -> None:
+    """Make the network ready for a training of so many steps."""
+    optimizer = _optimizer(descent, steps)
+    # XLA, Keras's choice for TensorFlow, gains nothing on processors and compiles for a minute.
+    network.compile(optimizer, loss=loss, metrics=metrics, jit_compile=keras.backend.backend() != "tensorflow")
+    optimizer.build(network.trainable_variables)
+
+
+def _optimizer(descent: Descent, steps: int) -> keras.optimizers.Optimizer:
+    average = {"use_ema": descent.ema > 0, "ema_momentum": descent.ema or 0.99}
+    if descent.optimizer == "adam":
+        return keras.optimizers.Adam(descent.learning_rate, **average)
+    schedule = cosine_schedule(descent.learning_rate, steps, descent.warmup)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=descent.weight_decay, **average)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return optimizer
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Copies the weights that validation judged, the mean ones where there are any, whenever they are the best."""
+
+    def __init__(self, faces: int, descent: Descent, state: State | None, tell, keep) -> None:
         super().__init__()
-        self._faces = faces
-        self._tell = tell
+        self._faces, self._descent, self._tell, self._keep = faces, descent, tell, keep
+        self.epochs: list[Epoch] = list(state.epochs) if state else []
+        self.best: list[np.ndarray] = state.best if state else []
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began = time.perf_counter()
 
+    def on_test_end(self, logs=None):
+        if not self.epochs or logs["loss"] < best_epoch(self.epochs).metrics["val_loss"]:
+            self.best = _values(self.model.variables)
+
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self._began
         metrics = {name: float(value) for name, value in (logs or {}).items()}
-        self._tell(Epoch(epoch + 1, self.params["epochs"], seconds, self._faces / seconds, metrics))
+        self.epochs.append(Epoch(epoch + 1, self._descent.epochs, seconds, self._faces / seconds, metrics))
+        self._tell(self.epochs[-1])
+        self.model.stop_training = is_over(self.epochs, self._descent)
+        optimizer = _values(self.model.optimizer.variables)
+        self._keep(State(_values(self.model.variables), optimizer, self.best, list(self.epochs)))
 
 
-def cosine_schedule(learning_rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """A tenth of the steps up to `learning_rate`, then a cosine to a hundredth of it (Loshchilov & Hutter 2017)."""
-    warmup = max(steps // 10, 1)
-    return keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100,
-        decay_steps=max(steps - warmup, 1),
-        alpha=0.01,
-        warmup_target=learning_rate,
-        warmup_steps=warmup,
-    )
+def _values(variables) -> list[np.ndarray]:
+    return [np.array(variable) for variable in variables]
+
+
+def _assign(variables, values: list[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def fit_network(
     network: keras.Model,
-    train: tuple[np.ndarray, np.ndarray],
+    batches: Callable[[range], Batches],
     validation: tuple[np.ndarray, np.ndarray],
     *,
     loss: str | Callable,
     metrics: list[str],
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
+    descent: Descent,
     tell: Callable[[Epoch], None],
-) -> None:
-    """Train in place on (faces, targets), ending with the weights of the epoch of least validation loss.
+    state: State | None = None,
+    keep: Callable[[State], None] = lambda _: None,
+) -> list[Epoch]:
+    """Train in place, ending with the weights of the epoch of least validation loss; gives all epochs.
 
-    `tell` hears of every epoch. The caller sets the seed, before it builds the network.
+    `batches` makes the training data of some epochs, counted from 0. `tell` hears of every epoch; `keep` is given what
+    a later call needs as `state` to go on from there, to the same result as one that never stopped.
     """
-    steps = epochs * -(-len(train[0]) // batch_size)
-    network.compile(keras.optimizers.AdamW(cosine_schedule(learning_rate, steps)), loss=loss, metrics=metrics)
-    keep_best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
+    if state and is_over(state.epochs, descent):
+        _assign(network.variables, state.best)
+        return state.epochs
+    done = len(state.epochs) if state else 0
+    data = batches(range(done, descent.epochs))
+    compile_network(network, loss, metrics, descent, descent.epochs * data.steps)
+    if state:
+        _assign(network.variables, state.network)
+        _assign(network.optimizer.variables, state.optimizer)
+    keeper = _Keeper(data.steps * data.batch_size, descent, state, tell, keep)
+    # The keeper hears first that validation has ended, while the mean weights are still in.
+    callbacks = [keeper, keras.callbacks.SwapEMAWeights()] if descent.ema else [keeper]
     network.fit(
-        *train,
-        batch_size=batch_size,
-        epochs=epochs,
+        data,
+        initial_epoch=done,
+        epochs=descent.epochs,
+        steps_per_epoch=data.steps,
+        shuffle=False,  # the batches are, and Keras would from a generator that others share
         validation_data=validation,
-        callbacks=[keep_best, _Report(len(train[0]), tell)],
+        validation_batch_size=VALIDATION_BATCH,
+        callbacks=callbacks,
         verbose=0,
     )
+    _assign(network.variables, keeper.best)
+    return keeper.epochs

@@ -3,23 +3,34 @@
 from pathlib import Path
 
 import params
-from tasks.evaluate import draw_emotion, draw_keypoints, judge_emotion, judge_keypoints, predict_test
+from tasks.evaluate import judge_emotion, judge_keypoints
+from tasks.evaluation_pictures import draw_emotion, draw_keypoints
 from tasks.orchestration import flow
+from tasks.predict import predict_test
+from tasks.robustness import draw_robustness, measure_robustness
+from tasks.slices import judge_slices
 
 
 @flow
 def evaluate(head: params.Head) -> None:
     """Judge a head's network on its test part."""
-    settings = params.load().evaluate
-    model, prepared = Path(f"models/trained/{head}.keras"), Path(f"data/prepared/{head}")
+    every = params.load()
+    settings, duplicates = getattr(every.evaluate, head), getattr(every.prepare, head).duplicates
+    model, prepared, trained = (
+        Path(f"models/trained/{head}.keras"),
+        Path(f"data/prepared/{head}"),
+        Path(f"reports/train/{head}.json"),
+    )
     folder, metrics = Path(f"reports/evaluate/{head}"), Path(f"reports/metrics/{head}.json")
-    predictions = predict_test(head, model, prepared, Path(f"data/evaluated/{head}.npz"))
+    predictions = predict_test(head, model, prepared, settings, Path(f"data/evaluated/{head}.npz"))
     if head == "keypoints":
-        judge_keypoints(prepared, predictions, model, metrics)
-        draw_keypoints(prepared, predictions, settings.keypoints, folder)
+        judge_keypoints(prepared, predictions, model, duplicates, metrics, folder)
+        draw_keypoints(prepared, predictions, settings, folder)
     else:
-        judge_emotion(prepared, predictions, model, settings.emotion, metrics)
-        draw_emotion(prepared, predictions, settings.emotion, folder, folder / "confusion.csv")
+        judge_emotion(prepared, predictions, model, trained, settings, duplicates, metrics, folder)
+        draw_emotion(prepared, predictions, trained, settings, folder)
+    judge_slices(head, prepared, predictions, folder)
+    draw_robustness(head, prepared, measure_robustness(head, prepared, model, settings, folder), folder)
 
 
 if __name__ == "__main__":

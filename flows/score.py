@@ -1,20 +1,30 @@
-"""Stage `score`: both networks over a batch, one table of predictions."""
+"""Stage `score`: both networks over a batch, one table of predictions; or, by hand, over photographs."""
 
 from pathlib import Path
+from typing import Literal
 
 import params
 from tasks.orchestration import flow
+from tasks.photographs import score_photographs
 from tasks.score import draw_predictions, named_classes, named_models, predict_faces, read_faces
+
+VERDICTS = {"workspace": Path("reports/verdict.json"), "released": Path("models/released/verdict.json")}
 
 
 @flow
-def score() -> None:
-    """Score the faces of `score.input` with the networks that the verdict lets pass; write `data/scored/`."""
+def score(
+    photographs: list[Path] = [],  # noqa: B006  never changed, and Prefect shows the default
+    models: Literal["workspace", "released"] = "workspace",
+    out: Path = Path("scored"),
+) -> None:
+    """Score `score.input` into `data/scored/`, or photographs into `--out`, with networks that a verdict lets pass."""
     settings = params.load().score
-    verdict = Path("reports/verdict.json")
-    models = named_models(verdict)
+    networks, classes = named_models(VERDICTS[models]), named_classes(VERDICTS[models])
+    if photographs:
+        score_photographs(photographs, networks, classes, out)
+        return
     faces = read_faces(Path(settings.input), Path("data/scored/faces.npz"))
-    predictions = predict_faces(faces, models, named_classes(verdict), Path("data/scored/predictions.parquet"))
+    predictions = predict_faces(faces, networks, classes, Path("data/scored/predictions.parquet"))
     draw_predictions(faces, predictions, settings.faces_drawn, Path("reports/score/predictions.png"))
 
 

@@ -1,4 +1,7 @@
-"""Runs one stage from the command line: `python -m flows.STAGE [HEAD]`, the commands of `dvc.yaml`."""
+"""Runs one stage from the command line: `python -m flows.STAGE [HEAD]`, the commands of `dvc.yaml`.
+
+What else a flow takes, `score` its photographs, becomes arguments and options of the command.
+"""
 
 import argparse
 import fcntl
@@ -11,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import get_args
 
 import params
 from tasks import orchestration
@@ -25,8 +29,14 @@ RESTORE = (
 
 def _arguments(flow: Callable[..., object]) -> dict[str, object]:
     parser = argparse.ArgumentParser(prog=f"python -m flows.{flow.__name__}", description=inspect.getdoc(flow))
-    if "head" in inspect.signature(flow).parameters:
-        parser.add_argument("head", choices=params.HEADS)
+    for name, parameter in inspect.signature(flow).parameters.items():
+        if name == "head":
+            parser.add_argument("head", choices=params.HEADS)
+        elif parameter.annotation == list[Path]:
+            parser.add_argument(name, nargs="*", type=Path)
+        else:
+            kind = {"choices": get_args(parameter.annotation)} if get_args(parameter.annotation) else {"type": Path}
+            parser.add_argument(f"--{name}", default=parameter.default, **kind)
     return vars(parser.parse_args())
 
 
@@ -51,7 +61,9 @@ def main(flow: Callable[..., object]) -> None:
     logging.basicConfig(format="%(asctime)s | %(message)s", datefmt="%H:%M:%S")
     orchestration.terminal.setLevel(logging.INFO)
     arguments = _arguments(flow)
-    name = os.environ.get("DVC_STAGE") or "@".join([flow.__name__, *map(str, arguments.values())])
+    name = os.environ.get("DVC_STAGE") or "@".join(
+        [flow.__name__, *([str(arguments["head"])] if "head" in arguments else [])]
+    )
     signal.signal(signal.SIGTERM, _terminated)
     try:
         if orchestration.api.refused:

@@ -1,137 +1,141 @@
-"""Judges a trained network on test faces it never saw, against its baselines."""
+"""Judges a trained network on test faces it never saw, against its baselines: the metrics file and its tables."""
 
 import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from sklearn.metrics import classification_report, confusion_matrix
 
 from faces.baselines import majority_class, mean_face, pixel_logistic
-from faces.figures import confusion_figure, error_curve_figure, faces_figure
+from faces.calibration import with_temperature
+from faces.flip_averaging import averaged
+from faces.intervals import estimates
 from faces.labels import KEYPOINTS
-from faces.metrics import emotion_metrics, face_nme, keypoint_metrics
-from params import EvaluateEmotion, EvaluateKeypoints
-from tasks.files import replacing, sha256
-from tasks.models import load_network
-from tasks.orchestration import leave_picture, leave_table, log, task
+from faces.metrics import emotion_metrics
+from faces.resampled import class_measure, point_measure
+from params import Duplicates, EvaluateEmotion
+from tasks.compare import duplicate_figures, flip_figures, table_of
+from tasks.evaluated import Evaluated, flat, keep_table, load_evaluated, measured
+from tasks.files import InputError, replacing, sha256
+from tasks.orchestration import leave_table, log, task
 from tasks.prepared import Part, load_part
 
-PREDICT_BATCH = 256
-
 
 @task
-def predict_test(head: str, model: Path, prepared: Path, out: Path) -> Path:
-    """Write the network's predictions for the test part, `.npz`: `predicted`, in the order of the part's rows."""
-    test = load_part(prepared / "test.npz")
-    log(f"{head}: predicting {len(test)} test faces")
-    predicted = load_network(model).predict(test.images, batch_size=PREDICT_BATCH, verbose=0)
-    with replacing(out) as temporary:
-        np.savez(temporary, allow_pickle=False, predicted=predicted, rows=test.rows)
-    return out
-
-
-@task
-def judge_keypoints(prepared: Path, predictions: Path, model: Path, metrics: Path) -> Path:
-    """Write NME, RMSE in pixels and failure rate beside the mean face's, flat keys, and leave them as a table."""
-    test, predicted = load_part(prepared / "test.npz"), _predicted(predictions)
-    mean = np.broadcast_to(mean_face(load_part(prepared / "train.npz").targets), test.targets.shape)
-    ours, baseline = keypoint_metrics(test.targets, predicted), keypoint_metrics(test.targets, mean)
-    _write_metrics(metrics, ours, {f"baseline_{name}": value for name, value in baseline.items()}, test, model)
-    rows = [{"metric": name, "network": ours[name], "mean face": baseline[name]} for name in ours]
-    leave_table("metrics-keypoints", rows, f"keypoints: {_which(test)}")
-    errors = np.linalg.norm(predicted - test.targets, axis=2)
-    points = [{"point": name, "mean error in px": float(np.nanmean(errors[:, k]))} for k, name in enumerate(KEYPOINTS)]
-    leave_table("points-keypoints", points, f"keypoints: error of each point{test.caution}")
+def judge_keypoints(
+    prepared: Path, predictions: Path, model: Path, duplicates: Duplicates, metrics: Path, folder: Path
+) -> Path:
+    """Write NME, RMSE in pixels, failure rate and more beside the mean face's, flat keys; tables go to `folder`."""
+    train, test = (load_part(prepared / f"{part}.npz") for part in ("train", "test"))
+    evaluated = load_evaluated(predictions)
+    ours = measured(test, evaluated.predicted)
+    baseline = measured(test, np.broadcast_to(mean_face(train.targets), test.targets.shape))
+    figures = flat(ours) | flat(baseline, "baseline_")
+    figures |= duplicate_figures("keypoints", train, test, evaluated.predicted, duplicates, folder)
+    figures |= flip_figures("keypoints", test, evaluated, folder)
+    _write_metrics(metrics, figures, test, evaluated, model)
+    mean = {"mean face": {name: float(one.value) for name, one in baseline.items()}}
+    leave_table("metrics-keypoints", table_of(ours, **mean), f"keypoints: {_which(test, evaluated)}")
+    errors = estimates(point_measure(test.targets, evaluated.predicted), test.groups)["error_px"]
+    labelled = np.isfinite(test.targets).all(axis=2).sum(axis=0)
+    points = [
+        {"point": name, "faces": int(labelled[k]), **{end: float(getattr(errors, end)[k]) for end in errors._fields}}
+        for k, name in enumerate(KEYPOINTS)
+    ]
+    keep_table(points, folder / "points.csv", "points-keypoints", f"keypoints: error of each point, px{test.caution}")
     return metrics
 
 
 @task
-def judge_emotion(prepared: Path, predictions: Path, model: Path, settings: EvaluateEmotion, metrics: Path) -> Path:
-    """Write accuracy, macro-F1 and more beside the baselines' accuracy, flat keys, and leave them as tables."""
+def judge_emotion(
+    prepared: Path,
+    predictions: Path,
+    model: Path,
+    trained: Path,
+    settings: EvaluateEmotion,
+    duplicates: Duplicates,
+    metrics: Path,
+    folder: Path,
+) -> Path:
+    """Write accuracy, macro-F1 and more beside the baselines' accuracy, flat keys; tables go to `folder`."""
     train, validation, test = (load_part(prepared / f"{part}.npz") for part in ("train", "validation", "test"))
-    probabilities = _predicted(predictions)
-    ours = emotion_metrics(test.targets, probabilities)
+    evaluated = load_evaluated(predictions)
+    ours = measured(test, evaluated.predicted)
+    before = measured(test, uncalibrated(evaluated, temperature_of(trained)))
+    figures = flat(ours) | flat({name: before[name] for name in ("log_loss", "ece")}, "uncalibrated_")
+    baseline = _baselines(train, validation, test, settings.pixel_baseline_rows)
+    figures |= {"temperature": temperature_of(trained), **baseline}
+    figures |= duplicate_figures("emotion", train, test, evaluated.predicted, duplicates, folder)
+    figures |= flip_figures("emotion", test, evaluated, folder)
+    _write_metrics(metrics, figures, test, evaluated, model)
+    rows = [*table_of(ours), *({"metric": name, "value": value} for name, value in baseline.items())]
+    leave_table("metrics-emotion", rows, f"emotion: {_which(test, evaluated)}")
+    _keep_classes(test, evaluated.predicted, folder)
+    return metrics
+
+
+def temperature_of(trained: Path) -> float:
+    """The temperature that training fitted on the validation part. Raises InputError where it wrote none."""
+    try:
+        return float(json.loads(trained.read_text())["temperature"])
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{trained}: no temperature stands there ({error}); `dvc repro train@emotion` fits one"
+        ) from None
+
+
+def uncalibrated(evaluated: Evaluated, temperature: float) -> np.ndarray:
+    """The headline probabilities as they were before temperature scaling, which the saved network has inside."""
+    plain, mirrored = (with_temperature(each, 1 / temperature) for each in (evaluated.plain, evaluated.mirrored))
+    return averaged(plain, mirrored) if evaluated.flip_averaging else plain
+
+
+def _baselines(train: Part, validation: Part, test: Part, pixel_rows: int) -> dict[str, float]:
     log("emotion: fitting the baseline, a logistic regression on the pixels")
     # A random few: tables are often sorted by class.
-    few = train[np.random.default_rng(0).permutation(len(train))[: settings.pixel_baseline_rows]]
+    few = train[np.random.default_rng(0).permutation(len(train))[:pixel_rows]]
     linear = pixel_logistic((few.images, few.targets), (validation.images, validation.targets), test.images)
     majority = np.eye(len(test.classes))[np.full(len(test), majority_class(train.targets))]
-    baseline = {
-        "baseline_accuracy": float((majority.argmax(axis=1) == test.targets).mean()),
-        "baseline_macro_f1": emotion_metrics(test.targets, majority)["macro_f1"],
+    found = emotion_metrics(test.targets, majority)
+    return {
+        "baseline_accuracy": found["accuracy"],
+        "baseline_macro_f1": found["macro_f1"],
         "baseline_pixel_logistic_accuracy": float((linear == test.targets).mean()),
     }
-    _write_metrics(metrics, ours, baseline, test, model)
-    rows = [{"metric": name, "value": value} for name, value in {**ours, **baseline}.items()]
-    leave_table("metrics-emotion", rows, f"emotion: {_which(test)}")
-    labels = range(len(test.classes))
-    report = classification_report(
-        test.targets, probabilities.argmax(axis=1), labels=labels, output_dict=True, zero_division=0
-    )
-    classes = [{"class": str(name), **report[str(k)]} for k, name in enumerate(test.classes)]
-    leave_table("classes-emotion", classes, f"emotion: each class{test.caution}")
-    return metrics
 
 
-@task
-def draw_keypoints(prepared: Path, predictions: Path, settings: EvaluateKeypoints, folder: Path) -> None:
-    """Write and leave the error curve and the worst faces."""
-    test, predicted = load_part(prepared / "test.npz"), _predicted(predictions)
-    mean = np.broadcast_to(mean_face(load_part(prepared / "train.npz").targets), test.targets.shape)
-    each, of_mean = face_nme(test.targets, predicted), face_nme(test.targets, mean)
-    judged = np.isfinite(each)
-    curve = error_curve_figure(each[judged], of_mean[judged], f"Test faces within an error{test.caution}")
-    _keep(curve, folder / "errors.png", "errors-keypoints", f"keypoints: share of faces within an error{test.caution}")
-    worst = np.argsort(np.where(judged, -each, np.inf))[: settings.faces_drawn]
-    captions = [f"row {test.rows[k]} · NME {each[k]:.1%}" for k in worst]
-    title = f"Worst test faces: truth ringed, prediction dotted{test.caution}"
-    grid = faces_figure(test.images[worst], captions, title, predicted[worst], test.targets[worst])
-    _keep(grid, folder / "worst.png", "worst-keypoints", f"keypoints: worst test faces{test.caution}")
-
-
-@task
-def draw_emotion(prepared: Path, predictions: Path, settings: EvaluateEmotion, folder: Path, table: Path) -> None:
-    """Write and leave the confusion matrix and the faces most surely mistaken; `table` feeds DVC's own plot."""
-    test, probabilities = load_part(prepared / "test.npz"), _predicted(predictions)
-    predicted = probabilities.argmax(axis=1)
-    counts = confusion_matrix(test.targets, predicted, labels=range(len(test.classes)))
-    figure = confusion_figure(counts, test.classes.tolist(), f"Emotion on {len(test)} test faces{test.caution}")
-    _keep(figure, folder / "confusion.png", "confusion-emotion", f"emotion: confusion matrix{test.caution}")
-    pairs = pd.DataFrame({"truth": test.classes[test.targets], "predicted": test.classes[predicted]})
-    with replacing(table) as temporary:
-        pairs.to_csv(temporary, index=False)
-    sureness = probabilities[np.arange(len(test)), test.targets]
-    worst = np.argsort(sureness)[: settings.faces_drawn]
-    captions = [
-        f"row {test.rows[k]} · {test.classes[test.targets[k]]}\nsaid {test.classes[predicted[k]]}" for k in worst
+def _keep_classes(test: Part, predicted: np.ndarray, folder: Path) -> None:
+    found = flat_columns(estimates(class_measure(test.targets, predicted), test.groups))
+    counts = np.bincount(test.targets, minlength=len(test.classes))
+    rows = [
+        {"class": str(name), "faces": int(counts[k]), **{column: float(values[k]) for column, values in found.items()}}
+        for k, name in enumerate(test.classes)
     ]
-    colours = ["black" if predicted[k] == test.targets[k] else "#b71c1c" for k in worst]
-    grid = faces_figure(
-        test.images[worst], captions, f"Test faces furthest from their label{test.caution}", colours=colours
-    )
-    _keep(grid, folder / "worst.png", "worst-emotion", f"emotion: worst test faces{test.caution}")
+    keep_table(rows, folder / "classes.csv", "classes-emotion", f"emotion: each class{test.caution}")
 
 
-def _which(test: Part) -> str:
-    return f"{len(test)} test faces" + (test.caution or " never seen")
+def flat_columns(found: dict) -> dict[str, np.ndarray]:
+    """`precision`, `precision_low`, `precision_high` and so on, (classes,) each."""
+    return {
+        f"{name}{end}": values
+        for name, one in found.items()
+        for end, values in zip(("", "_low", "_high"), one, strict=True)
+    }
 
 
-def _predicted(predictions: Path) -> np.ndarray:
-    with np.load(predictions, allow_pickle=False) as arrays:
-        return arrays["predicted"]
+def _which(test: Part, evaluated: Evaluated) -> str:
+    how = "flip-averaged" if evaluated.flip_averaging else "no flip averaging"
+    return f"{len(test)} test faces{test.caution or ' never seen'}; 95% intervals over groups; {how}"
 
 
-def _write_metrics(path: Path, ours: dict, baseline: dict, test: Part, model: Path) -> None:
-    split: dict[str, object] = {"protocol": str(test.protocol), "leaking": test.leaks, "test_rows": len(test)}
+def _write_metrics(path: Path, figures: dict, test: Part, evaluated: Evaluated, model: Path) -> None:
+    about: dict[str, object] = {
+        "flip_averaging": bool(evaluated.flip_averaging),
+        "protocol": str(test.protocol),
+        "leaking": test.leaks,
+        "test_rows": len(test),
+        "test_groups": len(np.unique(test.groups)),
+    }
     if test.is_emotion:
-        split["classes"] = ", ".join(test.classes.tolist())
-    content = {**ours, **baseline, **split, "model_sha256": sha256(model)}
+        about["classes"] = ", ".join(test.classes.tolist())
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def _keep(figure, path: Path, key: str, description: str) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-    leave_picture(key, path, description)
+        temporary.write_text(json.dumps({**figures, **about, "model_sha256": sha256(model)}, indent=2) + "\n")

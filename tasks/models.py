@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import keras
 
-import faces.networks  # noqa: F401  registers the layer that saved key-point networks hold
+import faces.networks.soft_argmax  # noqa: F401  registers the layer that saved key-point networks hold
 from tasks.files import InputError, replacing
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -19,7 +19,7 @@ def save_network(network: keras.Model, path: Path) -> None:
     with TemporaryDirectory() as folder, replacing(path) as final:
         as_keras_saves = Path(folder) / path.name
         # A model of the same layers that was never compiled: no optimizer, twice the size of the weights, in the file.
-        keras.Model(network.inputs, network.outputs, name=network.name).save(as_keras_saves)
+        keras.Model(network.input, network.output, name=network.name).save(as_keras_saves)
         with zipfile.ZipFile(as_keras_saves) as source, zipfile.ZipFile(final, "w") as target:
             stable = {
                 "config.json": _renumbered(source.read("config.json")),

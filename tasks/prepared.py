@@ -12,7 +12,7 @@ from tasks.files import InputError, replacing
 LEAKING = "random"
 """The protocol that leaks, kept to show what leakage does."""
 
-PER_FACE = ("images", "targets", "rows", "persons", "kinds")
+PER_FACE = ("images", "targets", "rows", "groups", "persons", "kinds")
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,15 @@ class Part:
     """Faces that go together, each with its target.
 
     `images` (N, H, W) uint8; `targets` points (N, 15, 2) float32 in pixels or class numbers (N,) int64; `rows` (N,)
-    row numbers of the raw table; `persons` (N,) names, "" where unknown; `kinds` (N,) "original", "mirrored" or
+    row numbers of the raw table; `groups` (N,) int64, the row of the first face of the group that the split keeps
+    together, a copy's is its source's; `persons` (N,) names, "" where unknown; `kinds` (N,) "original", "mirrored" or
     "brightened"; `classes` names by class number, empty for key points; `protocol` () how the split was made.
     """
 
     images: np.ndarray
     targets: np.ndarray
     rows: np.ndarray
+    groups: np.ndarray
     persons: np.ndarray
     kinds: np.ndarray
     classes: np.ndarray
@@ -68,7 +70,8 @@ def save_part(path: Path, part: Part) -> None:
 def load_part(path: Path) -> Part:
     """Raises InputError where the file is absent or not of this form."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, because np.load leaves a broken file open.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             return Part(**{name: arrays[name] for name in Part.__dataclass_fields__})
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; `dvc repro` makes it") from None

@@ -120,15 +120,16 @@ def _usages(valid: Path, table: pd.DataFrame) -> np.ndarray:
 def _everyone(head: str, table: pd.DataFrame, faces: pd.DataFrame, settings: PrepareKeypoints | PrepareEmotion) -> Part:
     """All valid faces; the class number of one that is not trained on is -1."""
     rows = table["row"].to_numpy(np.int64)
+    groups = faces.groupby("group")["row"].transform("min").to_numpy(np.int64)
     persons = table["person"].to_numpy(str) if "person" in table else np.full(len(table), "")
     kinds, protocol = np.full(len(rows), "original", "<U10"), np.array(settings.split.protocol)
     images = faces_of(table, head)
     if not isinstance(settings, PrepareEmotion):
         points = table[list(COORDINATES)].to_numpy(np.float32).reshape(-1, 15, 2)
-        return Part(images, points, rows, persons, kinds, np.array([], "<U1"), protocol)
+        return Part(images, points, rows, groups, persons, kinds, np.array([], "<U1"), protocol)
     numbers = {str(name): number for number, name in enumerate(settings.classes)}
     targets = faces["label"].map(numbers).fillna(-1).to_numpy(np.int64)
-    return Part(images, targets, rows, persons, kinds, np.array(settings.classes), protocol)
+    return Part(images, targets, rows, groups, persons, kinds, np.array(settings.classes), protocol)
 
 
 def _write_parts(head: str, valid: Path, everyone: Part, own_part: np.ndarray, settings: Split, prepared: Path) -> None:

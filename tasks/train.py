@@ -7,72 +7,85 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from faces.learning_curve import learning_figure
-from faces.losses import masked_smooth_l1
-from faces.networks import emotion_network, initialise, keypoints_network
-from faces.training import Epoch, fit_network
-from params import Training
+from faces.calibration import fit_temperature
+from faces.training import Descent, Epoch, State, best_epoch, fit_network
+from params import TrainEmotion, TrainKeypoints
 from tasks.files import InputError, replacing
 from tasks.models import save_network
-from tasks.orchestration import Progress, leave_markdown, leave_picture, log, task
+from tasks.networks import batches_of, built_network, class_shares, loss_of
+from tasks.orchestration import Progress, leave_markdown, log, task
 from tasks.prepared import Part, joined, load_part
+from tasks.unfinished import identity, keep_state, kept_state
 
 
 @task
-def fit_head(head: str, prepared: Path, settings: Training, model: Path, curve: Path) -> Path:
-    """Train on the training part and its copies, judge each epoch on validation, save the best network."""
+def fit_head(
+    head: str,
+    prepared: Path,
+    settings: TrainKeypoints | TrainEmotion,
+    unfinished: Path,
+    model: Path,
+    curve: Path,
+    report: Path,
+) -> Path:
+    """Train on the training part and its copies, judge each epoch on validation, save the best network.
+
+    Temperature scaling of the emotion's probabilities, fitted on validation, is folded into its last layer; `report`
+    says by how much, which epoch was kept, and how many parameters there are. A training that was cut off goes on from
+    its last whole epoch, which `unfinished` holds, to the same network.
+    """
     keras.utils.set_random_seed(settings.seed)
-    train = joined([load_part(prepared / "train.npz"), load_part(prepared / "augmented.npz")])
-    validation = load_part(prepared / "validation.npz")
-    network = _build(head, train, settings, json.loads((prepared / "normalisation.json").read_text()))
-    initialise(network, settings.seed)
+    parts = [prepared / f"{name}.npz" for name in ("train", "augmented", "validation")]
+    train, validation = joined([load_part(parts[0]), load_part(parts[1])]), load_part(parts[2])
+    network = built_network(train, settings, json.loads((prepared / "normalisation.json").read_text()))
     log(f"{head}: {network.count_params():,} parameters, {len(train)} faces to train on, {len(validation)} to judge by")
     leave_markdown(f"network-{head}", f"```\n{_summary(network)}\n```", f"{head}: the network, layer by layer")
     progress = Progress(f"training-{head}", f"{head}: epochs trained")
-    epochs: list[Epoch] = []
+    same = identity(settings.model_dump_json(), [*parts, prepared / "normalisation.json"])
+    state = kept_state(unfinished, same)
+    if state:
+        log(f"{head}: taking up a training that was cut off after epoch {len(state.epochs)}")
 
     def tell(epoch: Epoch) -> None:
         if not math.isfinite(epoch.metrics["val_loss"]):
-            raise InputError(f"{head}: training diverged in epoch {epoch.number}; lower train.{head}.learning_rate")
-        epochs.append(epoch)
+            raise InputError(f"{head}: training diverged in epoch {epoch.number}; lower the learning_rate")
         progress.update(epoch.number / epoch.of)
         log(f"{head}: {_line(epoch)}{train.caution}")
 
-    fit_network(
+    def keep(state: State) -> None:
+        keep_state(unfinished, same, state)
+
+    epochs = fit_network(
         network,
-        (train.images, train.targets),
-        (validation.images, validation.targets),
-        loss="sparse_categorical_crossentropy" if train.is_emotion else masked_smooth_l1,
+        batches_of(train, settings),
+        (validation.images, class_shares(validation)),
+        loss=loss_of(train, settings),
         metrics=["accuracy"] if train.is_emotion else [],
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
+        descent=Descent(**settings.descent.model_dump(exclude={"batch_size"})),
         tell=tell,
+        state=state,
+        keep=keep,
     )
+    about: dict[str, float] = {"parameters": network.count_params(), "best_epoch": best_epoch(epochs).number}
+    if validation.is_emotion:
+        about["temperature"] = _calibrate(network, validation)
+    with replacing(report) as temporary:
+        temporary.write_text(json.dumps(about, indent=2) + "\n")
     save_network(network, model)
     table = pd.DataFrame([{"epoch": epoch.number, **epoch.metrics} for epoch in epochs])
     with replacing(curve) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
+    unfinished.unlink(missing_ok=True)
     return model
 
 
-@task
-def report_training(head: str, prepared: Path, curve: Path, picture: Path) -> None:
-    """Leave the learning curves."""
-    title = f"{head}: learning curves{load_part(prepared / 'validation.npz').caution}"
-    table = pd.read_csv(curve)
-    best = int(table["epoch"].iloc[table["val_loss"].argmin()])
-    curves = {"training": table["loss"].tolist(), "validation": table["val_loss"].tolist()}
-    with replacing(picture) as temporary:
-        learning_figure(table["epoch"].tolist(), curves, best, title).savefig(temporary, dpi=110)
-    leave_picture(f"learning-{head}", picture, title)
-
-
-def _build(head: str, train: Part, settings: Training, constants: dict[str, float]) -> keras.Model:
-    size = train.images.shape[1]
-    if head == "emotion":
-        return emotion_network(size, len(train.classes), settings.widths, settings.dropout, **constants)
-    return keypoints_network(size, settings.widths, settings.dropout, **constants)
+def _calibrate(network: keras.Model, validation: Part) -> float:
+    """Fit the temperature on validation faces and divide the last layer's kernel and bias by it."""
+    temperature = fit_temperature(validation.targets, network.predict(validation.images, verbose=0))
+    last = network.get_layer("probabilities")
+    for weights in (last.kernel, last.bias):
+        weights.assign(weights / temperature)
+    return temperature
 
 
 def _summary(network: keras.Model) -> str:

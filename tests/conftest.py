@@ -52,7 +52,7 @@ def commit(project: Path, message: str) -> None:
 
 
 def set_params(project: Path, **settings: object) -> None:
-    """Change settings of a project's params.yaml, `train__emotion__epochs=1` for train.emotion.epochs."""
+    """Change settings of a project's params.yaml, `gate__emotion__min_accuracy=0.5` for gate.emotion.min_accuracy."""
     path = project / "params.yaml"
     yaml = YAML()
     document = yaml.load(path)

@@ -10,8 +10,19 @@ from matplotlib.collections import Collection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
-from faces.figures import POINT_COLOURS, TRUTH_COLOUR, confusion_figure, error_curve_figure, faces_figure
+from faces.calibration import Reliability
+from faces.evaluation_figures import (
+    confusion_figure,
+    error_curve_figure,
+    points_figure,
+    reliability_figure,
+    risk_coverage_figure,
+    robustness_figure,
+    slices_figure,
+)
+from faces.figures import POINT_COLOURS, TRUTH_COLOUR, faces_figure
 from faces.labels import COORDINATES, KEYPOINTS, LABEL_SETS, MIRROR_ORDER
 from faces.learning_curve import learning_figure
 from faces.predictions import prediction_table
@@ -24,12 +35,28 @@ POINTS[2] = POINTS[3, 4] = np.nan
 CAPTIONS = [f"face {number}" for number in range(11)]
 COUNTS = np.array([[7, 1, 0], [2, 40, 3], [0, 0, 0]])
 
+BINS = Reliability(np.array([0, 3, 9]), np.array([np.nan, 0.5, 0.9]), np.array([np.nan, 2 / 3, 8 / 9]))
+POINT_ENDS = np.roll(np.stack([np.arange(15.0), np.arange(15) - 0.5, np.arange(15) + 1.5]), 3, axis=1)
+POINT_ENDS[:, 4] = np.nan
+SLICES = [("brightness", "dark"), ("brightness", "bright"), ("group size", "1")]
+SLICE_ENDS = np.array([[0.7, 0.8, 0.9], [0.6, 0.75, np.nan], [0.75, 0.9, np.nan]])
+LINES = {
+    "blur": np.array([[0.8, 0.7, 0.5], [0.7, 0.6, 0.4], [0.85, 0.75, 0.55]]),
+    "noise": np.array([[0.9, 0.8, 0.7], [np.nan] * 3, [np.nan] * 3]),
+}
+
 FIGURES = {
     "one face": lambda: faces_figure(IMAGES[:1], CAPTIONS[:1], "one"),
     "faces": lambda: faces_figure(IMAGES, CAPTIONS, "eleven", POINTS, POINTS + 1, ["red"] * 11, columns=4),
     "confusion": lambda: confusion_figure(COUNTS, "abc", "confusion"),
     "errors": lambda: error_curve_figure(np.array([0.03, 0.01, 0.2]), np.array([0.1, 0.4]), "errors"),
     "learning": lambda: learning_figure([1, 2, 3], {"training": [3, 2, 1], "validation": [3, 2, 4]}, 2, "learning"),
+    "reliability": lambda: reliability_figure(BINS, BINS, (0.1, 0.05), "reliability"),
+    "risk": lambda: risk_coverage_figure(np.array([0.5, 1]), np.array([0.0, 0.25]), 0.125, "risk"),
+    "nothing wrong": lambda: risk_coverage_figure(np.array([0.5, 1]), np.zeros(2), 0.0, "risk"),
+    "each point": lambda: points_figure(KEYPOINTS, POINT_ENDS, "points"),
+    "slices": lambda: slices_figure(SLICES, SLICE_ENDS, 0.7, "accuracy", "slices"),
+    "robustness": lambda: robustness_figure(LINES, np.array([0.9, 0.85, 0.95]), "accuracy", "robustness"),
     "one epoch": lambda: learning_figure([1], {"training": [3.0], "validation": [2.0]}, 1, "learning"),
 }
 
@@ -114,8 +141,9 @@ def test_confusion_shows_counts_and_row_shares() -> None:
 def test_error_curve_climbs_to_all_faces() -> None:
     axis = error_curve_figure(np.array([0.03, 0.01, 0.2, 0.04]), np.array([0.4, 0.1]), "errors").axes[0]
     assert curves(axis) == {
-        "network": [(0.01, 0.25), (0.03, 0.5), (0.04, 0.75), (0.2, 1)],
-        "mean face": [(0.1, 0.5), (0.4, 1)],
+        # (0.9 + 0.7 + 0.6 + 0) / 4
+        "network, area up to 10%: 0.550": [(0.01, 0.25), (0.03, 0.5), (0.04, 0.75), (0.2, 1)],
+        "mean face, area up to 10%: 0.000": [(0.1, 0.5), (0.4, 1)],
     }
 
 
@@ -125,6 +153,82 @@ def test_learning_curves_mark_the_kept_epoch() -> None:
     assert [np.asarray(line.get_xdata()).tolist() for line in axis.lines[2:]] == [[2, 2]]
     assert [text.get_text() for text in axis.texts] == ["kept: epoch 2"]
     assert axis.get_title() == "a title"
+
+
+def whiskers(axis: Axes, number: int, along: int = 0) -> list[list[float]]:
+    """From where to where the intervals of one row of dots reach, in x or, along 1, in y; none for a dot at NaN."""
+    segments = [np.asarray(path) for path in axis.containers[number][2][0].get_segments()]
+    return [segment[:, along].round(6).tolist() for segment in segments if len(segment)]
+
+
+def boxes(axis: Axes) -> list[Rectangle]:
+    return [patch for patch in axis.patches if isinstance(patch, Rectangle)]
+
+
+def test_reliability_shows_accuracy_over_confidence_and_how_many_faces() -> None:
+    figure = reliability_figure(BINS, BINS._replace(accuracy=np.array([np.nan, 0.5, 1])), (0.1, 0.05), "the title")
+    before, after, _, faces = figure.axes
+    for axis, heights in ((before, [0, 2 / 3, 8 / 9]), (after, [0, 0.5, 1])):
+        assert [bar.get_height() for bar in boxes(axis)] == pytest.approx(heights)
+        assert [(bar.get_x(), bar.get_width()) for bar in boxes(axis)] == [
+            pytest.approx((k / 3, 1 / 3)) for k in range(3)
+        ]
+        dots, diagonal = axis.lines
+        np.testing.assert_allclose(np.asarray(dots.get_xdata()), BINS.confidence)
+        np.testing.assert_allclose(np.asarray(dots.get_ydata())[1:], heights[1:])
+        assert np.asarray(diagonal.get_xydata()).tolist() == [[0, 0], [1, 1]]
+    assert [bar.get_height() for bar in boxes(faces)] == [0, 3, 9]
+    assert [axis.get_title() for axis in (before, after)] == [
+        "before temperature scaling: ECE 0.100",
+        "after temperature scaling: ECE 0.050",
+    ]
+    assert figure.get_suptitle() == "the title"
+
+
+def test_risk_is_drawn_over_coverage() -> None:
+    axis = risk_coverage_figure(np.array([0.5, 1]), np.array([0.0, 0.25]), 0.125, "risk").axes[0]
+    assert curves(axis)["network, area 0.1250"] == [(0.5, 0), (1, 0.25)]
+    assert "answering always: 25.0% wrong" in curves(axis)
+    assert axis.get_xlim() == (0, 1)
+    assert axis.get_ylim()[0] == 0
+
+
+def test_points_are_listed_with_the_worst_on_top() -> None:
+    axis = points_figure(KEYPOINTS, POINT_ENDS, "points").axes[0]
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert names[-1] == "left eye inner corner"
+    assert sorted(names) == sorted(name.replace("_", " ") for name in KEYPOINTS)
+    dots = np.asarray(axis.containers[0][0].get_xydata())
+    for (value, place), name in zip(dots, names, strict=True):
+        np.testing.assert_allclose(value, POINT_ENDS[0, KEYPOINTS.index(name.replace(" ", "_"))])
+        assert names[int(place)] == name
+    assert whiskers(axis, 0)[-1] == [13.5, 15.5]
+    assert axis.get_xlim()[0] == 0
+
+
+def test_slices_stand_one_below_the_other_with_their_intervals() -> None:
+    axis = slices_figure(SLICES, SLICE_ENDS, 0.72, "accuracy", "slices").axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [f"{kind}: {name}" for kind, name in SLICES]
+    assert (np.diff(axis.get_yticks()) < 0).all()
+    assert [np.asarray(container[0].get_xdata()).tolist() for container in axis.containers] == [[0.7, 0.8], [0.9]]
+    assert whiskers(axis, 0) == [[0.6, 0.75], [0.75, 0.9]]
+    assert whiskers(axis, 1) == [[0.9, 0.9]]
+    assert np.asarray(axis.lines[0].get_xdata()).tolist() == [0.72, 0.72]
+    assert "accuracy" in axis.get_xlabel()
+
+
+def test_robustness_lines_start_from_the_clean_faces() -> None:
+    figure = robustness_figure(LINES, np.array([0.9, 0.85, 0.95]), "accuracy", "robustness")
+    axis = figure.axes[0]
+    for container, ends in zip(axis.containers, LINES.values(), strict=True):
+        assert np.asarray(container[0].get_ydata()).tolist() == [0.9, *ends[0]]
+        np.testing.assert_allclose(np.asarray(container[0].get_xdata()), [0, 1, 2, 3], atol=0.1)
+    assert whiskers(axis, 0, along=1) == [[0.9, 0.9], [0.7, 0.85], [0.6, 0.75], [0.4, 0.55]]
+    assert whiskers(axis, 1, along=1)[1] == [0.9, 0.9]
+    assert len({to_hex(container[0].get_color()) for container in axis.containers}) == 2
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["clean: 0.900", "blur", "noise"]
+    band = boxes(axis)[0].get_bbox()
+    assert (band.y0, band.y1) == (0.85, 0.95)
 
 
 @pytest.fixture

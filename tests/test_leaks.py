@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import faces.leaks
 import tasks.group
-from faces.leaks import ONE_PICTURE, leaks
+from faces.leaks import ONE_PICTURE, leaks, seen
 from faces.splitting import PARTS
 from tasks.group import group_faces
 from tasks.split import check_leaks, split
@@ -70,6 +70,13 @@ def test_a_planted_leak_is_found(kind: str, where: tuple[str, str]) -> None:
     images = parted({where[0]: [face], where[1]: [made(face)]})
     found = counted(images, {part: ["", person] for part in where})
     assert found == dict(zip(NONE, expected, strict=True))
+
+
+def test_faces_of_which_others_are_copies_are_told_one_by_one() -> None:
+    others = np.stack([FACES[20], mirrored(FACES[2]), FACES[5], noisy(FACES[7]), mirrored(noisy(FACES[9])), FACES[5]])
+    assert np.flatnonzero(seen(FACES[:12], others, *CLOSE)).tolist() == [2, 5, 7, 9]
+    assert np.flatnonzero(seen(others, FACES[:12], *CLOSE)).tolist() == [1, 2, 3, 4, 5]
+    assert seen(FACES[:12], FACES[12:24], *CLOSE).tolist() == [False] * 12
 
 
 @pytest.mark.parametrize("part", PARTS)

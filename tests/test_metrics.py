@@ -7,6 +7,7 @@ from faces.baselines import majority_class, mean_face, pixel_logistic
 from faces.labels import KEYPOINTS, LEFT_EYE, RIGHT_EYE
 from faces.metrics import (
     emotion_metrics,
+    error_curve_auc,
     expected_calibration_error,
     face_nme,
     failure_rate,
@@ -47,14 +48,17 @@ THREE_NME = [1 / 30, 1 / 5, 1 / 6]
 
 
 def test_keypoint_metrics_perfect() -> None:
-    assert keypoint_metrics(THREE_FACES, moved(THREE_FACES, (0, 0))) == {"nme": 0, "rmse_px": 0, "failure_rate": 0}
+    assert keypoint_metrics(THREE_FACES, moved(THREE_FACES, (0, 0))) == {
+        **{"nme": 0, "rmse_px": 0, "failure_rate": 0},
+        "error_curve_auc": 1,
+    }
 
 
 def test_keypoint_metrics_worst() -> None:
     """All points off by twice the distance between the eyes."""
     found = keypoint_metrics(face(20), moved(face(20), (40, 0)))
     # Half of the coordinates, the ys, are right: sqrt(40 ** 2 / 2).
-    assert found == pytest.approx({"nme": 2, "rmse_px": 40 / np.sqrt(2), "failure_rate": 1})
+    assert found == pytest.approx({"nme": 2, "rmse_px": 40 / np.sqrt(2), "failure_rate": 1, "error_curve_auc": 0})
 
 
 def test_keypoint_metrics_by_hand() -> None:
@@ -64,6 +68,10 @@ def test_keypoint_metrics_by_hand() -> None:
     assert rmse_px(THREE_FACES, THREE_PREDICTED) == pytest.approx(np.sqrt((25 + 960 + 100) / 66))
     assert failure_rate(THREE_FACES, THREE_PREDICTED) == pytest.approx(2 / 3)
     assert failure_rate(THREE_FACES, THREE_PREDICTED, threshold=0.19) == pytest.approx(1 / 3)
+    # Right of the NME of face 1 lie two thirds of the way to 1/10; the others fail.
+    assert error_curve_auc(THREE_FACES, THREE_PREDICTED) == pytest.approx(2 / 3 / 3)
+    # Up to 1/5: 5/6 of the way, nothing, 1/6 of it.
+    assert error_curve_auc(THREE_FACES, THREE_PREDICTED, limit=0.2) == pytest.approx((5 / 6 + 1 / 6) / 3)
 
 
 @pytest.mark.parametrize("missing", [[LEFT_EYE], [RIGHT_EYE], list(range(15))], ids=str)
@@ -78,6 +86,7 @@ def test_faces_without_both_eyes_do_not_count_in_the_nme(missing: list[int]) -> 
 
 def test_nme_of_no_labelled_face_is_nan() -> None:
     assert np.isnan(nme(UNLABELLED, face(10)))
+    assert np.isnan(error_curve_auc(UNLABELLED, face(10)))
 
 
 LABELS = np.array([0, 0, 0, 1])

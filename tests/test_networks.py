@@ -1,4 +1,4 @@
-"""Networks are named, saved and read back whole; their loss bears missing points; they learn eight faces by heart."""
+"""Networks are named, saved and read back whole; what their blocks add up to; they learn eight faces by heart."""
 
 import random
 import re
@@ -10,42 +10,40 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from faces.labels import KEYPOINTS, LABEL_SETS
-from faces.losses import masked_smooth_l1
-from faces.networks import SoftArgmax, emotion_network, initialise, keypoints_network
+from faces.batches import Batches
+from faces.labels import KEYPOINTS
+from faces.losses import adjusted_cross_entropy, masked, smooth_l1
+from faces.networks.initialise import initialise
+from faces.networks.resnet import emotion_network, keypoints_network
+from faces.networks.soft_argmax import SoftArgmax
 from faces.normalise import pixel_statistics
 from faces.sample.faces import draw_faces
 from faces.sample.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
-from faces.training import Epoch, cosine_schedule, fit_network
+from faces.training import Descent, Epoch, fit_network
+from tasks.models import load_network, save_network
+from tests.tiny import CLASSES, CONSTANTS, HEADS, noise
 
-HEADS = ("keypoints", "emotion")
-CLASSES = len(LABEL_SETS["course"])
-LOSS: dict[str, Any] = {"keypoints": masked_smooth_l1, "emotion": "sparse_categorical_crossentropy"}
-NAN = float("nan")
+TINY: dict[str, Any] = {"widths": (4, 6), "depths": (1, 2)}
 
 
-def tiny_network(head: str, size: int = 16, widths: tuple[int, ...] = (4, 4), dropout: float = 0.0) -> keras.Model:
-    """Too small to learn much, but with every kind of block, built in a moment."""
+def resnet(head: str, size: int = 16, dropout: float = 0.0, constants: dict[str, Any] = CONSTANTS, **sizes: Any):
+    """Too small to learn much unless told otherwise, but with every kind of block."""
+    sizes = {**TINY, **sizes, "dropout": dropout}
     if head == "emotion":
-        return emotion_network(size, CLASSES, widths, dropout, mean=120.0, std=60.0)
-    return keypoints_network(size, widths, dropout, mean=120.0, std=60.0)
+        return emotion_network(size, CLASSES, **constants, **sizes)
+    return keypoints_network(size, **constants, **sizes)
 
 
-def noise(faces: int, size: int = 16) -> np.ndarray:
-    return np.random.default_rng(faces).integers(0, 256, (faces, size, size), np.uint8)
-
-
-def targets(head: str, faces: int, size: int = 16) -> np.ndarray:
-    generator = np.random.default_rng(faces)
-    if head == "emotion":
-        return generator.integers(0, CLASSES, faces)
-    return generator.uniform(0, size - 1, (faces, len(KEYPOINTS), 2)).astype(np.float32)
+def between(network: keras.Model, *names: str) -> keras.Model:
+    """From the faces to what layers give."""
+    outputs = [network.get_layer(name).output for name in names]
+    return keras.Model(network.input, outputs if len(outputs) > 1 else outputs[0])
 
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("size", [16, 48])
 def test_network_takes_grey_levels_and_gives_what_its_head_is_for(head: str, size: int) -> None:
-    network = tiny_network(head, size)
+    network = resnet(head, size)
     assert network.name == head
     assert (network.input.shape, network.input.dtype) == ((None, size, size), "uint8")
     predicted = np.asarray(network(noise(5, size)))
@@ -64,27 +62,86 @@ def test_network_takes_grey_levels_and_gives_what_its_head_is_for(head: str, siz
 
 @pytest.mark.parametrize("head", HEADS)
 def test_points_and_probabilities_do_not_depend_on_the_company(head: str) -> None:
-    network, images = tiny_network(head), noise(4)
+    network, images = resnet(head, dropout=0.5), noise(4)
     np.testing.assert_allclose(network(images)[1:2], network(images[1:2]), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_every_layer_is_named_by_us(head: str) -> None:
     """Keras's own names count up: they would differ between two networks of one process."""
-    names = [layer.name for layer in tiny_network(head).layers]
-    assert names == [layer.name for layer in tiny_network(head).layers]
+    names = [layer.name for layer in resnet(head).layers]
+    assert names == [layer.name for layer in resnet(head).layers]
     assert len(set(names)) == len(names) > 30
-    automatic = re.compile(r"(re_lu|conv2d|batch_normalization|max_pooling2d|add|dense|input_layer|reshape)(_\d+)?")
+    automatic = re.compile(
+        r"(re_lu|conv2d|batch_normalization|average_pooling2d|global_average_pooling2d|up_sampling2d|add|dense|dropout"
+        r"|input_layer|reshape|rescaling|soft_argmax)_\d+|re_lu|conv2d|batch_normalization|dense|input_layer|reshape"
+    )
     assert [name for name in names if automatic.fullmatch(name)] == []
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_normalisation_is_inside(head: str) -> None:
     """Mean and deviation are applied to grey levels: a constant face of the mean level is a face of noughts."""
-    network = tiny_network(head)
-    inside = keras.Model(network.input, network.get_layer("normalise").output)
     levels = np.array([60, 120, 180, 240], np.uint8).reshape(4, 1, 1) * np.ones((16, 16), np.uint8)
-    np.testing.assert_allclose(np.asarray(inside(levels))[:, 3, 5, 0], [-1, 0, 1, 2], atol=1e-5)
+    found = np.asarray(between(resnet(head), "normalise")(levels))
+    np.testing.assert_allclose(found[:, 3, 5, 0], [-1, 0, 1, 2], atol=1e-5)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_stages_have_their_widths_and_depths_and_halve(head: str) -> None:
+    network = resnet(head, 32, widths=(4, 6, 10), depths=(1, 3, 2))
+    ends = [layer for layer in network.layers if re.fullmatch(r"stage\d_block\d_relu", layer.name)]
+    assert {layer.name[:13]: layer.output.shape[1:] for layer in ends} == {
+        "stage1_block1": (16, 16, 4),
+        "stage2_block1": (8, 8, 6),
+        "stage2_block2": (8, 8, 6),
+        "stage2_block3": (8, 8, 6),
+        "stage3_block1": (4, 4, 10),
+        "stage3_block2": (4, 4, 10),
+    }
+
+
+def test_points_are_read_off_maps_as_fine_as_the_second_stage() -> None:
+    network = resnet("keypoints", 48, widths=(4, 6, 10, 12), depths=(1, 1, 1, 1))
+    assert network.get_layer("score_maps").output.shape == (None, 12, 12, len(KEYPOINTS))
+    assert network.get_layer("points").stride == 4
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_block_with_a_silent_main_path_gives_its_short_path(head: str) -> None:
+    """An identity block: what came in; where the sides halve: its means; where the width changes: 1x1 of these."""
+    network = resnet(head, widths=(4, 4, 6), depths=(2, 1, 1))
+    for block in ("stage1_block2", "stage2_block1", "stage3_block1"):
+        network.get_layer(f"{block}_main2_bn").gamma.assign(np.zeros(4 if block < "stage3" else 6))
+    names = ("stage1_block1_relu", "stage1_block2_relu", "stage2_block1_relu", "stage3_block1_short_bn")
+    first, second, halved, short, last = map(np.asarray, between(network, *names, "stage3_block1_relu")(noise(3)))
+    np.testing.assert_array_equal(second, first)
+    np.testing.assert_allclose(halved, first.reshape(3, 4, 2, 4, 2, 4).mean(axis=(2, 4)), rtol=1e-5)
+    np.testing.assert_allclose(last, np.maximum(short, 0), rtol=1e-5)
+    assert min(first.max(), short.max()) > 0
+    kernel = np.asarray(network.get_layer("stage3_block1_short_conv").kernel)[0, 0]
+    pooled = halved.reshape(3, 2, 2, 2, 2, 4).mean(axis=(2, 4))
+    np.testing.assert_allclose(short, pooled @ kernel / np.sqrt(1.001), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_block_adds_its_main_path(head: str) -> None:
+    block = "stage2_block2"
+    network = resnet(head)
+    names = ("stage2_block1_relu", f"{block}_main2_bn", f"{block}_relu")
+    came, main, gave = map(np.asarray, between(network, *names)(noise(3)))
+    np.testing.assert_allclose(gave, np.maximum(came + main, 0), rtol=1e-5)
+    assert np.abs(main).max() > 0
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_dropout_is_as_the_settings_say_and_in_training_only(head: str) -> None:
+    network, images = resnet(head, dropout=0.5), noise(4)
+    assert network.get_layer("dropout").rate == 0.5
+    np.testing.assert_array_equal(network(images), network(images))
+    dropped = between(network, "dropout")
+    kept = np.asarray(dropped(images, training=True))[np.asarray(dropped(images)) > 0] > 0
+    assert 0.2 < kept.mean() < 0.8
 
 
 @pytest.mark.parametrize("stride", [4, 8])
@@ -124,150 +181,47 @@ def test_soft_argmax_keeps_its_stride_when_copied() -> None:
     assert (copy.stride, copy.name) == (4, "points")
 
 
-def huber(errors: np.ndarray) -> np.ndarray:
-    """Half the square up to 1, beyond it the straight line that goes on from there."""
-    return np.where(np.abs(errors) <= 1, errors**2 / 2, np.abs(errors) - 0.5)
-
-
-def some_points(faces: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(3)
-    truth = generator.uniform(0, 96, (faces, 15, 2)).astype(np.float32)
-    return truth, truth + generator.normal(0, 1.5, truth.shape).astype(np.float32)
-
-
-def test_loss_of_whole_faces_is_hubers() -> None:
-    truth, predicted = some_points()
-    found = np.asarray(masked_smooth_l1(truth, predicted))
-    assert found.shape == (6,)
-    np.testing.assert_allclose(found, huber(predicted - truth).mean(axis=(1, 2)), rtol=1e-4)
-    assert float(keras.losses.Huber(delta=1.0)(truth, predicted)) == pytest.approx(found.mean(), rel=1e-4)
-
-
-def test_loss_is_the_mean_over_labelled_coordinates() -> None:
-    truth, predicted = some_points(4)
-    truth[1, :7] = truth[2, 3, 1] = truth[3] = NAN
-    found = np.asarray(masked_smooth_l1(truth, predicted))
-    each = huber(predicted - truth)
-    expected = [each[0].mean(), each[1, 7:].mean(), np.nansum(each[2]) / 29, 0]
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
-
-
-def test_loss_by_hand() -> None:
-    truth = np.full((1, 15, 2), NAN, np.float32)
-    truth[0, 0] = [10, 20]
-    predicted = np.full((1, 15, 2), 50, np.float32)
-    predicted[0, 0] = [10.5, 17]
-    # 0.5 ** 2 / 2 = 0.125 and 3 - 0.5 = 2.5, over two labelled coordinates.
-    np.testing.assert_allclose(masked_smooth_l1(truth, predicted), [(0.125 + 2.5) / 2], rtol=1e-6)
-
-
-def test_loss_teaches_labelled_points_only_and_never_with_nan() -> None:
-    truth, predicted = some_points(3)
-    truth[1, ::2] = truth[2] = NAN
-    variable = tf.Variable(predicted)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(masked_smooth_l1(tf.constant(truth), variable))
-    slope = np.asarray(tape.gradient(loss, variable))
-    # Huber's slope is the error, held to -1..1, over the number of labelled coordinates: 30, 14 and none.
-    count = np.array([30, 14, 1])[:, None, None]
-    np.testing.assert_allclose(slope, np.nan_to_num(np.clip(predicted - truth, -1, 1)) / count, atol=1e-6)
-
-
-def test_learning_rate_rises_for_a_tenth_and_falls_to_a_hundredth() -> None:
-    rates = np.array([float(cosine_schedule(1e-2, 200)(step)) for step in range(0, 201, 5)])
-    assert rates.argmax() == 20 // 5
-    assert rates.max() == pytest.approx(1e-2, rel=1e-4)
-    assert (np.diff(rates[:5]) > 0).all()
-    assert (np.diff(rates[4:]) < 0).all()
-    assert rates[0] == pytest.approx(1e-4, rel=1e-3)
-    assert rates[-1] == pytest.approx(1e-4, rel=1e-3)
-    # A cosine: half way down it is half way between the two.
-    assert rates[110 // 5] == pytest.approx((1e-2 + 1e-4) / 2, rel=1e-3)
-
-
-@pytest.mark.parametrize("steps", [1, 2, 9])
-def test_learning_rate_of_the_shortest_trainings(steps: int) -> None:
-    rates = [float(cosine_schedule(1e-2, steps)(step)) for step in range(steps)]
-    assert 0 < min(rates) <= max(rates) <= 1e-2 * (1 + 1e-6)
-
-
-def test_fit_keeps_the_best_epoch_and_tells_of_all() -> None:
-    """One number climbs to the training faces' 1; validation's is 0.5, so the best epoch is on the way."""
-    network = keras.Sequential([keras.Input((2, 2)), keras.layers.Flatten(), keras.layers.Dense(1)])
-    images, epochs, told = np.zeros((5, 2, 2), np.float32), 30, list[Epoch]()
-    validation = (images[:4], np.full((4, 1), 0.5, np.float32))
-    rates: list[float] = []
-
-    def tell(epoch: Epoch) -> None:
-        told.append(epoch)
-        rates.append(float(network.optimizer.learning_rate))
-
-    fit_network(
-        network,
-        (images, np.ones((5, 1), np.float32)),
-        validation,
-        loss="mse",
-        metrics=["mae"],
-        epochs=epochs,
-        batch_size=2,
-        learning_rate=0.05,
-        tell=tell,
-    )
-    assert [(epoch.number, epoch.of) for epoch in told] == [(number, epochs) for number in range(1, epochs + 1)]
-    assert all(set(epoch.metrics) == {"loss", "mae", "val_loss", "val_mae"} for epoch in told)
-    assert all(epoch.faces_per_second == pytest.approx(5 / epoch.seconds) for epoch in told)
-    losses = [epoch.metrics["val_loss"] for epoch in told]
-    assert 0 < int(np.argmin(losses)) < epochs - 1
-    assert min(losses) < 0.1 * losses[-1]
-    assert network.evaluate(*validation, batch_size=2, verbose=0)[0] == pytest.approx(min(losses), rel=1e-4, abs=1e-7)
-    # Three steps an epoch, the last of one face, all of them planned for.
-    planned = cosine_schedule(0.05, 3 * epochs)
-    assert rates == pytest.approx([float(planned(3 * number)) for number in range(1, epochs + 1)], rel=1e-4)
-
-
-def weights_after(head: str, seed: int, epochs: int) -> list[np.ndarray]:
-    keras.utils.set_random_seed(seed)
-    network = tiny_network(head, widths=(4,), dropout=0.5)
-    if epochs:
-        fit_network(
-            network,
-            (noise(8), targets(head, 8)),
-            (noise(4), targets(head, 4)),
-            loss=LOSS[head],
-            metrics=[],
-            epochs=epochs,
-            batch_size=4,
-            learning_rate=1e-2,
-            tell=lambda epoch: None,
-        )
-    return network.get_weights()
+def initialised(head: str, seed: int, drawn_by_others: int = 0) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    for _ in range(drawn_by_others):
+        random.random()
+    network = resnet(head, dropout=0.5)
+    initialise(network, seed)
+    return network
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_initial_weights_come_from_seed_and_layer_name_alone(head: str) -> None:
-    """Another thread that draws from Python's generator meanwhile must not change them."""
-
-    def initial(seed: int, drawn_by_others: int) -> list[np.ndarray]:
-        keras.utils.set_random_seed(1)
-        for _ in range(drawn_by_others):
-            random.random()
-        network = tiny_network(head, dropout=0.5)
-        initialise(network, seed)
-        return network.get_weights()
-
-    for one, other in zip(initial(3, 0), initial(3, 5), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert any((one != other).any() for one, other in zip(initial(3, 0), initial(4, 0), strict=True))
+    """Another thread that draws from Python's generator meanwhile must not change them, nor what dropout drops."""
+    first, again, other = (
+        [np.array(variable) for variable in initialised(head, *drawn).variables] for drawn in ((3, 0), (3, 5), (4, 0))
+    )
+    for one, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, same)
+    # Kernels, and dropout's state, which is of whole numbers.
+    assert all((one != differs).any() for one, differs in zip(first, other, strict=True) if one.ndim > 1)
+    assert [(one != differs).any() for one, differs in zip(first, other, strict=True) if one.dtype.kind in "iu"] == [
+        True
+    ]
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_one_seed_gives_one_network(head: str) -> None:
-    first, second, untrained = weights_after(head, 1, 2), weights_after(head, 1, 2), weights_after(head, 1, 0)
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert any((one != other).any() for one, other in zip(first, untrained, strict=True))
-    another = weights_after(head, 2, 0)
-    assert any((one != other).any() for one, other in zip(another, untrained, strict=True))
+def test_kernels_of_two_layers_differ(head: str) -> None:
+    kernels = [layer.kernel.numpy() for layer in initialised(head, 3).layers if hasattr(layer, "kernel")]
+    assert len({kernel.tobytes()[:64] for kernel in kernels}) == len(kernels)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_saved_network_reads_back_the_same_and_in_the_same_bytes(head: str, tmp_path: Path) -> None:
+    network, paths = initialised(head, 3), [tmp_path / "one.keras", tmp_path / "two.keras"]
+    save_network(network, paths[0])
+    read = load_network(paths[0])
+    np.testing.assert_array_equal(read(noise(3)), network(noise(3)))
+    assert [layer.name for layer in read.layers] == [layer.name for layer in network.layers]
+    assert (read.name, read.input.dtype) == (head, "uint8")
+    assert getattr(read, "optimizer", None) is None
+    save_network(initialised(head, 3), paths[1])
+    assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 class Fitted(NamedTuple):
@@ -277,64 +231,50 @@ class Fitted(NamedTuple):
     network: keras.Model
     images: np.ndarray
     targets: np.ndarray
-    told: list[Epoch]
+    epochs: list[Epoch]
+
+
+BY_HEART = Descent("adamw", epochs=75, learning_rate=2e-2, warmup=0.1, weight_decay=0.0, ema=0.0, patience=75)
 
 
 @pytest.fixture(scope="module", params=HEADS)
 def fitted(request: pytest.FixtureRequest) -> Fitted:
-    """Moving means of the batch normalisation lag behind the weights, hence the steps after all is known by heart."""
-    head, emotions, told = str(request.param), np.arange(8) % CLASSES, list[Epoch]()
-    size, framing = (48, EMOTION_FRAMING) if head == "emotion" else (96, KEYPOINTS_FRAMING)
+    head, emotions, size = str(request.param), np.arange(8) % CLASSES, 48
+    framing = EMOTION_FRAMING if head == "emotion" else KEYPOINTS_FRAMING
     images, points = draw_faces(np.random.default_rng(1), emotions, size, framing)
-    constants = pixel_statistics(images)
-    keras.utils.set_random_seed(1)
-    if head == "emotion":
-        network = emotion_network(size, CLASSES, (16, 32), 0.0, **constants)
-    else:
-        network = keypoints_network(size, (16, 16, 32), 0.0, **constants)
-    faces = (images, emotions if head == "emotion" else points)
-    fit_network(
+    widths = (8, 16) if head == "emotion" else (16, 16, 16)
+    network = resnet(head, size, constants=pixel_statistics(images), widths=widths, depths=(1,) * len(widths))
+    initialise(network, 1)
+    targets = np.eye(CLASSES, dtype=np.float32)[emotions] if head == "emotion" else points
+    epochs = fit_network(
         network,
-        faces,
-        faces,
-        loss=LOSS[head],
+        lambda epochs: Batches(images, targets, 8, 1, epochs, lambda generator, *batch: batch),
+        (images, targets),
+        loss=adjusted_cross_entropy(np.bincount(emotions), 0.0, 0.0) if head == "emotion" else masked(smooth_l1),
         metrics=["accuracy"] if head == "emotion" else [],
-        epochs=40 if head == "emotion" else 72,
-        batch_size=4 if head == "emotion" else 8,
-        learning_rate=3e-3 if head == "emotion" else 1e-2,
-        tell=told.append,
+        descent=BY_HEART._replace(epochs=50, learning_rate=1e-2) if head == "emotion" else BY_HEART,
+        tell=lambda epoch: None,
     )
-    return Fitted(head, network, *faces, told)
+    return Fitted(head, network, images, targets, epochs)
 
 
 def test_network_learns_eight_faces_by_heart(fitted: Fitted) -> None:
     predicted = fitted.network.predict(fitted.images, verbose=0)
     if fitted.head == "emotion":
-        np.testing.assert_array_equal(predicted.argmax(axis=1), fitted.targets)
+        np.testing.assert_array_equal(predicted.argmax(axis=1), fitted.targets.argmax(axis=1))
         assert predicted.max(axis=1).min() > 0.5
     else:
         errors = np.linalg.norm(predicted - fitted.targets, axis=2)
-        assert errors.mean() < 1
+        assert errors.mean() < 0.7
         # Far better than what needs no face: the mean of these eight.
         assert errors.mean() < 0.3 * np.linalg.norm(fitted.targets.mean(axis=0) - fitted.targets, axis=2).mean()
-    assert fitted.told[-1].metrics["loss"] < 0.1 * fitted.told[0].metrics["loss"]
+    assert fitted.epochs[-1].metrics["loss"] < 0.1 * fitted.epochs[0].metrics["loss"]
 
 
 def test_fitted_network_is_that_of_its_best_epoch(fitted: Fitted) -> None:
-    best = min(epoch.metrics["val_loss"] for epoch in fitted.told)
+    best = min(epoch.metrics["val_loss"] for epoch in fitted.epochs)
     found = fitted.network.evaluate(fitted.images, fitted.targets, verbose=0, return_dict=True)
     assert found["loss"] == pytest.approx(best, rel=1e-3, abs=1e-5)
-
-
-def test_saved_network_reads_back_the_same(fitted: Fitted, tmp_path: Path) -> None:
-    path = tmp_path / "network.keras"
-    fitted.network.save(path, include_optimizer=False)
-    read = keras.saving.load_model(path, compile=False, safe_mode=True)
-    others = noise(3, fitted.images.shape[1])
-    np.testing.assert_array_equal(read(others), fitted.network(others))
-    assert [layer.name for layer in read.layers] == [layer.name for layer in fitted.network.layers]
-    assert read.input.dtype == "uint8"
-    assert getattr(read, "optimizer", None) is None
 
 
 def test_network_is_the_same_eagerly_and_in_a_graph(fitted: Fitted) -> None:

@@ -1,5 +1,6 @@
 """A wrong setting fails before any work, by name, line and remedy."""
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +11,8 @@ import params
 from faces.labels import LABEL_SETS
 from tests.conftest import ROOT
 
+ONE_EACH = "widths and depths need one number a stage each, and two stages or more$"
+OF_ITS_OWN = "the original network has sizes of its own; remove widths, depths and dropout$"
 TEXT = (ROOT / "params.yaml").read_text()
 
 
@@ -23,20 +26,63 @@ def write(tmp_path: Path, old: str, new: str) -> Path:
 def test_the_project_s_own_settings_are_valid_and_frozen() -> None:
     settings = params.load(ROOT / "params.yaml")
     with pytest.raises(ValidationError, match="frozen"):
-        settings.train.emotion.epochs = 99
+        settings.train.sample.emotion.descent.epochs = 99
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.train.recipe = "full"
+
+
+@pytest.mark.parametrize("recipe", ["sample", "full", "original"])
+def test_the_recipe_s_name_chooses_what_is_trained(tmp_path: Path, recipe: str) -> None:
+    train = params.load(write(tmp_path, "recipe: sample", f"recipe: {recipe}")).train
+    assert train.chosen is getattr(train, recipe)
+    for settings in (train.chosen.keypoints, train.chosen.emotion):
+        assert settings.network.kind == ("original" if recipe == "original" else "resnet")
+
+
+@pytest.mark.parametrize("recipe", ["sample", "full"])
+def test_the_key_point_faces_halve_evenly_in_every_stage(recipe: str) -> None:
+    """96 px, by the stem and by each stage after the first."""
+    sample = getattr(params.load(ROOT / "params.yaml").train, recipe)
+    assert 96 % 2 ** len(sample.keypoints.network.widths) == 0
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("    epochs:", "    epohcs:", r"line \d+: train.keypoints.epohcs is no setting; did you mean epochs\?"),
-        ("    epochs:", "    epohcs:", "train.keypoints.epochs is missing; add it"),
+        (
+            "adamw, epochs:",
+            "adamw, epohcs:",
+            r"line \d+: train.sample.keypoints.descent.epohcs is no setting; did you mean epochs\?",
+        ),
+        ("adamw, epochs:", "adamw, epohcs:", "train.sample.keypoints.descent.epochs is missing; add it"),
+        ("recipe: sample", "recipe: fast", "train.recipe = 'fast': Input should be 'sample', 'full' or 'original'"),
+        ("  full:\n", "  ful:\n", r"line \d+: train.ful is no setting; did you mean full\?"),
+        ("depths: [1, 1, 1, 1]", "depths: [1, 1, 1]", r"line \d+: train.sample.keypoints.network = .*: " + ONE_EACH),
+        ("widths: [24, 48, 96], depths: [1, 1, 1]", "widths: [24], depths: [1]", ONE_EACH),
+        ("widths: [24, 48, 96], depths: [1, 1, 1], ", "", r"train.sample.emotion.network = .*: " + ONE_EACH),
+        ("{kind: original}", "{kind: original, widths: [8, 8], depths: [1, 1]}", OF_ITS_OWN),
+        ("{kind: original}", "{kind: original, dropout: 0.2}", OF_ITS_OWN),
+        ("kind: resnet", "kind: vit", "train.sample.keypoints.network.kind = 'vit': Input should be 'resnet' or 'orig"),
+        ("widths: [16,", "widths: [1,", "train.sample.keypoints.network.widths.0 = 1: Input should be greater than"),
+        ("optimizer: adamw", "optimizer: sgd", "train.sample.keypoints.descent.optimizer = 'sgd': .* 'adamw' or 'adam"),
+        ("warmup: 0.1", "warmup: 1.0", "train.sample.keypoints.descent.warmup = 1.0: Input should be less than 1"),
+        ("ema: 0.97", "ema: 1.0", "train.sample.keypoints.descent.ema = 1.0: Input should be less than 1"),
+        ("patience: 12", "patience: 0", "train.sample.keypoints.descent.patience = 0: Input should be greater than"),
+        ("loss: smooth_l1", "loss: l2", "train.sample.keypoints.loss = 'l2': .* 'smooth_l1', 'wing' or 'squared'"),
+        ("{smoothing: 0.1,", "{smoothing: 1.0,", "train.sample.emotion.loss.smoothing = 1.0: Input should be less"),
+        ("scale: [0.9, 1.1]", "scale: [1.1, 0.9]", "train.sample.keypoints.distortion.scale = .* the other way round"),
+        ("scale: [0.9, 1.1]", "scale: [0, 1.1]", "train.sample.keypoints.distortion.scale.0 = 0: Input should be gr"),
+        ("erase: 0.1", "erase: 1.1", "train.sample.keypoints.distortion.erase = 1.1: Input should be less than or"),
+        ("erase: 0.1}", "erase: 0.1, mixup: 0.2}", "train.sample.keypoints.distortion.mixup is no setting; remove it"),
+        ("mixup: 0.0", "mixup: -1", "train.sample.emotion.distortion.mixup = -1: Input should be greater than"),
         ("\ngate:", "\ngaet:", r"line \d+: gaet is no setting; did you mean gate\?"),
         ("label_set: course", "label_set: cours", "validate.emotion.label_set = 'cours': Input should be 'course'"),
         ("validation: 0.15, test: 0.15", "validation: 0.5, test: 0.5", "leave less than 0.2 of the rows"),
-        ("[1.5, 2.0]", "[2.5, 2.0]", "the other way round"),
-        ("dropout: 0.0", "dropout: 1.0", "train.keypoints.dropout = 1.0"),
-        ("learning_rate: 2.0e-3", "learning_rate: .nan", "train.keypoints.learning_rate"),
+        ("brightness: null", "brightness: [2.5, 2.0]", "prepare.keypoints.augment.brightness = .* the other way round"),
+        ("robustness_faces: 1000", "robustness_faces: 0", "evaluate.keypoints.robustness_faces = 0"),
+        ("flip_averaging: false", "flip_averaging: twice", "evaluate.keypoints.flip_averaging = 'twice'"),
+        ("dropout: 0.0", "dropout: 1.0", "train.sample.keypoints.network.dropout = 1.0"),
+        ("learning_rate: 4.0e-3", "learning_rate: .nan", "train.sample.keypoints.descent.learning_rate"),
         ("sample:", "sample: [", "not valid YAML"),
         ("max_missing: 0.8", "max_missing: 1.8", "validate.keypoints.max_missing = 1.8: Input should be less than"),
         ("max_quarantined: 0.05", "max_quarantined: 5%", "validate.max_quarantined = '5%'"),
@@ -49,7 +95,7 @@ def test_the_project_s_own_settings_are_valid_and_frozen() -> None:
             "conflicts: vote",
             "prepare.emotion.duplicates.conflicts = 'vote': .* 'drop' or 'majority'",
         ),
-        ("widths: [16, 16, 32]", "widths: [8, 8, 8, 8, 8, 8]", "train.keypoints.widths"),
+        ("widths: [16, 24, 48, 64]", "widths: [8, 8, 8, 8, 8, 8]", "train.sample.keypoints.network.widths"),
         ("emotion: data/sample/emotion.csv", "emotion: s3://faces/e.csv", "a path, http:// or https:// is needed"),
     ],
 )
@@ -61,9 +107,10 @@ def test_a_wrong_setting_is_named(tmp_path: Path, old: str, new: str, message: s
 
 
 def test_the_line_is_that_of_the_key(tmp_path: Path) -> None:
-    path = write(tmp_path, "    batch_size: 64", "    bach_size: 64")
-    line = path.read_text().splitlines().index("    bach_size: 64") + 1
-    with pytest.raises(params.SettingsError, match=f"line {line}: train.emotion.bach_size"):
+    path = write(tmp_path, "epochs: 8,", "epohcs: 8,")
+    (line,) = [number for number, text in enumerate(path.read_text().splitlines(), start=1) if "epohcs" in text]
+    message = rf"^{path}, line {line}: train.sample.emotion.descent.epohcs is no setting; did you mean epochs\?$"
+    with pytest.raises(params.SettingsError, match=re.compile(message, re.MULTILINE)):
         params.load(path)
 
 
@@ -97,8 +144,8 @@ def test_a_wrong_bound_or_class_is_named_with_its_line(tmp_path: Path, line: str
 
 def test_bounds_may_be_equal_and_brightness_absent(tmp_path: Path) -> None:
     assert params.load(write(tmp_path, "[10, 80]", "[40, 40]")).validate_.keypoints.eye_distance == (40, 40)
-    path = write(tmp_path, "brightness: [1.5, 2.0]", "brightness: null")
-    assert params.load(path).prepare.keypoints.augment.brightness is None
+    assert params.load(write(tmp_path, "brightness: null", "brightness: [2, 2]")).prepare.keypoints.augment.brightness
+    assert params.load(ROOT / "params.yaml").prepare.keypoints.augment.brightness is None
 
 
 def test_classes_and_label_sets_are_those_of_the_labels() -> None:

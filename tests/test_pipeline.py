@@ -5,10 +5,14 @@ import re
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
 from faces.labels import COORDINATES, LABEL_SETS
+from faces.sample.faces import draw_faces
+from faces.sample.pose import KEYPOINTS_FRAMING
 from tasks.files import sha256
 from tasks.prepared import load_part
 from tests.conftest import Run, commit, copy_project, runner, set_params
@@ -17,10 +21,18 @@ SMALL = {
     "sample__keypoints_rows": 150,
     "sample__emotion_rows": 250,
     "validate__max_quarantined": 0.3,
-    "train__keypoints__widths": [8, 8, 8],
-    "train__emotion__widths": [8, 8, 8],
-    "train__keypoints__epochs": 2,
-    "train__emotion__epochs": 2,
+    "prepare__keypoints__augment__mirror": True,
+    "prepare__keypoints__augment__brightness": [1.5, 2.0],
+    "prepare__emotion__augment__mirror": True,
+    "prepare__emotion__augment__brightness": [1.5, 2.0],
+    "train__sample__keypoints__network__widths": [8, 8, 8],
+    "train__sample__keypoints__network__depths": [1, 1, 1],
+    "train__sample__keypoints__descent__epochs": 2,
+    "train__sample__emotion__network__widths": [8, 8, 8],
+    "train__sample__emotion__descent__epochs": 2,
+    "evaluate__keypoints__robustness_faces": 8,
+    "evaluate__emotion__robustness_faces": 8,
+    "evaluate__emotion__pixel_baseline_rows": 100,
     "gate__keypoints__max_nme": 9.0,
     "gate__keypoints__max_share_of_baseline": 99.0,
     "gate__emotion__min_accuracy": 0.0,
@@ -113,10 +125,18 @@ def test_dvc_shows_metrics_plots_and_graph(small: Path, first: str, dvc: Run) ->
     keypoints = metrics["reports/metrics/keypoints.json"]["data"]
     assert {"accuracy", "macro_f1", "baseline_accuracy", "baseline_pixel_logistic_accuracy"} <= emotion.keys()
     assert {"nme", "rmse_px", "baseline_nme", "baseline_rmse_px"} <= keypoints.keys()
+    for figures, name in ((emotion, "accuracy"), (keypoints, "nme")):
+        assert figures[f"{name}_low"] < figures[name] < figures[f"{name}_high"]
+        assert figures["test_rows_with_duplicates"] == 0
+        assert figures[f"without_duplicates_{name}"] == figures[name] == figures[f"plain_{name}"]
+        assert figures["flip_cost"] > 1
+    report = json.loads((small / "reports/train/emotion.json").read_text())
+    assert emotion["temperature"] == report["temperature"] > 0
+    assert (emotion["ece"] == emotion["uncalibrated_ece"]) == (report["temperature"] == 1)
     assert "train@emotion" in dvc("dag").stdout
     dvc("plots", "show")
     page = (small / "dvc_plots/index.html").read_text()
-    assert all(word in page for word in ("val_loss", "confusion", "predictions.png"))
+    assert all(word in page for word in ("val_loss", "confusion", "predictions.png", "robustness.png", "coverage"))
 
 
 def test_push_and_pull_bring_everything_back(small: Path, first: str, dvc: Run) -> None:
@@ -130,7 +150,7 @@ def test_push_and_pull_bring_everything_back(small: Path, first: str, dvc: Run) 
 
 
 def test_one_head_s_parameter_runs_one_lane(small: Path, first: str, dvc: Run) -> None:
-    set_params(small, train__emotion__epochs=1)
+    set_params(small, train__sample__emotion__seed=2)
     assert stages_run(dvc("repro").stdout) == ["train@emotion", "evaluate@emotion", "gate", "score"]
 
 
@@ -224,6 +244,37 @@ def test_an_experiment_changes_one_setting(small: Path, first: str, dvc: Run) ->
     done = dvc("exp", "run", "-S", "score.faces_drawn=4")
     assert stages_run(done.stdout) == ["score"]
     assert "reports/metrics/emotion.json" in dvc("metrics", "diff", "HEAD~1", "--all", "--json").stdout
+
+
+def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> None:
+    faces, _ = draw_faces(np.random.default_rng(5), np.arange(3), 160, KEYPOINTS_FRAMING)
+    scene = np.full((260, 700), 150, np.uint8)
+    for number, face in enumerate(faces):
+        scene[50:210, 40 + 220 * number : 200 + 220 * number] = face
+    cv2.imwrite(str(small / "scene.png"), scene)
+    cv2.imwrite(str(small / "empty.png"), np.full((100, 100), 90, np.uint8))
+    run = runner(small)
+    run("python", "-m", "flows.score", "scene.png", "empty.png", "--out", "scored")
+    table = pd.read_csv(small / "scored/predictions.csv")
+    assert table["photograph"].tolist() == ["scene.png"] * 3
+    assert table["row"].tolist() == [1, 2, 3]
+    assert set(table["emotion"]) <= set(LABEL_SETS["course"])
+    points = table[list(COORDINATES)].to_numpy().reshape(-1, 15, 2)
+    squares = table[["left", "top", "side"]].to_numpy()
+    assert (np.abs(points.mean(axis=1) - squares[:, :2] - squares[:, 2:] / 2) < squares[:, 2:] / 2).all()
+    assert sorted(path.name for path in (small / "scored").iterdir()) == ["001-scene.png", "predictions.csv"]
+    assert stages_run(dvc("repro").stdout) == []
+    for name, message in (
+        ("empty.png", "no face was found"),
+        ("absent.jpg", "cannot be read"),
+        ("mine.csv", "not a pic"),
+    ):
+        done = run("python", "-m", "flows.score", name, "--out", "other", check=False)
+        assert done.returncode == 1
+        assert f"{name}: {message}" in done.stderr
+        assert not list((small / "other").glob("*"))
+    done = run("python", "-m", "flows.score", "scene.png", "--models", "released", check=False)
+    assert done.returncode == (0 if (small / "models/released/verdict.json").exists() else 1)
 
 
 def test_a_bad_score_input_is_named(small: Path, first: str) -> None:

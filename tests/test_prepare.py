@@ -529,6 +529,21 @@ def test_the_report_adds_up(stages: dict[str, Path], stage: str) -> None:
         assert (folder / "reports" / "prepare" / name).read_bytes().startswith(PNG)
 
 
+@pytest.mark.parametrize("stage", ["grouped", "official", "random", "keypoints"])
+def test_faces_bear_the_number_of_their_group(stages: dict[str, Path], stage: str) -> None:
+    """That of its first row; copies bear their source's."""
+    prepared = stages[stage] / "data" / "prepared" / head_of(stage)
+    fate = pd.read_csv(prepared / "groups.csv", keep_default_na=False)
+    group, first = fate.set_index("row")["group"], fate.groupby("group")["row"].min()
+    shared = 0
+    for name in (*PARTS, "augmented"):
+        faces = load_part(prepared / f"{name}.npz")
+        assert faces.groups.dtype == np.int64
+        assert faces.groups.tolist() == first[group[faces.rows]].tolist()
+        shared += len(faces) - len(set(faces.groups.tolist()))
+    assert shared > 10
+
+
 @pytest.mark.parametrize("stage", ["grouped", "official", "keypoints"])
 def test_only_training_rows_are_copied(stages: dict[str, Path], stage: str) -> None:
     head = head_of(stage)
@@ -539,6 +554,7 @@ def test_only_training_rows_are_copied(stages: dict[str, Path], stage: str) -> N
     for each in (turned, bright):
         np.testing.assert_array_equal(each.rows, train.rows)
         np.testing.assert_array_equal(each.persons, train.persons)
+        np.testing.assert_array_equal(each.groups, train.groups)
     np.testing.assert_array_equal(turned.images, mirrored(train.images))
     np.testing.assert_array_equal(bright.targets, train.targets)
     np.testing.assert_array_equal(
@@ -591,6 +607,7 @@ def test_the_random_split_mixes_faces_and_copies_and_says_so(stages: dict[str, P
 def test_metrics_on_the_random_split_are_marked_and_fail_the_gate(stages: dict[str, Path], tmp_path: Path) -> None:
     """However good they are. The heavy import is this test's own."""
     from tasks.evaluate import judge_emotion
+    from tasks.evaluated import Evaluated, save_evaluated
 
     (tmp_path / "network").write_bytes(b"any")
     passed = {}
@@ -599,9 +616,19 @@ def test_metrics_on_the_random_split_are_marked_and_fail_the_gate(stages: dict[s
         test = load_part(prepared / "test.npz")
         perfect = np.full((len(test), 2), 0.01)
         perfect[np.arange(len(test)), test.targets] = 0.99
-        np.savez(tmp_path / "predictions.npz", predicted=perfect)
-        shown = params.EvaluateEmotion(faces_drawn=4, pixel_baseline_rows=50)
-        judge_emotion(prepared, tmp_path / "predictions.npz", tmp_path / "network", shown, tmp_path / "metrics.json")
+        evaluated = Evaluated(perfect, perfect, perfect, np.array(False), np.array(2.0), test.rows)
+        save_evaluated(tmp_path / "predictions.npz", evaluated)
+        (tmp_path / "trained.json").write_text('{"temperature": 1.0}')
+        judge_emotion(
+            prepared,
+            tmp_path / "predictions.npz",
+            tmp_path / "network",
+            tmp_path / "trained.json",
+            params.EvaluateEmotion(faces_drawn=4, pixel_baseline_rows=50, flip_averaging=False, robustness_faces=None),
+            emotion_settings().duplicates,
+            tmp_path / "metrics.json",
+            tmp_path,
+        )
         metrics = json.loads((tmp_path / "metrics.json").read_text())
         assert metrics["protocol"] == protocol
         assert metrics["leaking"] is (protocol == "random")

@@ -148,7 +148,7 @@ def test_a_misspelt_setting_stops_every_stage(probe: Path) -> None:
     params.write_text(params.read_text().replace("epochs:", "epohcs:", 1))
     done = runner(probe)("python", "-m", "flows.probe", check=False)
     assert done.returncode == 1
-    assert "train.keypoints.epohcs is no setting; did you mean epochs?" in done.stderr
+    assert "train.sample.keypoints.descent.epohcs is no setting; did you mean epochs?" in done.stderr
     assert not (probe / "probe.txt").exists()
 
 

@@ -1,0 +1,79 @@
+"""Training batches: shuffled, distorted anew, and two faces mixed where the settings say so."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+
+class Mixing(NamedTuple):
+    """How much two faces are mixed: the parameter of Beta(a, a), 0 for never; where both are set, a coin decides.
+
+    `mixup` blends two faces and their labels (Zhang et al. 2018), `cutmix` pastes a rectangle of one into the other and
+    their labels by area (Yun et al. 2019).
+    """
+
+    mixup: float
+    cutmix: float
+
+
+Distort = Callable[[np.random.Generator, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class Batches(keras.utils.PyDataset):
+    """All batches of some epochs, one after the other: `batch_size` faces (n, H, W) uint8 and their targets each.
+
+    What is left over at the end of an epoch waits for the next one. A batch follows from the seed, its epoch and its
+    number in that, and not from who asked for which batch before: so training can be taken up at any epoch.
+    """
+
+    def __init__(
+        self, faces: np.ndarray, targets: np.ndarray, batch_size: int, seed: int, epochs: range, distort: Distort
+    ) -> None:
+        super().__init__()
+        self._faces = faces
+        self._targets = targets
+        self.batch_size = min(batch_size, len(faces))
+        self.steps = len(faces) // self.batch_size
+        self._seed = seed
+        self._epochs = epochs
+        self._distort = distort
+
+    def __len__(self) -> int:
+        return self.steps * len(self._epochs)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        epoch, number = self._epochs[index // self.steps], index % self.steps
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._faces))
+        which = order[number * self.batch_size : (number + 1) * self.batch_size]
+        generator = np.random.default_rng([self._seed, epoch, number])
+        return self._distort(generator, self._faces[which], self._targets[which])
+
+
+def mix_faces(
+    generator: np.random.Generator, faces: np.ndarray, targets: np.ndarray, mixing: Mixing
+) -> tuple[np.ndarray, np.ndarray]:
+    """Faces (N, H, W) uint8 and class shares (N, classes), each mixed with another of the batch."""
+    kinds = [kind for kind, strength in mixing._asdict().items() if strength > 0]
+    if not kinds:
+        return faces, targets
+    kind = kinds[generator.integers(len(kinds))]
+    share = float(generator.beta(getattr(mixing, kind), getattr(mixing, kind)))
+    other = generator.permutation(len(faces))
+    if kind == "mixup":
+        mixed = np.rint(share * faces + (1 - share) * faces[other]).astype(np.uint8)
+    else:
+        mixed, share = _pasted(generator, faces, faces[other], share)
+    return mixed, (share * targets + (1 - share) * targets[other]).astype(np.float32)
+
+
+def _pasted(
+    generator: np.random.Generator, faces: np.ndarray, others: np.ndarray, share: float
+) -> tuple[np.ndarray, float]:
+    size = faces.shape[1]
+    side = round(size * (1 - share) ** 0.5)
+    top, left = generator.integers(0, size - side + 1, 2)
+    mixed = faces.copy()
+    mixed[:, top : top + side, left : left + side] = others[:, top : top + side, left : left + side]
+    return mixed, 1 - side**2 / size**2

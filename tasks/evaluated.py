@@ -1,0 +1,79 @@
+"""What the stage `evaluate` has in common: predictions on disk, and how tables and pictures are kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from faces.intervals import Estimate, Measure, estimates
+from faces.resampled import emotion_measure, keypoint_measure
+from tasks.files import replacing
+from tasks.orchestration import leave_picture, leave_table
+from tasks.prepared import Part
+
+HEADLINE = {"emotion": "accuracy", "keypoints": "nme"}
+METRIC_NAMES = {"emotion": "Accuracy", "keypoints": "NME"}
+"""The metric that each head's pictures of slices and corruptions show."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Predictions for a part, in the order of its rows: probabilities (N, classes), or points (N, 15, 2) in pixels.
+
+    `plain` are of the faces, `mirrored` of their mirror images, turned back. `predicted` are the headline ones, by
+    `flip_averaging` () the mean of both, or else `plain`. `flip_cost` () is the time of both over that of `plain`.
+    """
+
+    predicted: np.ndarray
+    plain: np.ndarray
+    mirrored: np.ndarray
+    flip_averaging: np.ndarray
+    flip_cost: np.ndarray
+    rows: np.ndarray
+
+
+def save_evaluated(path: Path, evaluated: Evaluated) -> None:
+    with replacing(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **vars(evaluated))
+
+
+def load_evaluated(path: Path) -> Evaluated:
+    with np.load(path, allow_pickle=False) as arrays:
+        return Evaluated(**{name: arrays[name] for name in Evaluated.__dataclass_fields__})
+
+
+def measure_of(part: Part, predicted: np.ndarray) -> Measure:
+    """The head's own metrics."""
+    return (emotion_measure if part.is_emotion else keypoint_measure)(part.targets, predicted)
+
+
+def measured(part: Part, predicted: np.ndarray) -> dict[str, Estimate]:
+    """The head's own metrics, each with its interval over groups."""
+    return estimates(measure_of(part, predicted), part.groups)
+
+
+def flat(found: Mapping[str, Estimate], prefix: str = "") -> dict[str, float]:
+    """`accuracy`, `accuracy_low`, `accuracy_high` and so on, for the metrics file."""
+    ends = (("", 0), ("_low", 1), ("_high", 2))
+    return {f"{prefix}{name}{end}": float(found[name][place]) for name in found for end, place in ends}
+
+
+def keep_table(
+    rows: Sequence[Mapping[str, object]], path: Path, key: str, description: str, metric: str | None = None
+) -> None:
+    """Write a table as CSV, empty where NaN, and leave it; of its metrics, with `metric`, that one only."""
+    with replacing(path) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+    dropped = [name for name in rows[0] if f"{name}_low" in rows[0] and name != metric] if metric else []
+    dropped += [f"{name}{end}" for name in dropped for end in ("_low", "_high")]
+    leave_table(key, [{name: row[name] for name in row if name not in dropped} for row in rows], description)
+
+
+def keep_picture(figure: Figure, path: Path, key: str, description: str) -> None:
+    """Write a picture as PNG, and leave it."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+    leave_picture(key, path, description)

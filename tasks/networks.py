@@ -1,0 +1,63 @@
+"""Builds the network, the loss and the batches that a head's settings ask for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from faces.batches import Batches, Mixing, mix_faces
+from faces.distortion import distort_images, distort_points, draw_distortions
+from faces.losses import adjusted_cross_entropy, masked, smooth_l1, wing
+from faces.networks import original, resnet
+from faces.networks.initialise import initialise
+from params import TrainEmotion, TrainKeypoints
+from tasks.prepared import Part
+
+
+def built_network(train: Part, settings: TrainKeypoints | TrainEmotion, constants: dict[str, float]) -> keras.Model:
+    """The head's network with initial weights; `constants` are the normalisation's `mean` and `std`."""
+    size, shape = train.images.shape[1], settings.network
+    sizes: dict[str, Any] = shape.model_dump(exclude={"kind"})
+    mean, std = constants["mean"], constants["std"]
+    match shape.kind, train.is_emotion:
+        case "resnet", True:
+            network = resnet.emotion_network(size, len(train.classes), mean, std, **sizes)
+        case "resnet", False:
+            network = resnet.keypoints_network(size, mean, std, **sizes)
+        case "original", True:
+            network = original.emotion_network(size, len(train.classes), mean, std)
+        case _:
+            network = original.keypoints_network(size, mean, std)
+    initialise(network, settings.seed)
+    return network
+
+
+def loss_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> Callable:
+    """Of points in pixels, or of class shares and probabilities."""
+    if isinstance(settings, TrainEmotion):
+        counts = np.bincount(train.targets, minlength=len(train.classes))
+        return adjusted_cross_entropy(counts, settings.loss.smoothing, settings.loss.adjustment)
+    return masked({"smooth_l1": smooth_l1, "wing": wing, "squared": keras.ops.square}[settings.loss])
+
+
+def class_shares(part: Part) -> np.ndarray:
+    """What a network is trained towards: points as they are, labels as shares (N, classes) float32."""
+    return np.eye(len(part.classes), dtype=np.float32)[part.targets] if part.is_emotion else part.targets
+
+
+def batches_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> Callable[[range], Batches]:
+    """Makes the training batches of some epochs."""
+    size = train.images.shape[1]
+    bounds = settings.distortion.model_dump(exclude={"mixup", "cutmix"})
+
+    def distort(generator: np.random.Generator, images: np.ndarray, targets: np.ndarray):
+        drawn = draw_distortions(generator, len(images), size, **bounds)
+        distorted = np.asarray(distort_images(images, drawn))
+        if isinstance(settings, TrainEmotion):
+            mixing = Mixing(settings.distortion.mixup, settings.distortion.cutmix)
+            return mix_faces(generator, distorted, targets, mixing)
+        return distorted, np.asarray(distort_points(targets, drawn, size))
+
+    targets, descent = class_shares(train), settings.descent
+    return lambda epochs: Batches(train.images, targets, descent.batch_size, settings.seed, epochs, distort)

@@ -1,0 +1,51 @@
+"""Training that was cut off: its state after the last whole epoch, kept outside what DVC removes."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+
+from faces.training import Epoch, State
+from tasks.files import replacing, sha256
+
+LISTS = ("network", "optimizer", "best")
+
+
+def identity(settings: str, inputs: Sequence[Path]) -> str:
+    """A hash of all that the result follows from: settings, input files, our code, and the versions of the libraries.
+
+    A state of another identity is of another training, and is not taken up.
+    """
+    code = {name: str(module.__file__) for name, module in sys.modules.items() if name.startswith(("faces.", "tasks."))}
+    files = [*inputs, *(Path(path) for _, path in sorted(code.items()) if path.endswith(".py"))]
+    parts = [settings, keras.__version__, keras.backend.backend(), np.__version__, *map(sha256, files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def keep_state(path: Path, identity: str, state: State) -> None:
+    """Write the state, `.npz`, in place of the one before."""
+    arrays = {f"{name}_{k:04}": array for name in LISTS for k, array in enumerate(getattr(state, name))}
+    about = json.dumps({"identity": identity, "epochs": [epoch._asdict() for epoch in state.epochs]})
+    with replacing(path) as temporary:
+        np.savez(temporary, allow_pickle=False, about=np.array(about), **arrays)
+
+
+def kept_state(path: Path, identity: str) -> State | None:
+    """The state in `path`; None where there is none of this identity, or none that can be read."""
+    try:
+        # Opened here, because np.load leaves a broken file open.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            if about["identity"] != identity:
+                return None
+            lists = {
+                name: [arrays[key] for key in sorted(arrays.files) if key.startswith(f"{name}_")] for name in LISTS
+            }
+    except (OSError, EOFError, TypeError, ValueError, KeyError, BadZipFile):
+        return None
+    return State(**lists, epochs=[Epoch(**epoch) for epoch in about["epochs"]])
