@@ -205,14 +205,16 @@ class Descent(Settings):
 class Distortion(Settings):
     """How far training faces are distorted at most, drawn anew in every epoch.
 
-    `mirror` and `erase` are probabilities; `rotation` is in degrees, `shift` a share of the side, `scale` and
-    `contrast` are factors, `brightness` and the deviation of the `noise` are in grey levels.
+    `mirror` and `erase` are probabilities; `rotation` is in degrees, `shift` and the deviation of the `blur` are
+    shares of the side, `scale` and `contrast` are factors, `brightness` and the deviation of the `noise` are in grey
+    levels.
     """
 
     mirror: Share
     rotation: Annotated[float, Field(ge=0, le=180)]
     shift: Annotated[float, Field(ge=0, le=0.5)]
     scale: Annotated[tuple[Positive, Positive], AfterValidator(_in_order)]
+    blur: Annotated[float, Field(ge=0, le=0.1)]
     brightness: Annotated[float, Field(ge=0, le=255)]
     contrast: Annotated[tuple[NotNegative, NotNegative], AfterValidator(_in_order)]
     noise: Annotated[float, Field(ge=0, le=255)]

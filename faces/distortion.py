@@ -3,6 +3,7 @@
 Every effect follows from what was drawn, so it is the same run eagerly, in a graph, and on every backend.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +17,15 @@ class Distortions(NamedTuple):
 
     `places` (N, 8) is the projective transform that Keras asks for: where in the given face each pixel of the new one
     comes from. `moves` (N, 2, 3) takes a point of the given face to its place in the new one; `mirrored` (N,) says
-    whether left and right change names. `contrast` (N,) multiplies, `brightness` (N,) is added, in grey levels, as is
-    `noise` (N, size, size). `boxes` (N, 4) are first and last row and column, exclusive, of what is painted over with
-    the grey level `paint` (N,).
+    whether left and right change names. `blur` (N, taps) are weights along rows and columns. `contrast` (N,)
+    multiplies, `brightness` (N,) is added, in grey levels, as is `noise` (N, size, size). `boxes` (N, 4) are first and
+    last row and column, exclusive, of what is painted over with the grey level `paint` (N,).
     """
 
     places: np.ndarray
     moves: np.ndarray
     mirrored: np.ndarray
+    blur: np.ndarray
     contrast: np.ndarray
     brightness: np.ndarray
     noise: np.ndarray
@@ -40,6 +42,7 @@ def draw_distortions(
     rotation: float,
     shift: float,
     scale: tuple[float, float],
+    blur: float,
     brightness: float,
     contrast: tuple[float, float],
     noise: float,
@@ -47,9 +50,9 @@ def draw_distortions(
 ) -> Distortions:
     """Draw for `faces` faces. `mirror` and `erase` are probabilities.
 
-    `rotation` is the greatest angle in degrees, `shift` the greatest shift as a share of the side; `scale` and
-    `contrast` the least and the greatest factor; `brightness` the greatest change and `noise` the greatest standard
-    deviation, in grey levels.
+    `rotation` is the greatest angle in degrees, `shift` the greatest shift and `blur` the greatest deviation as shares
+    of the side; `scale` and `contrast` the least and the greatest factor; `brightness` the greatest change and `noise`
+    the greatest standard deviation, in grey levels.
     """
     mirrored = generator.random(faces) < mirror
     angle = np.radians(generator.uniform(-rotation, rotation, faces))
@@ -64,6 +67,7 @@ def draw_distortions(
         places=_places(moves),
         moves=moves,
         mirrored=mirrored,
+        blur=_gaussians(generator.uniform(0, blur * size, faces), reach=math.ceil(2 * blur * size)),
         contrast=generator.uniform(*contrast, faces).astype(np.float32),
         brightness=generator.uniform(-brightness, brightness, faces).astype(np.float32),
         noise=deviation * generator.standard_normal((faces, size, size), np.float32),
@@ -82,6 +86,13 @@ def _moves(mirrored: np.ndarray, angle: np.ndarray, factor: np.ndarray, moved: n
     return np.concatenate([linear, offset[:, :, None]], axis=2).astype(np.float32)
 
 
+def _gaussians(deviations: np.ndarray, reach: int) -> np.ndarray:
+    """Weights (N, 2 reach + 1) that sum to 1; a deviation of nearly 0 px leaves a face as it is."""
+    places = np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 * (places / np.maximum(deviations, 1e-3)[:, None]) ** 2)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
 def _places(moves: np.ndarray) -> np.ndarray:
     linear = np.linalg.inv(moves[:, :, :2].astype(np.float64))
     offset = -linear @ moves[:, :, 2:]
@@ -95,6 +106,7 @@ def distort_images(images, drawn: Distortions):
     x = ops.image.affine_transform(
         x, drawn.places, interpolation="bilinear", fill_mode="nearest", data_format="channels_last"
     )[..., 0]
+    x = _blurred(_blurred(x, drawn.blur, axis=1), drawn.blur, axis=2)
     x = (x - 127.5) * _each(drawn.contrast) + 127.5 + _each(drawn.brightness) + drawn.noise
     x = ops.where(_inside(drawn.boxes, images.shape[1]), _each(drawn.paint), x)
     return ops.cast(ops.round(ops.clip(x, 0, 255)), "uint8")
@@ -109,6 +121,15 @@ def distort_points(points, drawn: Distortions, size: int):
     # An image reaches half a pixel beyond the middles of its outermost pixels.
     inside = ops.all(ops.logical_and(moved >= -0.5, moved <= size - 0.5), axis=2, keepdims=True)
     return ops.where(inside, moved, float("nan"))
+
+
+def _blurred(x, weights, axis: int):
+    taps, side = weights.shape[1], x.shape[axis]
+    reach = [[0, 0], [0, 0], [0, 0]]
+    reach[axis] = [taps // 2, taps // 2]
+    padded = ops.pad(x, reach, mode="symmetric")
+    shifted = (padded[:, k : k + side] if axis == 1 else padded[:, :, k : k + side] for k in range(taps))
+    return sum(_each(weights[:, k]) * part for k, part in enumerate(shifted))
 
 
 def _each(values):
