@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks.explanations.blocks import ORIGINAL, layer_names
+from benchmarks.explanations.blocks import ORIGINAL, OURS, layer_names
 from faces.labels import KEYPOINTS, LABEL_SETS
 from faces.losses import masked, smooth_l1
+from faces.networks import resnet
 from faces.networks.original import emotion_network, keypoints_network
 from faces.normalise import pixel_statistics
 from faces.sample.faces import draw_faces
@@ -65,6 +66,8 @@ def written(head: str) -> str:
 def test_diagram_names_real_layers(head: str) -> None:
     """Those of the picture in docs/networks.md."""
     assert set(layer_names(ORIGINAL)) <= {layer.name for layer in original(head, 96).layers}
+    ours = resnet.keypoints_network(96, 120.0, 60.0, widths=(4, 8), depths=(1, 1), dropout=0.0)
+    assert set(layer_names(OURS)) <= {layer.name for layer in ours.layers}
 
 
 @pytest.mark.parametrize("head", ["emotion", "keypoints"])
