@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from faces.augment import mirror_points
+from faces.augment import mirror_images, mirror_points
+
+BATCH = 256
 
 
 def mirrored_back(of_mirrored: np.ndarray, width: int) -> np.ndarray:
@@ -16,3 +18,19 @@ def mirrored_back(of_mirrored: np.ndarray, width: int) -> np.ndarray:
 def averaged(plain: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
     """The mean of predictions for faces and for their mirror images, these turned back by `mirrored_back`."""
     return (plain + mirrored) / 2
+
+
+def predictions_of(network, images: np.ndarray, flip_averaging: bool) -> np.ndarray:
+    """Points (N, 15, 2) in pixels or probabilities (N, classes) of faces (N, H, W), flip-averaged or not."""
+    plain = plain_predictions(network, images)
+    return averaged(plain, mirrored_predictions(network, images)) if flip_averaging else plain
+
+
+def plain_predictions(network, images: np.ndarray) -> np.ndarray:
+    """Of a Keras model, in batches."""
+    return network.predict(images, batch_size=BATCH, verbose=0)
+
+
+def mirrored_predictions(network, images: np.ndarray) -> np.ndarray:
+    """Those for the mirrored faces, turned back."""
+    return mirrored_back(plain_predictions(network, mirror_images(images)), images.shape[2])

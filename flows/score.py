@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 import params
+from tasks.judged import judged_networks
 from tasks.orchestration import flow
 from tasks.photographs import score_photographs
-from tasks.score import draw_predictions, named_classes, named_models, predict_faces, read_faces
+from tasks.score import draw_predictions, predict_faces, read_faces
 
 VERDICTS = {"workspace": Path("reports/verdict.json"), "released": Path("models/released/verdict.json")}
 
@@ -19,12 +20,12 @@ def score(
 ) -> None:
     """Score `score.input` into `data/scored/`, or photographs into `--out`, with networks that a verdict lets pass."""
     settings = params.load().score
-    networks, classes = named_models(VERDICTS[models]), named_classes(VERDICTS[models])
+    judged = judged_networks(VERDICTS[models])
     if photographs:
-        score_photographs(photographs, networks, classes, out)
+        score_photographs(photographs, judged, out)
         return
     faces = read_faces(Path(settings.input), Path("data/scored/faces.npz"))
-    predictions = predict_faces(faces, networks, classes, Path("data/scored/predictions.parquet"))
+    predictions = predict_faces(faces, judged, Path("data/scored/predictions.parquet"))
     draw_predictions(faces, predictions, settings.faces_drawn, Path("reports/score/predictions.png"))
 
 

@@ -25,7 +25,10 @@ def judge_heads(metrics: dict[str, Path], models: dict[str, Path], settings: Gat
         "passed": all(rule.passed for rule in rules),
         "rules": [rule._asdict() for rule in rules],
         "classes": figures["emotion"]["classes"].split(", "),
-        "models": {head: {"path": str(path), "sha256": hashes[head]} for head, path in models.items()},
+        "models": {
+            head: {"path": str(path), "sha256": hashes[head], "flip_averaging": figures[head]["flip_averaging"]}
+            for head, path in models.items()
+        },
     }
     with replacing(verdict) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")

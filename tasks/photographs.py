@@ -13,25 +13,25 @@ from faces.photograph_figure import photograph_figure
 from faces.pixels import SIZES
 from faces.predictions import prediction_table
 from tasks.files import InputError, replacing
-from tasks.models import load_network
+from tasks.judged import Judged, predictors
 from tasks.orchestration import Progress, leave_picture, log, task
 
 
 @task
-def score_photographs(photographs: Sequence[Path], models: dict[str, Path], classes: list[str], out: Path) -> Path:
+def score_photographs(photographs: Sequence[Path], judged: Judged, out: Path) -> Path:
     """Write `predictions.csv`, a row a face, points in pixels of its photograph, and the photographs with both drawn.
 
     Columns: `photograph`, `left`, `top` and `side` of the square that was cut out, then those of `prediction_table`,
     `row` counting the faces of a photograph from 1. Raises InputError where one cannot be read, or none has a face.
     """
-    networks = {head: load_network(path) for head, path in models.items()}
+    networks = predictors(judged)
     progress, tables = Progress("photographs", "photographs scored"), []
     for number, path in enumerate(photographs, start=1):
         photograph = read_photograph(path)
         squares = face_squares(photograph)
         log(f"{path}: {len(squares)} faces")
         if len(squares):
-            table = _predicted(photograph, squares, networks, classes)
+            table = _predicted(photograph, squares, networks, judged.classes)
             tables.append(pd.concat([_places(path, squares), table], axis=1))
             _draw(photograph, squares, table, path, out / f"{number:03}-{path.stem}.png")
         progress.update(number / len(photographs))
@@ -58,10 +58,7 @@ def read_photograph(path: Path) -> np.ndarray:
 
 
 def _predicted(photograph: np.ndarray, squares: np.ndarray, networks: dict, classes: Sequence[str]) -> pd.DataFrame:
-    outputs = {
-        head: np.asarray(network(cut_out(photograph, squares, SIZES[head]), training=False))
-        for head, network in networks.items()
-    }
+    outputs = {head: network(cut_out(photograph, squares, SIZES[head])) for head, network in networks.items()}
     points = put_back(outputs["keypoints"], squares, SIZES["keypoints"])
     return prediction_table(np.arange(1, len(squares) + 1), outputs["emotion"], classes, points)
 

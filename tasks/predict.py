@@ -5,15 +5,12 @@ from time import perf_counter
 
 import numpy as np
 
-from faces.augment import mirror_images
-from faces.flip_averaging import averaged, mirrored_back
+from faces.flip_averaging import BATCH, averaged, mirrored_predictions, plain_predictions
 from params import EvaluateHead
 from tasks.evaluated import Evaluated, save_evaluated
 from tasks.models import load_network
 from tasks.orchestration import log, task
 from tasks.prepared import load_part
-
-BATCH = 256
 
 
 @task
@@ -32,17 +29,3 @@ def predict_test(head: str, model: Path, prepared: Path, settings: EvaluateHead,
     flips = np.array(settings.flip_averaging)
     save_evaluated(out, Evaluated(headline, plain, mirrored, flips, np.array(round(cost, 2)), test.rows))
     return out
-
-
-def predictions_of(network, images: np.ndarray, flip_averaging: bool) -> np.ndarray:
-    """Points (N, 15, 2) in pixels or probabilities (N, classes) of faces (N, H, W), by the setting flip-averaged."""
-    plain = plain_predictions(network, images)
-    return averaged(plain, mirrored_predictions(network, images)) if flip_averaging else plain
-
-
-def plain_predictions(network, images: np.ndarray) -> np.ndarray:
-    return network.predict(images, batch_size=BATCH, verbose=0)
-
-
-def mirrored_predictions(network, images: np.ndarray) -> np.ndarray:
-    return mirrored_back(plain_predictions(network, mirror_images(images)), images.shape[2])

@@ -9,11 +9,11 @@ import pandas as pd
 from faces.corruptions import CORRUPTIONS, Corruption
 from faces.evaluation_figures import robustness_figure
 from faces.figures import faces_figure
+from faces.flip_averaging import predictions_of
 from params import EvaluateHead
 from tasks.evaluated import HEADLINE, METRIC_NAMES, flat, keep_picture, keep_table, measured
 from tasks.models import load_network
 from tasks.orchestration import Progress, log, task
-from tasks.predict import predictions_of
 from tasks.prepared import Part, joined, load_part
 
 SEED, STEPS, CLEAN = 0, (1, 2, 3), "clean"

@@ -1,6 +1,5 @@
 """Runs both networks over a batch: one row a face."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,36 +13,12 @@ from faces.pixels import SIZES, decode_images
 from faces.predictions import prediction_table
 from faces.resize import resize_images, resize_points
 from tasks.files import InputError, replacing, sha256
-from tasks.models import load_network
+from tasks.judged import Judged, predictors
 from tasks.orchestration import Progress, leave_picture, leave_table, log, task
 from tasks.prepared import load_part
 from tasks.tables import PIXELS, header, read_raw
 
 BATCH = 512
-
-
-@task
-def named_models(verdict: Path) -> dict[str, Path]:
-    """The models that a passing verdict names. Raises InputError where it fails, or a model is not the one judged."""
-    try:
-        content = json.loads(verdict.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{verdict}: there is no verdict; `dvc repro gate` gives one") from None
-    if not content["passed"]:
-        raise InputError(f"{verdict}: the gate did not let these networks pass; nothing is scored with them")
-    models = {}
-    for head, named in content["models"].items():
-        path = Path(named["path"])
-        if not path.is_file() or sha256(path) != named["sha256"]:
-            raise InputError(f"{path}: not the network that {verdict} is about; `dvc repro` judges this one")
-        models[head] = path
-    return models
-
-
-@task
-def named_classes(verdict: Path) -> list[str]:
-    """What the emotion network's outputs stand for, in their order."""
-    return json.loads(verdict.read_text())["classes"]
 
 
 @task
@@ -60,23 +35,23 @@ def read_faces(source: Path, out: Path) -> Path:
 
 
 @task
-def predict_faces(faces: Path, models: dict[str, Path], classes: list[str], predictions: Path) -> Path:
+def predict_faces(faces: Path, judged: Judged, predictions: Path) -> Path:
     """Write emotion and points of every face, points in pixels of the face as given; Parquet, and CSV beside it."""
     with np.load(faces, allow_pickle=False) as arrays:
         images, rows = arrays["images"], arrays["rows"]
-    networks = {head: load_network(path) for head, path in models.items()}
+    networks = predictors(judged)
     progress = Progress("scoring", "faces scored")
     tables = []
     for start in range(0, len(images), BATCH):
         batch = images[start : start + BATCH]
         at_size = {head: resize_images(batch, SIZES[head]) for head in networks}
-        outputs = {head: network.predict_on_batch(at_size[head]) for head, network in networks.items()}
+        outputs = {head: network(at_size[head]) for head, network in networks.items()}
         points = resize_points(outputs["keypoints"], SIZES["keypoints"], batch.shape[1])
-        tables.append(prediction_table(rows[start : start + BATCH], outputs["emotion"], classes, points))
+        tables.append(prediction_table(rows[start : start + BATCH], outputs["emotion"], judged.classes, points))
         progress.update(min(start + BATCH, len(images)) / len(images))
         log(f"scored {min(start + BATCH, len(images))} of {len(images)} faces")
     table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
-    stamps = {f"{head}_sha256": sha256(path) for head, path in models.items()}
+    stamps = {f"{head}_sha256": sha256(path) for head, path in judged.paths.items()}
     with replacing(predictions) as temporary, replacing(predictions.with_suffix(".csv")) as text:
         pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **stamps}), temporary)
         table.to_pandas().to_csv(text, index=False, float_format="%.5g")

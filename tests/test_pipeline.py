@@ -246,6 +246,17 @@ def test_an_experiment_changes_one_setting(small: Path, first: str, dvc: Run) ->
     assert "reports/metrics/emotion.json" in dvc("metrics", "diff", "HEAD~1", "--all", "--json").stdout
 
 
+def test_faces_are_scored_as_they_were_judged(small: Path, first: str) -> None:
+    """The emotion by both mirror images, the points by one, as params.yaml has it."""
+    table = pd.read_parquet(small / "data/scored/predictions.parquet")
+    with np.load(small / "data/evaluated/emotion.npz", allow_pickle=False) as judged:
+        assert np.abs(judged["predicted"] - judged["plain"]).max() > 1e-4
+        probabilities = table[[f"probability_{name}" for name in LABEL_SETS["course"]]].to_numpy()
+        np.testing.assert_allclose(probabilities, judged["predicted"], atol=1e-5)
+    named = json.loads((small / "reports/verdict.json").read_text())["models"]
+    assert {head: model["flip_averaging"] for head, model in named.items()} == {"keypoints": False, "emotion": True}
+
+
 def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> None:
     faces, _ = draw_faces(np.random.default_rng(5), np.arange(3), 160, KEYPOINTS_FRAMING)
     scene = np.full((260, 700), 150, np.uint8)

@@ -1,0 +1,49 @@
+"""The networks that a verdict lets pass, used as they were judged."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from faces.flip_averaging import predictions_of
+from tasks.files import InputError, sha256
+from tasks.models import load_network
+from tasks.orchestration import task
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Saved networks by head, whether their figures are flip-averaged, and what the emotion's outputs stand for."""
+
+    paths: dict[str, Path]
+    flip_averaging: dict[str, bool]
+    classes: list[str]
+
+
+@task
+def judged_networks(verdict: Path) -> Judged:
+    """What a passing verdict names. Raises InputError where it fails, or a network is not the one that was judged."""
+    try:
+        content = json.loads(verdict.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{verdict}: there is no verdict; `dvc repro gate` gives one") from None
+    if not content["passed"]:
+        raise InputError(f"{verdict}: the gate did not let these networks pass; nothing is scored with them")
+    for named in content["models"].values():
+        path = Path(named["path"])
+        if not path.is_file() or sha256(path) != named["sha256"]:
+            raise InputError(f"{path}: not the network that {verdict} is about; `dvc repro` judges this one")
+    paths = {head: Path(named["path"]) for head, named in content["models"].items()}
+    flips = {head: named["flip_averaging"] for head, named in content["models"].items()}
+    return Judged(paths, flips, content["classes"])
+
+
+def predictors(judged: Judged) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """By head, what gives points (N, 15, 2) in pixels or probabilities (N, classes) for faces (N, H, W) uint8."""
+    return {
+        head: partial(predictions_of, load_network(path), flip_averaging=judged.flip_averaging[head])
+        for head, path in judged.paths.items()
+    }
