@@ -201,6 +201,12 @@ class Descent(Settings):
     ema: Annotated[float, Field(ge=0, lt=1)]
     patience: Count
 
+    @model_validator(mode="after")
+    def set_nothing_that_is_not_used(self) -> "Descent":
+        if self.optimizer == "adam" and (self.warmup or self.weight_decay):
+            raise ValueError("adam knows neither warmup nor weight_decay; set both to 0")
+        return self
+
 
 class Distortion(Settings):
     """How far training faces are distorted at most, drawn anew in every epoch.

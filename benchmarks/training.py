@@ -5,6 +5,7 @@
 Run it after `dvc repro prepare@emotion`. Each recipe of params.yaml trains in a process of its own, one after
 another, on the same prepared faces; the clock stands still while test faces are predicted. A recipe's
 learning-rate schedule is that of a short training, `--epochs` long: nobody would warm up for six epochs to train one.
+The weights judged are those of the last step, not their running mean; the time includes making each batch.
 """
 
 import argparse

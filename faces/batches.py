@@ -24,8 +24,9 @@ Distort = Callable[[np.random.Generator, np.ndarray, np.ndarray], tuple[np.ndarr
 class Batches(keras.utils.PyDataset):
     """All batches of some epochs, one after the other: `batch_size` faces (n, H, W) uint8 and their targets each.
 
-    What is left over at the end of an epoch waits for the next one. A batch follows from the seed, its epoch and its
-    number in that, and not from who asked for which batch before: so training can be taken up at any epoch.
+    What is left over at the end of an epoch is not shown in it; the next one draws anew. A batch follows from the
+    seed, its epoch and its number in that, and not from who asked for which batch before: so training can be taken up
+    at any epoch.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class Batches(keras.utils.PyDataset):
         epoch, number = self._epochs[index // self.steps], index % self.steps
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._faces))
         which = order[number * self.batch_size : (number + 1) * self.batch_size]
-        generator = np.random.default_rng([self._seed, epoch, number])
+        # Numbers end in 1 and more: NumPy takes [seed, epoch] and [seed, epoch, 0] for the same.
+        generator = np.random.default_rng([self._seed, epoch, 1 + number])
         return self._distort(generator, self._faces[which], self._targets[which])
 
 

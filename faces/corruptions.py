@@ -87,7 +87,7 @@ def closer(images: np.ndarray, factor: float, seed: int = 0) -> np.ndarray:
 def closer_points(points: np.ndarray, factor: float, seed: int, side: int) -> np.ndarray:
     """Where `closer` takes the points; NaN for one that leaves the image, which no network can be asked for."""
     moved = _zoom(side, factor)[:, :2].diagonal() * points + _zoom(side, factor)[:, 2]
-    inside = ((moved >= 0) & (moved <= side - 1)).all(axis=2, keepdims=True)
+    inside = ((moved >= -0.5) & (moved <= side - 0.5)).all(axis=2, keepdims=True)
     return np.where(inside, moved, np.nan).astype(points.dtype)
 
 

@@ -55,11 +55,11 @@ def seen(images: np.ndarray, others: np.ndarray, max_distance: int, min_correlat
 
 
 def _images_in_two(images: dict[str, np.ndarray]) -> int:
-    seen: dict[bytes, set[str]] = {}
+    places: dict[bytes, set[str]] = {}
     for part, faces in images.items():
         for face in faces:
-            seen.setdefault(min(face.tobytes(), np.fliplr(face).tobytes()), set()).add(part)
-    return sum(len(where) > 1 for where in seen.values())
+            places.setdefault(min(face.tobytes(), np.fliplr(face).tobytes()), set()).add(part)
+    return sum(len(where) > 1 for where in places.values())
 
 
 def _persons_in_two(persons: dict[str, Sequence[str]]) -> int:

@@ -23,7 +23,7 @@ def photograph_figure(
     axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axis.axis("off")
     for (left, top, side), face, caption in zip(squares, points, captions, strict=True):
-        axis.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=POINT_COLOUR, linewidth=1))
+        axis.add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor=POINT_COLOUR, linewidth=1))
         axis.scatter(face[:, 0], face[:, 1], s=max(side / width * 120, 1), c=POINT_COLOURS, linewidths=0)
         style = {"facecolor": "black", "alpha": 0.6, "pad": 1.5, "linewidth": 0}
         axis.text(left, max(top, 0), caption, color="white", fontsize=8, va="bottom", bbox=style, clip_on=True)

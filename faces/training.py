@@ -76,7 +76,8 @@ def compile_network(
     """Make the network ready for a training of so many steps."""
     optimizer = _optimizer(descent, steps)
     # XLA, Keras's choice for TensorFlow, gains nothing on processors and compiles for a minute.
-    network.compile(optimizer, loss=loss, metrics=metrics, jit_compile=keras.backend.backend() != "tensorflow")
+    jit = False if keras.backend.backend() == "tensorflow" else "auto"
+    network.compile(optimizer, loss=loss, metrics=metrics, jit_compile=jit)
     optimizer.build(network.trainable_variables)
 
 

@@ -73,7 +73,9 @@ def main(flow: Callable[..., object]) -> None:
         with _alone(name):
             orchestration.run(flow, arguments)
     except (InputError, params.SettingsError) as error:
-        sys.exit(f"\n{name} cannot be done:\n{error}\n{RESTORE}")
+        # By hand over photographs, `score` touches nothing that DVC keeps.
+        remedy = "" if arguments.get("photographs") else RESTORE
+        sys.exit(f"\n{name} cannot be done:\n{error}\n{remedy}".rstrip())
     except KeyboardInterrupt:
         print(f"\n{name} was interrupted; no half-written file is left. {RESTORE}", file=sys.stderr)
         sys.exit(130)

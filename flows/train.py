@@ -6,6 +6,7 @@ import params
 from tasks.orchestration import flow
 from tasks.train import fit_head
 from tasks.training_pictures import draw_distorted, report_training
+from tasks.unfinished import forget_state
 
 
 @flow
@@ -17,6 +18,7 @@ def train(head: params.Head) -> None:
     draw_distorted(head, prepared, settings, Path(f"reports/train/{head}-distorted.png"))
     fit_head(head, prepared, settings, unfinished, model, curve, Path(f"reports/train/{head}.json"))
     report_training(head, prepared, curve, Path(f"reports/train/{head}.png"))
+    forget_state(unfinished)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tasks.prepared import Part
 
 
 def flip_figures(head: str, test: Part, evaluated: Evaluated, folder: Path) -> dict[str, float]:
-    """What flip averaging gains, with intervals of the difference, and what it costs; `flip_averaging.csv` lists it."""
+    """What flip averaging gains, with intervals of the difference; `flip_averaging.csv` lists it."""
     both = averaged(evaluated.plain, evaluated.mirrored)
     variants = {"plain": measured(test, evaluated.plain), "flip_averaged": measured(test, both)}
     gain = estimates(difference(measure_of(test, both), measure_of(test, evaluated.plain)), test.groups)
@@ -30,10 +30,10 @@ def flip_figures(head: str, test: Part, evaluated: Evaluated, folder: Path) -> d
         for name in gain
     ]
     headline = "flip-averaged" if evaluated.flip_averaging else "plain"
-    told = f"flip averaging takes {evaluated.flip_cost:.2f} times as long; headline figures are {headline}"
+    told = f"what flip averaging changes; headline figures are {headline}"
     keep_table(rows, folder / "flip_averaging.csv", f"flips-{head}", f"{head}: {told}{test.caution}")
     figures = {**values(variants["plain"], "plain_"), **values(variants["flip_averaged"], "flip_averaged_")}
-    return figures | values(gain, "flip_gain_") | {"flip_cost": float(evaluated.flip_cost)}
+    return figures | values(gain, "flip_gain_")
 
 
 def duplicate_figures(

@@ -24,14 +24,13 @@ class Evaluated:
     """Predictions for a part, in the order of its rows: probabilities (N, classes), or points (N, 15, 2) in pixels.
 
     `plain` are of the faces, `mirrored` of their mirror images, turned back. `predicted` are the headline ones, by
-    `flip_averaging` () the mean of both, or else `plain`. `flip_cost` () is the time of both over that of `plain`.
+    `flip_averaging` () the mean of both, or else `plain`.
     """
 
     predicted: np.ndarray
     plain: np.ndarray
     mirrored: np.ndarray
     flip_averaging: np.ndarray
-    flip_cost: np.ndarray
     rows: np.ndarray
 
 

@@ -28,17 +28,19 @@ def judged_networks(verdict: Path) -> Judged:
     """What a passing verdict names. Raises InputError where it fails, or a network is not the one that was judged."""
     try:
         content = json.loads(verdict.read_text())
+        models, classes = content["models"], content["classes"]
+        paths = {head: Path(named["path"]) for head, named in models.items()}
+        flips = {head: bool(named["flip_averaging"]) for head, named in models.items()}
     except FileNotFoundError:
-        raise InputError(f"{verdict}: there is no verdict; `dvc repro gate` gives one") from None
+        raise InputError(f"{verdict}: there is no verdict; `dvc repro gate` gives one on the networks here") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{verdict}: not a verdict ({error!r}); `dvc repro gate` gives one") from None
     if not content["passed"]:
         raise InputError(f"{verdict}: the gate did not let these networks pass; nothing is scored with them")
-    for named in content["models"].values():
-        path = Path(named["path"])
-        if not path.is_file() or sha256(path) != named["sha256"]:
+    for head, path in paths.items():
+        if not path.is_file() or sha256(path) != models[head]["sha256"]:
             raise InputError(f"{path}: not the network that {verdict} is about; `dvc repro` judges this one")
-    paths = {head: Path(named["path"]) for head, named in content["models"].items()}
-    flips = {head: named["flip_averaging"] for head, named in content["models"].items()}
-    return Judged(paths, flips, content["classes"])
+    return Judged(paths, flips, classes)
 
 
 def predictors(judged: Judged) -> dict[str, Callable[[np.ndarray], np.ndarray]]:

@@ -12,6 +12,7 @@ from faces.losses import adjusted_cross_entropy, masked, smooth_l1, wing
 from faces.networks import original, resnet
 from faces.networks.initialise import initialise
 from params import TrainEmotion, TrainKeypoints
+from tasks.files import InputError
 from tasks.prepared import Part
 
 
@@ -20,6 +21,10 @@ def built_network(train: Part, settings: TrainKeypoints | TrainEmotion, constant
     size, shape = train.images.shape[1], settings.network
     sizes: dict[str, Any] = shape.model_dump(exclude={"kind"})
     mean, std = constants["mean"], constants["std"]
+    if shape.kind == "resnet" and size % 2 ** len(shape.widths):
+        raise InputError(
+            f"{size} px cannot be halved {len(shape.widths)} times; give `widths` and `depths` fewer stages"
+        )
     match shape.kind, train.is_emotion:
         case "resnet", True:
             network = resnet.emotion_network(size, len(train.classes), mean, std, **sizes)

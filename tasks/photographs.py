@@ -12,7 +12,7 @@ from faces.labels import COORDINATES
 from faces.photograph_figure import photograph_figure
 from faces.pixels import SIZES
 from faces.predictions import prediction_table
-from tasks.files import InputError, replacing
+from tasks.files import InputError, whole_folder
 from tasks.judged import Judged, predictors
 from tasks.orchestration import Progress, leave_picture, log, task
 
@@ -22,23 +22,28 @@ def score_photographs(photographs: Sequence[Path], judged: Judged, out: Path) ->
     """Write `predictions.csv`, a row a face, points in pixels of its photograph, and the photographs with both drawn.
 
     Columns: `photograph`, `left`, `top` and `side` of the square that was cut out, then those of `prediction_table`,
-    `row` counting the faces of a photograph from 1. Raises InputError where one cannot be read, or none has a face.
+    `row` counting the faces of a photograph from 1. The folder `out` is written whole or not at all. Raises InputError
+    where it is there already, where a photograph cannot be read, or where none has a face.
     """
-    networks = predictors(judged)
-    progress, tables = Progress("photographs", "photographs scored"), []
-    for number, path in enumerate(photographs, start=1):
-        photograph = read_photograph(path)
-        squares = face_squares(photograph)
-        log(f"{path}: {len(squares)} faces")
-        if len(squares):
-            table = _predicted(photograph, squares, networks, judged.classes)
-            tables.append(pd.concat([_places(path, squares), table], axis=1))
-            _draw(photograph, squares, table, path, out / f"{number:03}-{path.stem}.png")
-        progress.update(number / len(photographs))
-    if not tables:
-        raise InputError(f"{', '.join(map(str, photographs))}: no face was found; give photographs with upright faces")
-    with replacing(out / "predictions.csv") as temporary:
-        pd.concat(tables).to_csv(temporary, index=False, float_format="%.5g")
+    if out.exists():
+        raise InputError(f"{out}: is there already; name another folder, or remove it")
+    networks, progress = predictors(judged), Progress("photographs", "photographs scored")
+    tables = []
+    with whole_folder(out) as folder:
+        for number, path in enumerate(photographs, start=1):
+            photograph = read_photograph(path)
+            squares = face_squares(photograph)
+            log(f"{path}: {len(squares)} faces")
+            if len(squares):
+                table = _predicted(photograph, squares, networks, judged.classes)
+                tables.append(pd.concat([_places(path, squares), table], axis=1))
+                _draw(photograph, squares, table, folder / f"{number:03}-{path.stem}.png")
+            progress.update(number / len(photographs))
+        if not tables:
+            raise InputError(f"{', '.join(map(str, photographs))}: no face was found; upright faces are")
+        pd.concat(tables).to_csv(folder / "predictions.csv", index=False, float_format="%.5g")
+    for picture in sorted(out.glob("*.png")):
+        leave_picture("photograph", picture, picture.stem)
     return out / "predictions.csv"
 
 
@@ -68,9 +73,7 @@ def _places(path: Path, squares: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"photograph": str(path), "left": left, "top": top, "side": side})
 
 
-def _draw(photograph: np.ndarray, squares: np.ndarray, table: pd.DataFrame, path: Path, picture: Path) -> None:
+def _draw(photograph: np.ndarray, squares: np.ndarray, table: pd.DataFrame, picture: Path) -> None:
     points = table[list(COORDINATES)].to_numpy().reshape(-1, 15, 2)
     captions = [f"{name} {sure:.0%}" for name, sure in zip(table["emotion"], table["confidence"], strict=True)]
-    with replacing(picture) as temporary:
-        photograph_figure(photograph, squares, points, captions).savefig(temporary, dpi=110)
-    leave_picture("photograph", picture, f"{path.name}: {len(squares)} faces")
+    photograph_figure(photograph, squares, points, captions).savefig(picture, dpi=110)

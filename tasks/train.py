@@ -75,7 +75,6 @@ def fit_head(
     table = pd.DataFrame([{"epoch": epoch.number, **epoch.metrics} for epoch in epochs])
     with replacing(curve) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
-    unfinished.unlink(missing_ok=True)
     return model
 
 

@@ -23,7 +23,7 @@ def draw_distorted(head: str, prepared: Path, settings: TrainKeypoints | TrainEm
     images, targets = batches_of(train, settings)(range(1))[0]
     images, targets = images[:DRAWN], targets[:DRAWN]
     captions = [_shares(share, train.classes) if train.is_emotion else "" for share in targets]
-    title = f"{head}: training faces, distorted as in the first epoch"
+    title = f"{head}: training faces, distorted as in training"
     points = None if train.is_emotion else targets
     with replacing(picture) as temporary:
         faces_figure(images, captions, title, points).savefig(temporary, dpi=110)

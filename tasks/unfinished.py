@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -12,7 +13,9 @@ import numpy as np
 
 from faces.training import Epoch, State
 from tasks.files import replacing, sha256
+from tasks.orchestration import task
 
+LIBRARIES = ("keras", keras.backend.backend(), "numpy", "scipy")
 LISTS = ("network", "optimizer", "best")
 
 
@@ -21,9 +24,11 @@ def identity(settings: str, inputs: Sequence[Path]) -> str:
 
     A state of another identity is of another training, and is not taken up.
     """
-    code = {name: str(module.__file__) for name, module in sys.modules.items() if name.startswith(("faces.", "tasks."))}
+    # A list: threads of others import meanwhile.
+    ours = [(name, module) for name, module in list(sys.modules.items()) if name.startswith(("faces.", "tasks."))]
+    code = {name: str(module.__file__) for name, module in ours}
     files = [*inputs, *(Path(path) for _, path in sorted(code.items()) if path.endswith(".py"))]
-    parts = [settings, keras.__version__, keras.backend.backend(), np.__version__, *map(sha256, files)]
+    parts = [settings, keras.backend.backend(), *map(version, LIBRARIES), *map(sha256, files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -49,3 +54,11 @@ def kept_state(path: Path, identity: str) -> State | None:
     except (OSError, EOFError, TypeError, ValueError, KeyError, BadZipFile):
         return None
     return State(**lists, epochs=[Epoch(**epoch) for epoch in about["epochs"]])
+
+
+@task
+def forget_state(path: Path) -> None:
+    """Remove the state of a training that is done, and what a kill in the middle of writing one left beside it."""
+    path.unlink(missing_ok=True)
+    for left in path.parent.glob(f".{path.stem}.*{path.suffix}"):
+        left.unlink()

@@ -29,7 +29,7 @@ def shown(epoch: int, **options: Any) -> list[list[int]]:
     return [targets.tolist() for _, targets in batches(range(epoch, epoch + 1), **options)]
 
 
-def test_an_epoch_shows_each_face_at_most_once_and_what_is_left_over_waits() -> None:
+def test_an_epoch_shows_each_face_at_most_once_and_leaves_over_what_fills_no_batch() -> None:
     epochs = [shown(epoch) for epoch in range(8)]
     for epoch in epochs:
         assert [len(batch) for batch in epoch] == [4, 4]
@@ -56,6 +56,17 @@ def test_a_batch_follows_from_seed_epoch_and_number() -> None:
     others = (batches(range(2), distort=distorted), batches(distort=distorted, seed=2))
     drawn = [faces - targets[:, None, None].astype(np.uint8) for data in others for faces, targets in data]
     assert len({each.tobytes() for each in drawn}) == 4 + 2
+
+
+def test_the_first_batch_is_not_distorted_by_the_numbers_that_shuffled_it() -> None:
+    drawn: list[float] = []
+
+    def watched(generator: np.random.Generator, faces: np.ndarray, targets: np.ndarray):
+        drawn.append(generator.random())
+        return faces, targets
+
+    assert batches(distort=watched, seed=3)[0]
+    assert drawn != [np.random.default_rng([3, 0]).random()]
 
 
 def test_begun_at_the_third_epoch_is_the_third_epoch_of_one_begun_before() -> None:

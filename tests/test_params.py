@@ -83,6 +83,7 @@ def test_the_key_point_faces_halve_evenly_in_every_stage(recipe: str) -> None:
         ("flip_averaging: false", "flip_averaging: twice", "evaluate.keypoints.flip_averaging = 'twice'"),
         ("dropout: 0.0", "dropout: 1.0", "train.sample.keypoints.network.dropout = 1.0"),
         ("learning_rate: 4.0e-3", "learning_rate: .nan", "train.sample.keypoints.descent.learning_rate"),
+        ("{optimizer: adamw", "{optimizer: adam", "adam knows neither warmup nor weight_decay; set both to 0"),
         ("sample:", "sample: [", "not valid YAML"),
         ("max_missing: 0.8", "max_missing: 1.8", "validate.keypoints.max_missing = 1.8: Input should be less than"),
         ("max_quarantined: 0.05", "max_quarantined: 5%", "validate.max_quarantined = '5%'"),

@@ -616,7 +616,7 @@ def test_metrics_on_the_random_split_are_marked_and_fail_the_gate(stages: dict[s
         test = load_part(prepared / "test.npz")
         perfect = np.full((len(test), 2), 0.01)
         perfect[np.arange(len(test)), test.targets] = 0.99
-        evaluated = Evaluated(perfect, perfect, perfect, np.array(False), np.array(2.0), test.rows)
+        evaluated = Evaluated(perfect, perfect, perfect, np.array(False), test.rows)
         save_evaluated(tmp_path / "predictions.npz", evaluated)
         (tmp_path / "trained.json").write_text('{"temperature": 1.0}')
         judge_emotion(

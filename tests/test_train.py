@@ -21,6 +21,7 @@ from tasks.models import load_network
 from tasks.prepared import save_part
 from tasks.train import fit_head
 from tasks.training_pictures import draw_distorted
+from tasks.unfinished import forget_state
 from tests.conftest import ROOT
 from tests.tiny import CLASSES, CONSTANTS, EPOCHS, HEADS, SIZE, noise, part, training
 
@@ -48,7 +49,10 @@ def prepared(folder: Path, head: str) -> Paths:
 
 
 def fit(head: str, settings: TrainKeypoints | TrainEmotion, paths: Paths) -> Path:
-    return fit_head(head, paths.prepared, settings, paths.unfinished, paths.model, paths.curve, paths.report)
+    fit_head(head, paths.prepared, settings, paths.unfinished, paths.model, paths.curve, paths.report)
+    assert paths.unfinished.exists()
+    forget_state(paths.unfinished)
+    return paths.model
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -179,3 +183,14 @@ def test_distorted_faces_are_drawn(head: str, tmp_path: Path) -> None:
     draw_distorted(head, prepared(tmp_path, head).prepared, training(head), picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 5000
+
+
+def test_more_halvings_than_a_face_bears_are_refused_before_any_work(tmp_path: Path) -> None:
+    paths = prepared(tmp_path, "emotion")
+    settings = training("emotion")
+    network = settings.network.model_copy(update={"widths": (4,) * 5, "depths": (1,) * 5})
+    with pytest.raises(
+        InputError, match=rf"^{SIZE} px cannot be halved 5 times; give `widths` and `depths` fewer stages$"
+    ):
+        fit("emotion", settings.model_copy(update={"network": network}), paths)
+    assert not paths.model.exists()

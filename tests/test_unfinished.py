@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faces.training import Epoch, State
-from tasks.unfinished import LISTS, identity, keep_state, kept_state
+from tasks.unfinished import LISTS, forget_state, identity, keep_state, kept_state
 
 GENERATOR = np.random.default_rng(1)
 
@@ -130,3 +130,11 @@ def test_identity_follows_our_code(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert identity("settings", []) == first
     copy.write_bytes(copy.read_bytes() + b"# another line\n")
     assert identity("settings", []) != first
+
+
+def test_a_training_that_is_done_leaves_nothing_nor_what_kills_left_of_it(tmp_path: Path) -> None:
+    for name in ("emotion.npz", ".emotion.123.npz", ".emotion.9.npz", "keypoints.npz", ".keypoints.5.npz"):
+        (tmp_path / name).write_bytes(b"state")
+    for _ in range(2):
+        forget_state(tmp_path / "emotion.npz")
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".keypoints.5.npz", "keypoints.npz"]
