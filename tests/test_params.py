@@ -108,7 +108,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, old: str, new: str, message: s
 
 
 def test_the_line_is_that_of_the_key(tmp_path: Path) -> None:
-    path = write(tmp_path, "epochs: 8,", "epohcs: 8,")
+    path = write(tmp_path, "epochs: 12, batch_size: 64", "epohcs: 12, batch_size: 64")
     (line,) = [number for number, text in enumerate(path.read_text().splitlines(), start=1) if "epohcs" in text]
     message = rf"^{path}, line {line}: train.sample.emotion.descent.epohcs is no setting; did you mean epochs\?$"
     with pytest.raises(params.SettingsError, match=re.compile(message, re.MULTILINE)):
