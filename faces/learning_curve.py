@@ -13,7 +13,10 @@ def learning_figure(epochs: Sequence[int], curves: dict[str, list[float]], best:
     for name, values in curves.items():
         axis.plot(epochs, values, marker=".", label=name)
     axis.axvline(best, color="black", linewidth=0.6, linestyle=":")
-    axis.annotate(f"kept: epoch {best}", (best, axis.get_ylim()[1]), ha="right", va="top", rotation=90, fontsize=7)
+    place = (best, 0.97)  # x in epochs, y a share of the axis's height
+    axis.annotate(
+        f"kept: epoch {best}", place, xycoords=("data", "axes fraction"), ha="right", va="top", rotation=90, fontsize=7
+    )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set(xlabel="epoch", ylabel="loss", title=title)
     axis.legend(frameon=False)

@@ -16,21 +16,17 @@ def evaluate(head: params.Head) -> None:
     """Judge a head's network on its test part."""
     every = params.load()
     settings, duplicates = getattr(every.evaluate, head), getattr(every.prepare, head).duplicates
-    model, prepared, trained = (
-        Path(f"models/trained/{head}.keras"),
-        Path(f"data/prepared/{head}"),
-        Path(f"reports/train/{head}.json"),
-    )
+    model, prepared = Path(f"models/trained/{head}.keras"), Path(f"data/prepared/{head}")
     folder, metrics = Path(f"reports/evaluate/{head}"), Path(f"reports/metrics/{head}.json")
     predictions = predict_test(head, model, prepared, settings, Path(f"data/evaluated/{head}.npz"))
     if head == "keypoints":
         judge_keypoints(prepared, predictions, model, duplicates, metrics, folder)
         draw_keypoints(prepared, predictions, settings, folder)
     else:
-        judge_emotion(prepared, predictions, model, trained, settings, duplicates, metrics, folder)
-        draw_emotion(prepared, predictions, trained, settings, folder)
+        judge_emotion(prepared, predictions, model, settings, duplicates, metrics, folder)
+        draw_emotion(prepared, predictions, settings, folder)
     judge_slices(head, prepared, predictions, folder)
-    draw_robustness(head, prepared, measure_robustness(head, prepared, model, settings, folder), folder)
+    draw_robustness(head, prepared, measure_robustness(head, prepared, predictions, model, settings, folder), folder)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faces.flip_averaging import averaged
+from faces.inference import averaged
 from faces.intervals import Estimate, estimates
 from faces.leaks import seen
 from faces.resampled import difference
@@ -14,7 +14,7 @@ from tasks.prepared import Part
 
 
 def flip_figures(head: str, test: Part, evaluated: Evaluated, folder: Path) -> dict[str, float]:
-    """What flip averaging gains, with intervals of the difference; `flip_averaging.csv` lists it."""
+    """What flip averaging gains, before any temperature, with intervals; `flip_averaging.csv` lists it."""
     both = averaged(evaluated.plain, evaluated.mirrored)
     variants = {"plain": measured(test, evaluated.plain), "flip_averaged": measured(test, both)}
     gain = estimates(difference(measure_of(test, both), measure_of(test, evaluated.plain)), test.groups)

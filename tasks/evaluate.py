@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from faces.baselines import majority_class, mean_face, pixel_logistic
-from faces.calibration import with_temperature
-from faces.flip_averaging import averaged
 from faces.intervals import estimates
 from faces.labels import KEYPOINTS
 from faces.metrics import emotion_metrics
@@ -15,7 +13,7 @@ from faces.resampled import class_measure, point_measure
 from params import Duplicates, EvaluateEmotion
 from tasks.compare import duplicate_figures, flip_figures, table_of
 from tasks.evaluated import Evaluated, flat, keep_table, load_evaluated, measured
-from tasks.files import InputError, replacing, sha256
+from tasks.files import replacing, sha256
 from tasks.orchestration import leave_table, log, task
 from tasks.prepared import Part, load_part
 
@@ -50,7 +48,6 @@ def judge_emotion(
     prepared: Path,
     predictions: Path,
     model: Path,
-    trained: Path,
     settings: EvaluateEmotion,
     duplicates: Duplicates,
     metrics: Path,
@@ -60,10 +57,10 @@ def judge_emotion(
     train, validation, test = (load_part(prepared / f"{part}.npz") for part in ("train", "validation", "test"))
     evaluated = load_evaluated(predictions)
     ours = measured(test, evaluated.predicted)
-    before = measured(test, uncalibrated(evaluated, temperature_of(trained)))
+    before = measured(test, evaluated.untempered)
     figures = flat(ours) | flat({name: before[name] for name in ("log_loss", "ece")}, "uncalibrated_")
     baseline = _baselines(train, validation, test, settings.pixel_baseline_rows)
-    figures |= {"temperature": temperature_of(trained), **baseline}
+    figures |= {"temperature": float(evaluated.temperature), **baseline}
     figures |= duplicate_figures("emotion", train, test, evaluated.predicted, duplicates, folder)
     figures |= flip_figures("emotion", test, evaluated, folder)
     _write_metrics(metrics, figures, test, evaluated, model)
@@ -71,22 +68,6 @@ def judge_emotion(
     leave_table("metrics-emotion", rows, f"emotion: {_which(test, evaluated)}")
     _keep_classes(test, evaluated.predicted, folder)
     return metrics
-
-
-def temperature_of(trained: Path) -> float:
-    """The temperature that training fitted on the validation part. Raises InputError where it wrote none."""
-    try:
-        return float(json.loads(trained.read_text())["temperature"])
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{trained}: no temperature stands there ({error}); `dvc repro train@emotion` fits one"
-        ) from None
-
-
-def uncalibrated(evaluated: Evaluated, temperature: float) -> np.ndarray:
-    """The headline probabilities as they were before temperature scaling, which the saved network has inside."""
-    plain, mirrored = (with_temperature(each, 1 / temperature) for each in (evaluated.plain, evaluated.mirrored))
-    return averaged(plain, mirrored) if evaluated.flip_averaging else plain
 
 
 def _baselines(train: Part, validation: Part, test: Part, pixel_rows: int) -> dict[str, float]:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from faces.calibration import with_temperature
+from faces.inference import Inference, averaged
 from faces.intervals import Estimate, Measure, estimates
 from faces.resampled import emotion_measure, keypoint_measure
 from tasks.files import replacing
@@ -21,17 +23,32 @@ METRIC_NAMES = {"emotion": "Accuracy", "keypoints": "NME"}
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Predictions for a part, in the order of its rows: probabilities (N, classes), or points (N, 15, 2) in pixels.
+    """Outputs for a part, in the order of its rows: probabilities (N, classes), or points (N, 15, 2) in pixels.
 
-    `plain` are of the faces, `mirrored` of their mirror images, turned back. `predicted` are the headline ones, by
-    `flip_averaging` () the mean of both, or else `plain`.
+    `plain` are of the faces, `mirrored` of their mirror images, turned back. `flip_averaging` () and `temperature` ()
+    say what is made of them: see `faces.inference`.
     """
 
-    predicted: np.ndarray
     plain: np.ndarray
     mirrored: np.ndarray
     flip_averaging: np.ndarray
+    temperature: np.ndarray
     rows: np.ndarray
+
+    @property
+    def inference(self) -> Inference:
+        """How the headline predictions come about."""
+        return Inference(bool(self.flip_averaging), float(self.temperature))
+
+    @property
+    def untempered(self) -> np.ndarray:
+        """The headline predictions as they are before temperature scaling."""
+        return averaged(self.plain, self.mirrored) if self.flip_averaging else self.plain
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The headline predictions."""
+        return self.untempered if self.temperature == 1 else with_temperature(self.untempered, float(self.temperature))
 
 
 def save_evaluated(path: Path, evaluated: Evaluated) -> None:

@@ -19,7 +19,6 @@ from faces.evaluation_figures import (
 from faces.figures import faces_figure
 from faces.metrics import expected_calibration_error, face_nme
 from params import EvaluateEmotion, EvaluateKeypoints
-from tasks.evaluate import temperature_of, uncalibrated
 from tasks.evaluated import keep_picture, load_evaluated
 from tasks.files import replacing
 from tasks.orchestration import task
@@ -52,7 +51,7 @@ def draw_keypoints(prepared: Path, predictions: Path, settings: EvaluateKeypoint
 
 
 @task
-def draw_emotion(prepared: Path, predictions: Path, trained: Path, settings: EvaluateEmotion, folder: Path) -> None:
+def draw_emotion(prepared: Path, predictions: Path, settings: EvaluateEmotion, folder: Path) -> None:
     """Write and leave confusion, reliability, risk over coverage, faces by lot and those most surely mistaken.
 
     `confusion.csv`, `reliability.csv` and `risk_coverage.csv` feed DVC's own plots.
@@ -60,7 +59,7 @@ def draw_emotion(prepared: Path, predictions: Path, trained: Path, settings: Eva
     test, evaluated = load_part(prepared / "test.npz"), load_evaluated(predictions)
     probabilities = evaluated.predicted
     _draw_confusion(test, probabilities.argmax(axis=1), folder)
-    _draw_reliability(test, uncalibrated(evaluated, temperature_of(trained)), probabilities, folder)
+    _draw_reliability(test, evaluated.untempered, probabilities, folder)
     _draw_risk(test, probabilities, folder)
     sureness = probabilities[np.arange(len(test)), test.targets]
     grids = {"faces": by_lot(len(test), settings.faces_drawn), "worst": np.argsort(sureness)[: settings.faces_drawn]}

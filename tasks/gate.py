@@ -26,7 +26,12 @@ def judge_heads(metrics: dict[str, Path], models: dict[str, Path], settings: Gat
         "rules": [rule._asdict() for rule in rules],
         "classes": figures["emotion"]["classes"].split(", "),
         "models": {
-            head: {"path": str(path), "sha256": hashes[head], "flip_averaging": figures[head]["flip_averaging"]}
+            head: {
+                "path": str(path),
+                "sha256": hashes[head],
+                "flip_averaging": figures[head]["flip_averaging"],
+                "temperature": figures[head].get("temperature", 1.0),
+            }
             for head, path in models.items()
         },
     }

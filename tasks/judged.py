@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faces.flip_averaging import predictions_of
+from faces.inference import Inference, predictions_of
 from tasks.files import InputError, sha256
 from tasks.models import load_network
 from tasks.orchestration import task
@@ -16,10 +16,10 @@ from tasks.orchestration import task
 
 @dataclass(frozen=True)
 class Judged:
-    """Saved networks by head, whether their figures are flip-averaged, and what the emotion's outputs stand for."""
+    """Saved networks by head, how they were used when judged, and what the emotion's outputs stand for."""
 
     paths: dict[str, Path]
-    flip_averaging: dict[str, bool]
+    inference: dict[str, Inference]
     classes: list[str]
 
 
@@ -30,7 +30,7 @@ def judged_networks(verdict: Path) -> Judged:
         content = json.loads(verdict.read_text())
         models, classes = content["models"], content["classes"]
         paths = {head: Path(named["path"]) for head, named in models.items()}
-        flips = {head: bool(named["flip_averaging"]) for head, named in models.items()}
+        how = {head: Inference(bool(one["flip_averaging"]), float(one["temperature"])) for head, one in models.items()}
     except FileNotFoundError:
         raise InputError(f"{verdict}: there is no verdict; `dvc repro gate` gives one on the networks here") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -40,12 +40,12 @@ def judged_networks(verdict: Path) -> Judged:
     for head, path in paths.items():
         if not path.is_file() or sha256(path) != models[head]["sha256"]:
             raise InputError(f"{path}: not the network that {verdict} is about; `dvc repro` judges this one")
-    return Judged(paths, flips, classes)
+    return Judged(paths, how, classes)
 
 
 def predictors(judged: Judged) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """By head, what gives points (N, 15, 2) in pixels or probabilities (N, classes) for faces (N, H, W) uint8."""
     return {
-        head: partial(predictions_of, load_network(path), flip_averaging=judged.flip_averaging[head])
+        head: partial(predictions_of, load_network(path), how=judged.inference[head])
         for head, path in judged.paths.items()
     }

@@ -12,6 +12,8 @@ from tasks.files import InputError
 
 GZIP, ZIPS = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 """What packed files begin with; the second is a zip without members."""
+ENCRYPTED = 0x1
+"""Of a zip member's flags (APPNOTE 4.4.4); zipfile itself answers with a bare RuntimeError."""
 
 
 @contextmanager
@@ -52,10 +54,11 @@ def unpacking(name: str) -> Iterator[None]:
 
 def member(archive: zipfile.ZipFile, inside: str, name: str) -> IO[bytes]:
     """A file of an archive, to be read. Raises InputError, calling the archive `name`, where it cannot be opened."""
+    if archive.getinfo(inside).flag_bits & ENCRYPTED:
+        raise InputError(f"{name}: cannot be unpacked ({inside} is encrypted); unpack it yourself")
     try:
         return archive.open(inside)
-    except (RuntimeError, NotImplementedError) as error:
-        # How zipfile says that a password or an unknown method is needed; caught here alone, for any fault is either.
+    except NotImplementedError as error:
         raise InputError(f"{name}: cannot be unpacked ({error}); unpack it yourself") from None
 
 

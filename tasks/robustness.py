@@ -9,9 +9,9 @@ import pandas as pd
 from faces.corruptions import CORRUPTIONS, Corruption
 from faces.evaluation_figures import robustness_figure
 from faces.figures import faces_figure
-from faces.flip_averaging import predictions_of
+from faces.inference import predictions_of
 from params import EvaluateHead
-from tasks.evaluated import HEADLINE, METRIC_NAMES, flat, keep_picture, keep_table, measured
+from tasks.evaluated import HEADLINE, METRIC_NAMES, flat, keep_picture, keep_table, load_evaluated, measured
 from tasks.models import load_network
 from tasks.orchestration import Progress, log, task
 from tasks.prepared import Part, joined, load_part
@@ -20,7 +20,9 @@ SEED, STEPS, CLEAN = 0, (1, 2, 3), "clean"
 
 
 @task
-def measure_robustness(head: str, prepared: Path, model: Path, settings: EvaluateHead, folder: Path) -> Path:
+def measure_robustness(
+    head: str, prepared: Path, predictions: Path, model: Path, settings: EvaluateHead, folder: Path
+) -> Path:
     """Write and leave the metrics under each corruption at three strengths, `robustness.csv`; strength 0 is clean.
 
     On at most `robustness_faces` test faces, by lot: the same ones for each corruption.
@@ -28,11 +30,12 @@ def measure_robustness(head: str, prepared: Path, model: Path, settings: Evaluat
     test = load_part(prepared / "test.npz")
     some = test[np.sort(np.random.default_rng(SEED).permutation(len(test))[: settings.robustness_faces])]
     log(f"{head}: corrupting {len(some)} test faces in {3 * len(CORRUPTIONS)} ways")
-    network, progress = load_network(model), Progress(f"robustness-{head}", f"{head}: corruptions tried")
+    network, how = load_network(model), load_evaluated(predictions).inference
+    progress = Progress(f"robustness-{head}", f"{head}: corruptions tried")
     ways = [(one, step) for one in CORRUPTIONS for step in STEPS]
 
     def metrics(part: Part) -> dict[str, float]:
-        return flat(measured(part, predictions_of(network, part.images, settings.flip_averaging)))
+        return flat(measured(part, predictions_of(network, part.images, how)))
 
     rows = [{"corruption": CLEAN, "step": 0, "strength": 0.0, "unit": "", "faces": len(some), **metrics(some)}]
     for one, step in ways:

@@ -2,19 +2,19 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import pandas as pd
 
-from faces.calibration import fit_temperature
-from faces.training import Descent, Epoch, State, best_epoch, fit_network
+from faces.training import Descent, Epoch, best_epoch, fit_network
 from params import TrainEmotion, TrainKeypoints
 from tasks.files import InputError, replacing
 from tasks.models import save_network
 from tasks.networks import batches_of, built_network, class_shares, loss_of
 from tasks.orchestration import Progress, leave_markdown, log, task
-from tasks.prepared import Part, joined, load_part
+from tasks.prepared import joined, load_part
 from tasks.unfinished import identity, keep_state, kept_state
 
 
@@ -30,9 +30,8 @@ def fit_head(
 ) -> Path:
     """Train on the training part and its copies, judge each epoch on validation, save the best network.
 
-    Temperature scaling of the emotion's probabilities, fitted on validation, is folded into its last layer; `report`
-    says by how much, which epoch was kept, and how many parameters there are. A training that was cut off goes on from
-    its last whole epoch, which `unfinished` holds, to the same network.
+    `report` says which epoch was kept, and how many parameters there are. A training that was cut off goes on from its
+    last whole epoch, which `unfinished` holds, to the same network.
     """
     keras.utils.set_random_seed(settings.seed)
     parts = [prepared / f"{name}.npz" for name in ("train", "augmented", "validation")]
@@ -40,21 +39,10 @@ def fit_head(
     network = built_network(train, settings, json.loads((prepared / "normalisation.json").read_text()))
     log(f"{head}: {network.count_params():,} parameters, {len(train)} faces to train on, {len(validation)} to judge by")
     leave_markdown(f"network-{head}", f"```\n{_summary(network)}\n```", f"{head}: the network, layer by layer")
-    progress = Progress(f"training-{head}", f"{head}: epochs trained")
     same = identity(settings.model_dump_json(), [*parts, prepared / "normalisation.json"])
     state = kept_state(unfinished, same)
     if state:
         log(f"{head}: taking up a training that was cut off after epoch {len(state.epochs)}")
-
-    def tell(epoch: Epoch) -> None:
-        if not math.isfinite(epoch.metrics["val_loss"]):
-            raise InputError(f"{head}: training diverged in epoch {epoch.number}; lower the learning_rate")
-        progress.update(epoch.number / epoch.of)
-        log(f"{head}: {_line(epoch)}{train.caution}")
-
-    def keep(state: State) -> None:
-        keep_state(unfinished, same, state)
-
     epochs = fit_network(
         network,
         batches_of(train, settings),
@@ -62,29 +50,34 @@ def fit_head(
         loss=loss_of(train, settings),
         metrics=["accuracy"] if train.is_emotion else [],
         descent=Descent(**settings.descent.model_dump(exclude={"batch_size"})),
-        tell=tell,
+        tell=_teller(head, train.caution),
         state=state,
-        keep=keep,
+        keep=lambda state: keep_state(unfinished, same, state),
     )
-    about: dict[str, float] = {"parameters": network.count_params(), "best_epoch": best_epoch(epochs).number}
-    if validation.is_emotion:
-        about["temperature"] = _calibrate(network, validation)
+    save_network(network, model)
+    _write_epochs(epochs, curve)
+    about = {"parameters": network.count_params(), "best_epoch": best_epoch(epochs).number}
     with replacing(report) as temporary:
         temporary.write_text(json.dumps(about, indent=2) + "\n")
-    save_network(network, model)
-    table = pd.DataFrame([{"epoch": epoch.number, **epoch.metrics} for epoch in epochs])
-    with replacing(curve) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
     return model
 
 
-def _calibrate(network: keras.Model, validation: Part) -> float:
-    """Fit the temperature on validation faces and divide the last layer's kernel and bias by it."""
-    temperature = fit_temperature(validation.targets, network.predict(validation.images, verbose=0))
-    last = network.get_layer("probabilities")
-    for weights in (last.kernel, last.bias):
-        weights.assign(weights / temperature)
-    return temperature
+def _teller(head: str, caution: str) -> Callable[[Epoch], None]:
+    progress = Progress(f"training-{head}", f"{head}: epochs trained")
+
+    def tell(epoch: Epoch) -> None:
+        if not math.isfinite(epoch.metrics["val_loss"]):
+            raise InputError(f"{head}: training diverged in epoch {epoch.number}; lower the learning_rate")
+        progress.update(epoch.number / epoch.of)
+        log(f"{head}: {_line(epoch)}{caution}")
+
+    return tell
+
+
+def _write_epochs(epochs: list[Epoch], curve: Path) -> None:
+    table = pd.DataFrame([{"epoch": epoch.number, **epoch.metrics} for epoch in epochs])
+    with replacing(curve) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
 
 
 def _summary(network: keras.Model) -> str:

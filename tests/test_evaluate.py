@@ -12,15 +12,15 @@ import pytest
 import tasks.predict
 import tasks.robustness
 from faces.augment import mirror_points
-from faces.calibration import with_temperature
+from faces.calibration import fit_temperature, with_temperature
 from faces.corruptions import CORRUPTIONS
+from faces.inference import Inference
 from faces.labels import KEYPOINTS
 from faces.metrics import emotion_metrics, keypoint_metrics
 from params import Duplicates, EvaluateEmotion, EvaluateHead, EvaluateKeypoints
 from tasks.evaluate import judge_emotion, judge_keypoints
 from tasks.evaluated import Evaluated, load_evaluated, save_evaluated
 from tasks.evaluation_pictures import draw_emotion, draw_keypoints
-from tasks.files import InputError
 from tasks.predict import predict_test
 from tasks.prepared import Part, save_part
 from tasks.robustness import draw_robustness, measure_robustness
@@ -58,8 +58,10 @@ def part(head: str, seed: int, protocol: str) -> Part:
     return Part(images, targets, rows, rows // 2, persons, kinds, classes, np.array(protocol))
 
 
-def written(folder: Path, head: str, protocol: str = "grouped", planted: int = 0, flips: bool = False) -> Path:
-    """A folder of prepared parts, predictions and a training report; the first test faces are copies of training's."""
+def written(
+    folder: Path, head: str, protocol: str = "grouped", planted: int = 0, flips: bool = False, temperature: float = 1.0
+) -> Path:
+    """A folder of prepared parts and predictions; the first test faces are copies of training's."""
     for seed, name in enumerate(("train", "validation", "test")):
         faces = part(head, seed, protocol)
         if name == "test" and planted:
@@ -67,10 +69,10 @@ def written(folder: Path, head: str, protocol: str = "grouped", planted: int = 0
             faces.rows[planted - 1] = part(head, 0, protocol).rows[0]  # a copy past recognition
         save_part(folder / f"{name}.npz", faces)
     plain, mirrored = PLAIN[head], MIRRORED[head]
-    predicted = (plain + mirrored) / 2 if flips else plain
-    evaluated = Evaluated(predicted, plain, mirrored, np.array(flips), np.arange(COUNT) + 200)
-    save_evaluated(folder / "predictions.npz", evaluated)
-    (folder / "trained.json").write_text('{"parameters": 5, "best_epoch": 1, "temperature": 2.0}')
+    save_evaluated(
+        folder / "predictions.npz",
+        Evaluated(plain, mirrored, np.array(flips), np.array(temperature), np.arange(COUNT) + 200),
+    )
     (folder / "model").write_bytes(b"any")
     return folder
 
@@ -78,7 +80,7 @@ def written(folder: Path, head: str, protocol: str = "grouped", planted: int = 0
 def judged(folder: Path, head: str) -> dict:
     predictions, model, metrics = folder / "predictions.npz", folder / "model", folder / "metrics.json"
     if head == "emotion":
-        judge_emotion(folder, predictions, model, folder / "trained.json", EMOTION, ALIKE, metrics, folder)
+        judge_emotion(folder, predictions, model, EMOTION, ALIKE, metrics, folder)
     else:
         judge_keypoints(folder, predictions, model, ALIKE, metrics, folder)
     return json.loads(metrics.read_text())
@@ -133,7 +135,7 @@ def test_intervals_are_over_groups(tmp_path: Path, head: str) -> None:
         predicted = PLAIN[head][twin]
         save_evaluated(
             folder / "predictions.npz",
-            Evaluated(predicted, predicted, predicted, np.array(False), test.rows),
+            Evaluated(predicted, predicted, np.array(False), np.array(1.0), test.rows),
         )
         found = judged(folder, head)
         assert found[f"{name}_low"] < found[name] < found[f"{name}_high"]
@@ -142,12 +144,15 @@ def test_intervals_are_over_groups(tmp_path: Path, head: str) -> None:
 
 
 @pytest.mark.parametrize("flips", [False, True])
-def test_the_temperature_is_undone_before_predictions_are_averaged(tmp_path: Path, flips: bool) -> None:
-    found = judged(written(tmp_path, "emotion", flips=flips), "emotion")
-    plain, mirrored = (with_temperature(each["emotion"], 0.5) for each in (PLAIN, MIRRORED))
-    before = emotion_metrics(LABELS, (plain + mirrored) / 2 if flips else plain)
-    assert found["uncalibrated_ece"] == pytest.approx(before["ece"])
-    assert found["uncalibrated_log_loss"] == pytest.approx(before["log_loss"])
+def test_headline_figures_are_tempered_and_stand_beside_untempered_ones(tmp_path: Path, flips: bool) -> None:
+    found = judged(written(tmp_path, "emotion", flips=flips, temperature=2.0), "emotion")
+    outputs = (PLAIN["emotion"] + MIRRORED["emotion"]) / 2 if flips else PLAIN["emotion"]
+    before, after = emotion_metrics(LABELS, outputs), emotion_metrics(LABELS, with_temperature(outputs, 2))
+    for name in ("ece", "log_loss"):
+        assert abs(before[name] - after[name]) > 0.01
+        assert found[name] == pytest.approx(after[name])
+        assert found[f"uncalibrated_{name}"] == pytest.approx(before[name])
+    assert found["accuracy"] == pytest.approx(before["accuracy"])
     assert found["temperature"] == 2
 
 
@@ -175,13 +180,6 @@ def test_each_point_s_error_is_listed(tmp_path: Path) -> None:
     mean = np.broadcast_to(np.nanmean(POINTS, axis=0), POINTS.shape)
     assert found["baseline_nme"] == pytest.approx(keypoint_metrics(POINTS, mean)["nme"], rel=1e-5)
     assert found["baseline_nme_low"] < found["baseline_nme"] < found["baseline_nme_high"]
-
-
-@pytest.mark.parametrize("content", ["", "{}", '{"temperature": null}'.replace("null", '"warm"')])
-def test_a_missing_temperature_is_said(tmp_path: Path, content: str) -> None:
-    (written(tmp_path, "emotion") / "trained.json").write_text(content)
-    with pytest.raises(InputError, match=r"trained.json: no temperature stands there .* `dvc repro train@emotion`"):
-        judged(tmp_path, "emotion")
 
 
 # Duplicates of training faces.
@@ -272,7 +270,7 @@ def test_whatever_bears_a_metric_bears_the_caution_and_what_dvc_names_is_written
 
 def test_curves_for_dvc_are_those_of_the_predictions(tmp_path: Path) -> None:
     folder = written(tmp_path, "emotion")
-    draw_emotion(folder, folder / "predictions.npz", folder / "trained.json", EMOTION, folder)
+    draw_emotion(folder, folder / "predictions.npz", EMOTION, folder)
     risks = read(folder / "risk_coverage.csv")
     wrong = (PLAIN["emotion"].argmax(axis=1) != LABELS).mean()
     assert risks["coverage"].iloc[-1] == 1
@@ -286,11 +284,13 @@ def run_all(folder: Path, head: str) -> None:
     judged(folder, head)
     predictions, settings = folder / "predictions.npz", SETTINGS[head]
     if head == "emotion":
-        draw_emotion(folder, predictions, folder / "trained.json", EMOTION, folder)
+        draw_emotion(folder, predictions, EMOTION, folder)
     else:
         draw_keypoints(folder, predictions, POINT, folder)
     judge_slices(head, folder, predictions, folder)
-    draw_robustness(head, folder, measure_robustness(head, folder, folder / "model", settings, folder), folder)
+    draw_robustness(
+        head, folder, measure_robustness(head, folder, predictions, folder / "model", settings, folder), folder
+    )
 
 
 # Predicting, with networks that are simple to see through.
@@ -335,7 +335,7 @@ def test_predictions_of_the_mirrored_face_are_turned_back(
     back = mirror_points(of_mirrored, 96) if head == "keypoints" else of_mirrored
     np.testing.assert_array_equal(found.plain, plain)
     np.testing.assert_array_equal(found.mirrored, back)
-    np.testing.assert_allclose(found.predicted, (plain + back) / 2 if flips else plain)
+    np.testing.assert_allclose(found.untempered, (plain + back) / 2 if flips else plain)
     if head == "keypoints":
         # The brightest column is the same one, seen in the mirror; of two equally bright ones, the other.
         np.testing.assert_allclose(found.mirrored, plain, atol=1)
@@ -345,13 +345,38 @@ def test_predictions_of_the_mirrored_face_are_turned_back(
     assert bool(found.flip_averaging) is flips
 
 
+@pytest.mark.parametrize("flips", [False, True])
+def test_the_temperature_is_fitted_on_validation_as_test_faces_are_predicted(
+    tmp_path: Path, flips: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Left("emotion")
+    monkeypatch.setattr(tasks.predict, "load_network", lambda path: network)
+    settings, folder = EMOTION.model_copy(update={"flip_averaging": flips}), written(tmp_path, "emotion")
+    validation = part("emotion", 1, "grouped")
+    validation.images[:, :, 24:] //= 3
+    save_part(folder / "validation.npz", validation)
+    found = load_evaluated(predict_test("emotion", tmp_path, folder, settings, tmp_path / "out.npz"))
+    shares, mirrored = network.predict(validation.images), network.predict(validation.images[:, :, ::-1])
+    outputs = (shares + mirrored) / 2 if flips else shares
+    assert found.temperature == fit_temperature(validation.targets, outputs)
+    assert found.temperature != 1
+    np.testing.assert_array_equal(found.predicted, with_temperature(found.untempered, float(found.temperature)))
+
+
+def test_points_are_not_tempered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.predict, "load_network", lambda path: Brightest("keypoints"))
+    out = predict_test("keypoints", tmp_path, written(tmp_path, "keypoints"), POINT, tmp_path / "out.npz")
+    assert load_evaluated(out).inference == Inference(False, 1)
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_corruptions_are_tried_on_some_faces_beside_clean_ones(
     tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks.robustness, "load_network", lambda path: Same(head))
     settings = SETTINGS[head].model_copy(update={"robustness_faces": 20})
-    table = read(measure_robustness(head, written(tmp_path, head), tmp_path / "model", settings, tmp_path))
+    folder = written(tmp_path, head)
+    table = read(measure_robustness(head, folder, folder / "predictions.npz", folder / "model", settings, folder))
     assert table["faces"].tolist() == [20] * (1 + 3 * len(CORRUPTIONS))
     expected = [("clean", 0), *((one.name, step) for one in CORRUPTIONS for step in (1, 2, 3))]
     assert list(zip(table["corruption"], table["step"], strict=True)) == expected
@@ -361,14 +386,18 @@ def test_corruptions_are_tried_on_some_faces_beside_clean_ones(
     assert suffers == ([] if head == "emotion" else ["rotation", "closer"])
 
 
-def test_a_network_that_reads_the_light_suffers_from_gamma_and_takes_the_setting(
+def test_a_network_that_reads_the_light_suffers_from_gamma_and_is_used_as_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks.robustness, "load_network", lambda path: Left("emotion"))
-    folder, found = written(tmp_path, "emotion"), {}
-    for flips in (False, True):
-        settings = SETTINGS["emotion"].model_copy(update={"flip_averaging": flips})
-        found[flips] = read(measure_robustness("emotion", folder, tmp_path / "model", settings, tmp_path))
-    assert found[False]["log_loss"].nunique() > 10
+    found = {}
+    for flips, temperature in ((False, 1.0), (True, 1.0), (False, 3.0)):
+        folder = written(tmp_path, "emotion", flips=flips, temperature=temperature)
+        tables = measure_robustness("emotion", folder, folder / "predictions.npz", folder / "model", EMOTION, folder)
+        found[flips, temperature] = read(tables)
+    assert found[False, 1]["log_loss"].nunique() > 10
+    # A temperature takes sureness away and changes no class.
+    assert (found[False, 3]["log_loss"] != found[False, 1]["log_loss"]).all()
+    assert found[False, 3]["accuracy"].equals(found[False, 1]["accuracy"])
     # The mean over both sides is one half each, whatever is done to the face.
-    assert found[True]["accuracy"].nunique() == 1
+    assert found[True, 1]["accuracy"].nunique() == 1

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from faces.inference import Inference
 from tasks.files import InputError, sha256
 from tasks.judged import judged_networks
 
@@ -17,16 +18,17 @@ def verdict(folder: Path, **changes: object) -> Path:
             "path": str(folder / head),
             "sha256": sha256(folder / head),
             "flip_averaging": flips,
+            "temperature": 1.5 if flips else 1.0,
         }
     path = folder / "verdict.json"
     path.write_text(json.dumps({"passed": True, "classes": ["sad", "anger"], "models": models} | changes))
     return path
 
 
-def test_a_passing_verdict_names_networks_classes_and_flips(tmp_path: Path) -> None:
+def test_a_passing_verdict_names_networks_classes_and_how_they_were_used(tmp_path: Path) -> None:
     judged = judged_networks(verdict(tmp_path))
     assert judged.paths == {"keypoints": tmp_path / "keypoints", "emotion": tmp_path / "emotion"}
-    assert judged.flip_averaging == {"keypoints": False, "emotion": True}
+    assert judged.inference == {"keypoints": Inference(False, 1.0), "emotion": Inference(True, 1.5)}
     assert judged.classes == ["sad", "anger"]
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -131,9 +132,8 @@ def test_dvc_shows_metrics_plots_and_graph(small: Path, first: str, dvc: Run) ->
         assert figures["test_rows_with_duplicates"] == 0
         variant = "flip_averaged" if figures["flip_averaging"] else "plain"
         assert figures[f"without_duplicates_{name}"] == figures[name] == figures[f"{variant}_{name}"]
-    report = json.loads((small / "reports/train/emotion.json").read_text())
-    assert emotion["temperature"] == report["temperature"] > 0
-    assert (emotion["ece"] == emotion["uncalibrated_ece"]) == (report["temperature"] == 1)
+    assert emotion["temperature"] > 0
+    assert emotion["uncalibrated_ece"] == emotion["flip_averaged_ece"] != emotion["ece"]
     assert "train@emotion" in dvc("dag").stdout
     dvc("plots", "show")
     page = (small / "dvc_plots/index.html").read_text()
@@ -248,14 +248,19 @@ def test_an_experiment_changes_one_setting(small: Path, first: str, dvc: Run) ->
 
 
 def test_faces_are_scored_as_they_were_judged(small: Path, first: str) -> None:
-    """The emotion by both mirror images, the points by one, as SMALL has it."""
+    """The emotion by both mirror images and tempered, the points by one, as SMALL has it."""
+    from tasks.evaluated import load_evaluated
+
     table = pd.read_parquet(small / "data/scored/predictions.parquet")
-    with np.load(small / "data/evaluated/emotion.npz", allow_pickle=False) as judged:
-        assert np.abs(judged["predicted"] - judged["plain"]).max() > 1e-4
-        probabilities = table[[f"probability_{name}" for name in LABEL_SETS["course"]]].to_numpy()
-        np.testing.assert_allclose(probabilities, judged["predicted"], atol=1e-5)
+    judged = load_evaluated(small / "data/evaluated/emotion.npz")
+    assert np.abs(judged.untempered - judged.plain).max() > 1e-4
+    assert np.abs(judged.predicted - judged.untempered).max() > 1e-4
+    probabilities = table[[f"probability_{name}" for name in LABEL_SETS["course"]]].to_numpy()
+    np.testing.assert_allclose(probabilities, judged.predicted, atol=1e-5)
     named = json.loads((small / "reports/verdict.json").read_text())["models"]
     assert {head: model["flip_averaging"] for head, model in named.items()} == {"keypoints": False, "emotion": True}
+    assert named["emotion"]["temperature"] == judged.temperature
+    assert named["keypoints"]["temperature"] == 1
 
 
 def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> None:
@@ -292,6 +297,44 @@ def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> No
     assert "--models and --out are for photographs" in done.stderr
     done = run("python", "-m", "flows.score", "scene.png", "--models", "released", check=False)
     assert done.returncode == (0 if (small / "models/released/verdict.json").exists() else 1)
+
+
+def test_what_passed_the_gate_can_be_released_and_is_used_as_it_was_judged(small: Path, first: str) -> None:
+    run = runner(small)
+    faces, _ = draw_faces(np.random.default_rng(6), np.arange(1), 160, KEYPOINTS_FRAMING)
+    cv2.imwrite(str(small / "one.png"), cv2.copyMakeBorder(faces[0], *(60,) * 4, cv2.BORDER_CONSTANT, value=150))
+    (small / "faces/one_more.py").write_text("")
+    subprocess.run(["git", "add", "--intent-to-add", "faces/one_more.py"], cwd=small, check=True)
+    done = run("python", "-m", "benchmarks.release", ".", check=False)
+    assert "changed since its revision, so nobody could make these again: ['faces/one_more.py']" in done.stderr
+    assert not (small / "models/released").exists()
+    subprocess.run(["git", "rm", "--cached", "-q", "faces/one_more.py"], cwd=small, check=True)
+    (small / "faces/one_more.py").unlink()
+    set_params(small, gate__emotion__min_accuracy=0.001)
+    done = run("python", "-m", "benchmarks.release", ".", check=False)
+    assert "what is on disk is not what `dvc repro` would leave" in done.stderr
+    set_params(small, gate__emotion__min_accuracy=0.0)
+    run("python", "-m", "benchmarks.release", ".")
+    named = sorted(path.name for path in (small / "models/released").iterdir())
+    assert named == ["README.md", "emotion.keras", "keypoints.keras", "verdict.json"]
+    untracked = ["git", "status", "--short", "--untracked-files=all", "models"]
+    shown = subprocess.run(untracked, cwd=small, capture_output=True, check=True, text=True).stdout
+    assert [line.split("/")[-1] for line in shown.splitlines()] == named
+    page = (small / "models/released/README.md").read_text()
+    accuracy = json.loads((small / "reports/metrics/emotion.json").read_text())["accuracy"]
+    assert f"| accuracy | {accuracy:.3f} (" in page
+    assert all(sha256(small / f"models/trained/{head}.keras") in page for head in ("keypoints", "emotion"))
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=small, capture_output=True, check=True, text=True).stdout
+    assert f"Revision {head.strip()}" in page
+    charts = set(re.findall(r"\((released/.+\.png)\)", (small / "docs/released.md").read_text()))
+    assert charts == {f"released/{path.name}" for path in (small / "docs/released").iterdir()}
+    assert not [chart for chart in charts if re.search("faces|worst|corruptions", chart)]
+    tables = []
+    for models in ("workspace", "released"):
+        run("python", "-m", "flows.score", "one.png", "--models", models, "--out", f"by-{models}")
+        tables.append((small / f"by-{models}/predictions.csv").read_bytes())
+    assert tables[0] == tables[1]
+    shutil.rmtree(small / "models/released")
 
 
 def test_a_bad_score_input_is_named(small: Path, first: str) -> None:

@@ -616,14 +616,12 @@ def test_metrics_on_the_random_split_are_marked_and_fail_the_gate(stages: dict[s
         test = load_part(prepared / "test.npz")
         perfect = np.full((len(test), 2), 0.01)
         perfect[np.arange(len(test)), test.targets] = 0.99
-        evaluated = Evaluated(perfect, perfect, perfect, np.array(False), test.rows)
+        evaluated = Evaluated(perfect, perfect, np.array(False), np.array(1.0), test.rows)
         save_evaluated(tmp_path / "predictions.npz", evaluated)
-        (tmp_path / "trained.json").write_text('{"temperature": 1.0}')
         judge_emotion(
             prepared,
             tmp_path / "predictions.npz",
             tmp_path / "network",
-            tmp_path / "trained.json",
             params.EvaluateEmotion(faces_drawn=4, pixel_baseline_rows=50, flip_averaging=False, robustness_faces=None),
             emotion_settings().duplicates,
             tmp_path / "metrics.json",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from faces.augment import mirror_points
-from faces.flip_averaging import averaged, mirrored_back
+from faces.inference import averaged, mirrored_back
 from faces.labels import LEFT_EYE, RIGHT_EYE
 from faces.slices import brightness, group_sizes, sharpness, slices
 from tests.pictures import strangers

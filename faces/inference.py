@@ -1,10 +1,24 @@
-"""Averages what a network says of a face and of its mirror image (test-time augmentation)."""
+"""From a network to predictions: averaged over a face and its mirror image, and tempered, where that is asked for."""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from faces.augment import mirror_images, mirror_points
+from faces.calibration import with_temperature
 
 BATCH = 256
+
+
+class Inference(NamedTuple):
+    """How a network's outputs become predictions.
+
+    `flip_averaging` takes the mean over a face and its mirror image (test-time augmentation); `temperature` is for
+    probabilities, see `faces.calibration`; 1 leaves them as they are.
+    """
+
+    flip_averaging: bool
+    temperature: float = 1.0
 
 
 def mirrored_back(of_mirrored: np.ndarray, width: int) -> np.ndarray:
@@ -20,10 +34,12 @@ def averaged(plain: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
     return (plain + mirrored) / 2
 
 
-def predictions_of(network, images: np.ndarray, flip_averaging: bool) -> np.ndarray:
-    """Points (N, 15, 2) in pixels or probabilities (N, classes) of faces (N, H, W), flip-averaged or not."""
-    plain = plain_predictions(network, images)
-    return averaged(plain, mirrored_predictions(network, images)) if flip_averaging else plain
+def predictions_of(network, images: np.ndarray, how: Inference) -> np.ndarray:
+    """Points (N, 15, 2) in pixels or probabilities (N, classes) of faces (N, H, W)."""
+    outputs = plain_predictions(network, images)
+    if how.flip_averaging:
+        outputs = averaged(outputs, mirrored_predictions(network, images))
+    return outputs if how.temperature == 1 else with_temperature(outputs, how.temperature)
 
 
 def plain_predictions(network, images: np.ndarray) -> np.ndarray:
