@@ -188,8 +188,9 @@ class Network(Settings):
 class Descent(Settings):
     """`warmup` is a share of the steps, `ema` the momentum of the weights' running mean, 0 for none.
 
-    `patience` is how many epochs without a better one end the training. `adam` keeps its learning rate and knows
-    neither warm-up nor decay, as the original's.
+    `patience` is how many epochs without a better one end the training. `statistics_faces` are the training faces that
+    batch normalisation's statistics are taken from anew before each validation, undistorted; 0 leaves it the running
+    ones. `adam` keeps its learning rate and knows neither warm-up nor decay, as the original's.
     """
 
     optimizer: Literal["adamw", "adam"]
@@ -200,6 +201,7 @@ class Descent(Settings):
     weight_decay: NotNegative
     ema: Annotated[float, Field(ge=0, lt=1)]
     patience: Count
+    statistics_faces: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")
     def set_nothing_that_is_not_used(self) -> "Descent":

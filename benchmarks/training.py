@@ -37,7 +37,7 @@ def race(recipe: str, prepared: Path, target: float, epochs: int) -> dict[str, o
     keras.utils.set_random_seed(settings.seed)
     network = built_network(train, settings, json.loads((prepared / "normalisation.json").read_text()))
     data = batches_of(train, settings)(range(epochs))
-    descent = Descent(**settings.descent.model_dump(exclude={"batch_size"}))
+    descent = Descent(**settings.descent.model_dump(exclude={"batch_size", "statistics_faces"}))
     compile_network(network, loss_of(train, settings), [], descent, len(data))
     seconds, faces, curve = 0.0, 0, []
     for number in range(len(data)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from faces.batches import Batches
 
-VALIDATION_BATCH = 256
+VALIDATION_BATCH = STATISTICS_BATCH = 256
 
 
 class Epoch(NamedTuple):
@@ -91,6 +91,27 @@ def _optimizer(descent: Descent, steps: int) -> keras.optimizers.Optimizer:
     return optimizer
 
 
+def renew_statistics(network: keras.Model, faces: np.ndarray) -> None:
+    """Take batch normalisation's means and variances anew, from faces (N, H, W) as they are met in use.
+
+    Those that trail behind in training are of distorted faces, and of other weights than their running mean (Wu &
+    Johnson 2021, Rethinking "Batch" in BatchNorm, section 3: precise BN).
+    """
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    dropouts = [layer for layer in network.layers if isinstance(layer, keras.layers.Dropout)]
+    momenta, rates = [layer.momentum for layer in norms], [layer.rate for layer in dropouts]
+    for layer in dropouts:
+        layer.rate = 0.0
+    for number, start in enumerate(range(0, len(faces), STATISTICS_BATCH)):
+        for layer in norms:
+            layer.momentum = number / (number + 1)  # so that what trails is the mean over all batches
+        network(faces[start : start + STATISTICS_BATCH], training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+    for layer, rate in zip(dropouts, rates, strict=True):
+        layer.rate = rate
+
+
 class _Keeper(keras.callbacks.Callback):
     """Copies the weights that validation judged, the mean ones where there are any, whenever they are the best."""
 
@@ -134,14 +155,17 @@ def fit_network(
     loss: str | Callable,
     metrics: list[str],
     descent: Descent,
+    statistics: np.ndarray | None = None,
     tell: Callable[[Epoch], None],
     state: State | None = None,
     keep: Callable[[State], None] = lambda _: None,
 ) -> list[Epoch]:
     """Train in place, ending with the weights of the epoch of least validation loss; gives all epochs.
 
-    `batches` makes the training data of some epochs, counted from 0. `tell` hears of every epoch; `keep` is given what
-    a later call needs as `state` to go on from there, to the same result as one that never stopped.
+    `batches` makes the training data of some epochs, counted from 0. `statistics` are the faces (N, H, W) that batch
+    normalisation's are taken from before each validation; None leaves it those that trail behind. `tell` hears of every
+    epoch; `keep` is given what a later call needs as `state` to go on from there, to the same result as one that never
+    stopped.
     """
     if state and is_over(state.epochs, descent):
         _assign(network.variables, state.best)
@@ -155,6 +179,9 @@ def fit_network(
     keeper = _Keeper(data.steps * data.batch_size, descent, state, tell, keep)
     # The keeper hears first that validation has ended, while the mean weights are still in.
     callbacks = [keeper, keras.callbacks.SwapEMAWeights()] if descent.ema else [keeper]
+    if statistics is not None:
+        # Behind the swap: the weights to be judged are in.
+        callbacks.append(keras.callbacks.LambdaCallback(on_test_begin=lambda _: renew_statistics(network, statistics)))
     network.fit(
         data,
         initial_epoch=done,

@@ -51,6 +51,13 @@ def class_shares(part: Part) -> np.ndarray:
     return np.eye(len(part.classes), dtype=np.float32)[part.targets] if part.is_emotion else part.targets
 
 
+def statistics_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> np.ndarray | None:
+    """Training faces by lot, for batch normalisation; None where the settings ask for none."""
+    count = settings.descent.statistics_faces
+    originals = train.images[train.kinds == "original"]
+    return np.random.default_rng(settings.seed).permutation(originals)[:count] if count else None
+
+
 def batches_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> Callable[[range], Batches]:
     """Makes the training batches of some epochs."""
     size = train.images.shape[1]

@@ -12,7 +12,7 @@ from faces.training import Descent, Epoch, best_epoch, fit_network
 from params import TrainEmotion, TrainKeypoints
 from tasks.files import InputError, replacing
 from tasks.models import save_network
-from tasks.networks import batches_of, built_network, class_shares, loss_of
+from tasks.networks import batches_of, built_network, class_shares, loss_of, statistics_of
 from tasks.orchestration import Progress, leave_markdown, log, task
 from tasks.prepared import joined, load_part
 from tasks.unfinished import identity, keep_state, kept_state
@@ -49,7 +49,8 @@ def fit_head(
         (validation.images, class_shares(validation)),
         loss=loss_of(train, settings),
         metrics=["accuracy"] if train.is_emotion else [],
-        descent=Descent(**settings.descent.model_dump(exclude={"batch_size"})),
+        descent=Descent(**settings.descent.model_dump(exclude={"batch_size", "statistics_faces"})),
+        statistics=statistics_of(train, settings),
         tell=_teller(head, train.caution),
         state=state,
         keep=lambda state: keep_state(unfinished, same, state),

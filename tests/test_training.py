@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from faces.batches import Batches, Distort
-from faces.training import Descent, Epoch, State, best_epoch, cosine_schedule, fit_network
+from faces.training import Descent, Epoch, State, best_epoch, cosine_schedule, fit_network, renew_statistics
 from params import TrainEmotion, TrainKeypoints
-from tasks.networks import batches_of, built_network, class_shares, loss_of
+from tasks.networks import batches_of, built_network, class_shares, loss_of, statistics_of
 from tests.tiny import CONSTANTS, EPOCHS, HEADS, part, training
 
 TOWARDS_ONE = Descent("adamw", epochs=30, learning_rate=0.05, warmup=0.1, weight_decay=0.0, ema=0.0, patience=30)
@@ -205,7 +205,8 @@ def trained(settings: TrainKeypoints | TrainEmotion, head: str, state: State | N
         (judged.images, class_shares(judged)),
         loss=loss_of(faces, settings),
         metrics=["accuracy"] if head == "emotion" else [],
-        descent=Descent(**settings.descent.model_dump(exclude={"batch_size"})),
+        descent=Descent(**settings.descent.model_dump(exclude={"batch_size", "statistics_faces"})),
+        statistics=statistics_of(faces, settings),
         tell=lambda epoch: None,
         state=state,
         keep=keep,
@@ -266,3 +267,61 @@ def test_a_training_cut_off_after_its_last_epoch_only_takes_the_best(patience: i
     assert [epoch.metrics for epoch in found.epochs] == [epoch.metrics for epoch in expected.epochs]
     for one, other in zip(found.network.get_weights(), expected.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+# Batch normalisation's statistics.
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_statistics_are_those_of_the_faces_as_they_are(head: str) -> None:
+    """With them, in use, each normalisation's output has mean 0 and deviation 1 over the very faces; dropout is off."""
+    faces, settings = part(head, 18), training(head)
+    network = built_network(faces, settings, CONSTANTS)
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta, weights = [layer.momentum for layer in norms], network.get_weights()
+    renew_statistics(network, faces.images)
+    outputs = keras.Model(network.inputs, [layer.output for layer in norms]).predict(faces.images, verbose=0)
+    for output in outputs:
+        np.testing.assert_allclose(output.mean(axis=(0, 1, 2)), 0, atol=1e-3)
+        np.testing.assert_allclose(output.std(axis=(0, 1, 2)), 1, atol=0.05)
+    assert [layer.momentum for layer in norms] == momenta
+    assert network.get_layer("dropout").rate == settings.network.dropout
+    trained_ones = {id(variable) for layer in norms for variable in layer.non_trainable_variables}
+    for variable, before in zip(network.weights, weights, strict=True):
+        assert (id(variable) in trained_ones) or np.array_equal(variable, before)
+
+
+def test_statistics_are_the_mean_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faces.training.STATISTICS_BATCH", 6)
+    faces = part("emotion", 18)
+    network = built_network(faces, training("emotion"), CONSTANTS)
+    first = next(layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization))
+    renew_statistics(network, faces.images)
+    inputs = keras.Model(network.inputs, first.input).predict(faces.images, verbose=0)
+    batches = [inputs[start : start + 6] for start in (0, 6, 12)]
+    np.testing.assert_allclose(
+        first.moving_mean, np.mean([each.mean(axis=(0, 1, 2)) for each in batches], 0), rtol=1e-4
+    )
+    variances = np.mean([each.var(axis=(0, 1, 2)) for each in batches], 0)
+    np.testing.assert_allclose(first.moving_variance, variances, rtol=1e-4)
+
+
+def test_the_mean_weights_are_judged_and_kept_with_statistics_of_their_own() -> None:
+    faces, judged, settings = part("emotion", 18), part("emotion", 6), training("emotion")
+    network = built_network(faces, settings, CONSTANTS)
+    epochs = fit_network(
+        network,
+        batches_of(faces, settings),
+        (judged.images, class_shares(judged)),
+        loss=loss_of(faces, settings),
+        metrics=[],
+        descent=Descent(**settings.descent.model_dump(exclude={"batch_size", "statistics_faces"})),
+        statistics=faces.images,
+        tell=lambda epoch: None,
+    )
+    kept = network.get_weights()
+    renew_statistics(network, faces.images)
+    for one, other in zip(kept, network.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    found = network.evaluate(judged.images, class_shares(judged), verbose=0)
+    assert found == pytest.approx(best_epoch(epochs).metrics["val_loss"], rel=1e-3)

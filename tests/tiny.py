@@ -81,6 +81,7 @@ def training(head: str, **descent: Any) -> TrainKeypoints | TrainEmotion:
             "weight_decay": 0.05,
             "ema": 0.8,
             "patience": EPOCHS,
+            "statistics_faces": 10,
             **descent,
         },
     }
