@@ -39,7 +39,12 @@ def predictions_of(network, images: np.ndarray, how: Inference) -> np.ndarray:
     outputs = plain_predictions(network, images)
     if how.flip_averaging:
         outputs = averaged(outputs, mirrored_predictions(network, images))
-    return outputs if how.temperature == 1 else with_temperature(outputs, how.temperature)
+    return tempered(outputs, how.temperature)
+
+
+def tempered(outputs: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities at a temperature; points, whose temperature is 1, as they are."""
+    return outputs if temperature == 1 else with_temperature(outputs, temperature)
 
 
 def plain_predictions(network, images: np.ndarray) -> np.ndarray:

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from faces.calibration import with_temperature
-from faces.inference import Inference, averaged
+from faces.inference import Inference, averaged, tempered
 from faces.intervals import Estimate, Measure, estimates
 from faces.resampled import emotion_measure, keypoint_measure
 from tasks.files import replacing
@@ -48,7 +47,7 @@ class Evaluated:
     @property
     def predicted(self) -> np.ndarray:
         """The headline predictions."""
-        return self.untempered if self.temperature == 1 else with_temperature(self.untempered, float(self.temperature))
+        return tempered(self.untempered, float(self.temperature))
 
 
 def save_evaluated(path: Path, evaluated: Evaluated) -> None:
