@@ -19,6 +19,7 @@ OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+Shift = Annotated[float, Field(ge=-10, le=10)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -146,6 +147,9 @@ class Augment(Settings):
 
 
 class PrepareKeypoints(Settings):
+    """`label_shift` is added to x and y of every point, in pixels of the 96x96 image."""
+
+    label_shift: tuple[Shift, Shift]
     duplicates: Duplicates
     split: Split
     augment: Augment
@@ -243,18 +247,21 @@ class EmotionLoss(Settings):
     adjustment: NotNegative
 
 
-class TrainKeypoints(Settings):
+class TrainHead(Settings):
+    """`members`: networks whose outputs are averaged; they train one after another, from `seed`, `seed` + 1, ..."""
+
     seed: Seed
+    members: Count
     network: Network
     descent: Descent
+
+
+class TrainKeypoints(TrainHead):
     loss: Literal["smooth_l1", "wing", "squared"]
     distortion: Distortion
 
 
-class TrainEmotion(Settings):
-    seed: Seed
-    network: Network
-    descent: Descent
+class TrainEmotion(TrainHead):
     loss: EmotionLoss
     distortion: EmotionDistortion
 

@@ -107,7 +107,7 @@ def file_rows(project: Path, verdict: Mapping) -> list[dict[str, object]]:
                 "file": f"{head}.keras",
                 "bytes": f"{size:,}",
                 "parameters": f"{trained['parameters']:,}",
-                "best epoch": trained["best_epoch"],
+                "kept epochs": ", ".join(map(str, trained["best_epochs"])),
                 "SHA-256": verdict["models"][head]["sha256"],
             }
         )

@@ -6,19 +6,19 @@ import params
 from tasks.orchestration import flow
 from tasks.train import fit_head
 from tasks.training_pictures import draw_distorted, report_training
-from tasks.unfinished import forget_state
+from tasks.unfinished import forget_states
 
 
 @flow
 def train(head: params.Head) -> None:
     """Train a head's network on its prepared faces."""
     settings = getattr(params.load().train.chosen, head)
-    prepared, unfinished = Path(f"data/prepared/{head}"), Path(f"models/unfinished/{head}.npz")
+    prepared, unfinished = Path(f"data/prepared/{head}"), Path(f"models/unfinished/{head}")
     curve, model = Path(f"reports/train/{head}.csv"), Path(f"models/trained/{head}.keras")
     draw_distorted(head, prepared, settings, Path(f"reports/train/{head}-distorted.png"))
     fit_head(head, prepared, settings, unfinished, model, curve, Path(f"reports/train/{head}.json"))
     report_training(head, prepared, curve, Path(f"reports/train/{head}.png"))
-    forget_state(unfinished)
+    forget_states(unfinished)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ from faces.exploration import (
 )
 from faces.labels import COORDINATES
 from faces.pixels import SIZES
+from faces.symmetry import symmetry, symmetry_figure, symmetry_sentence
 from params import Explore
 from tasks.files import replacing
-from tasks.orchestration import leave_picture, leave_table, task
+from tasks.orchestration import leave_picture, leave_table, log, task
 
 
 @task
@@ -39,7 +40,7 @@ def describe(head: str, valid: Path, folder: Path) -> Path:
 
 @task
 def draw_keypoints(valid: Path, settings: Explore, folder: Path) -> Path:
-    """Write and leave a face with named points, a grid of faces, where the points fall and which are missing."""
+    """Write and leave a face with named points, a grid, where points fall, whether all are off, which are missing."""
     table, images = _table_and_images("keypoints", valid)
     points = table[list(COORDINATES)].to_numpy(np.float32).reshape(-1, 15, 2)
     rows = table["row"].to_numpy()
@@ -53,6 +54,9 @@ def draw_keypoints(valid: Path, settings: Explore, folder: Path) -> Path:
     shown = face_grid_figure(images[grid], captions, _grid_title(grid, table), points[grid])
     _keep(shown, folder, "keypoints_faces", "keypoints: faces with their points")
     _keep(heat_map_figure(images, points), folder, "keypoints_places", "keypoints: where the points fall")
+    found = symmetry(images, points)
+    log(f"keypoints: {symmetry_sentence(found)}")
+    _keep(symmetry_figure(found), folder, "keypoints_symmetry", "keypoints: middle of the points, middle of the faces")
     _keep(missing_figure(points), folder, "keypoints_missing", "keypoints: share of faces that lack each point")
     return folder
 

@@ -2,12 +2,12 @@
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import pandas as pd
 
+from faces.networks.mean import mean_network
 from faces.training import Descent, Epoch, best_epoch, fit_network
 from params import TrainEmotion, TrainKeypoints
 from tasks.files import InputError, replacing
@@ -30,19 +30,51 @@ def fit_head(
 ) -> Path:
     """Train on the training part and its copies, judge each epoch on validation, save the best network.
 
-    `report` says which epoch was kept, and how many parameters there are. A training that was cut off goes on from its
-    last whole epoch, which `unfinished` holds, to the same network.
+    With several `members`, their mean is saved, and each is the network that its seed alone would give. `report` says
+    which epoch of each was kept, and how many parameters there are. A training that was cut off goes on from its last
+    whole epoch, which the folder `unfinished` holds, to the same network.
     """
+    progress = Progress(f"training-{head}", f"{head}: epochs trained")
+    fitted = [_fit_member(head, number, prepared, settings, unfinished, progress) for number in range(settings.members)]
+    network = mean_network([network for network, _ in fitted])
+    save_network(network, model)
+    curves = [epochs for _, epochs in fitted]
+    _write_epochs(curves, curve)
+    about = {"parameters": network.count_params(), "best_epochs": [best_epoch(epochs).number for epochs in curves]}
+    with replacing(report) as temporary:
+        temporary.write_text(json.dumps(about, indent=2) + "\n")
+    return model
+
+
+def _fit_member(
+    head: str,
+    number: int,
+    prepared: Path,
+    settings: TrainKeypoints | TrainEmotion,
+    unfinished: Path,
+    progress: Progress,
+) -> tuple[keras.Model, list[Epoch]]:
+    of, name = settings.members, f"{head} {number + 1} of {settings.members}" if settings.members > 1 else head
+    # What a member becomes follows from these alone, so that its state is that of a training of its own.
+    settings = settings.model_copy(update={"seed": settings.seed + number, "members": 1})
     keras.utils.set_random_seed(settings.seed)
     parts = [prepared / f"{name}.npz" for name in ("train", "augmented", "validation")]
     train, validation = joined([load_part(parts[0]), load_part(parts[1])]), load_part(parts[2])
     network = built_network(train, settings, json.loads((prepared / "normalisation.json").read_text()))
-    log(f"{head}: {network.count_params():,} parameters, {len(train)} faces to train on, {len(validation)} to judge by")
+    log(f"{name}: {network.count_params():,} parameters, {len(train)} faces to train on, {len(validation)} to judge by")
     leave_markdown(f"network-{head}", f"```\n{_summary(network)}\n```", f"{head}: the network, layer by layer")
     same = identity(settings.model_dump_json(), [*parts, prepared / "normalisation.json"])
-    state = kept_state(unfinished, same)
+    kept = unfinished / f"seed-{settings.seed}.npz"
+    state = kept_state(kept, same)
     if state:
-        log(f"{head}: taking up a training that was cut off after epoch {len(state.epochs)}")
+        log(f"{name}: taking up a training that was cut off after epoch {len(state.epochs)}")
+
+    def tell(epoch: Epoch) -> None:
+        if not math.isfinite(epoch.metrics["val_loss"]):
+            raise InputError(f"{name}: training diverged in epoch {epoch.number}; lower the learning_rate")
+        progress.update((number + epoch.number / epoch.of) / of)
+        log(f"{name}: {_line(epoch)}{train.caution}")
+
     epochs = fit_network(
         network,
         batches_of(train, settings),
@@ -51,33 +83,19 @@ def fit_head(
         metrics=["accuracy"] if train.is_emotion else [],
         descent=Descent(**settings.descent.model_dump(exclude={"batch_size", "statistics_faces"})),
         statistics=statistics_of(train, settings),
-        tell=_teller(head, train.caution),
+        tell=tell,
         state=state,
-        keep=lambda state: keep_state(unfinished, same, state),
+        keep=lambda state: keep_state(kept, same, state),
     )
-    save_network(network, model)
-    _write_epochs(epochs, curve)
-    about = {"parameters": network.count_params(), "best_epoch": best_epoch(epochs).number}
-    with replacing(report) as temporary:
-        temporary.write_text(json.dumps(about, indent=2) + "\n")
-    return model
+    return network, epochs
 
 
-def _teller(head: str, caution: str) -> Callable[[Epoch], None]:
-    progress = Progress(f"training-{head}", f"{head}: epochs trained")
-
-    def tell(epoch: Epoch) -> None:
-        if not math.isfinite(epoch.metrics["val_loss"]):
-            raise InputError(f"{head}: training diverged in epoch {epoch.number}; lower the learning_rate")
-        progress.update(epoch.number / epoch.of)
-        log(f"{head}: {_line(epoch)}{caution}")
-
-    return tell
-
-
-def _write_epochs(epochs: list[Epoch], curve: Path) -> None:
-    table = pd.DataFrame([{"epoch": epoch.number, **epoch.metrics} for epoch in epochs])
-    with replacing(curve) as temporary:
+def _write_epochs(curves: list[list[Epoch]], path: Path) -> None:
+    """A line an epoch, counted on from member to member."""
+    rows = [{"member": number} | epoch.metrics for number, epochs in enumerate(curves, 1) for epoch in epochs]
+    table = pd.DataFrame(rows)
+    table.insert(1, "epoch", range(1, len(table) + 1))
+    with replacing(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
 
 

@@ -35,7 +35,7 @@ def report_training(head: str, prepared: Path, curve: Path, picture: Path) -> No
     """Leave the learning curves."""
     title = f"{head}: learning curves{load_part(prepared / 'validation.npz').caution}"
     table = pd.read_csv(curve)
-    best = int(table["epoch"].iloc[table["val_loss"].argmin()])
+    best = table["epoch"].loc[table.groupby("member")["val_loss"].idxmin()].tolist()
     curves = {"training": table["loss"].tolist(), "validation": table["val_loss"].tolist()}
     with replacing(picture) as temporary:
         learning_figure(table["epoch"].tolist(), curves, best, title).savefig(temporary, dpi=110)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -57,8 +58,7 @@ def kept_state(path: Path, identity: str) -> State | None:
 
 
 @task
-def forget_state(path: Path) -> None:
-    """Remove the state of a training that is done, and what a kill in the middle of writing one left beside it."""
-    path.unlink(missing_ok=True)
-    for left in path.parent.glob(f".{path.stem}.*{path.suffix}"):
-        left.unlink()
+def forget_states(folder: Path) -> None:
+    """Remove the states of a training that is done, and what a kill in the middle of writing one left beside them."""
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -29,7 +29,7 @@ POINTS = RNG.uniform(5, 90, (5, 15, 2))
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURES = [
     *("emotion_balance", "emotion_each", "emotion_faces"),
-    *("keypoints_face", "keypoints_faces", "keypoints_missing", "keypoints_places"),
+    *("keypoints_face", "keypoints_faces", "keypoints_missing", "keypoints_places", "keypoints_symmetry"),
 ]
 TABLES = [f"{head}_{name}" for head in ("emotion", "keypoints") for name in ("describe", "info")]
 

@@ -50,14 +50,14 @@ FIGURES = {
     "faces": lambda: faces_figure(IMAGES, CAPTIONS, "eleven", POINTS, POINTS + 1, ["red"] * 11, columns=4),
     "confusion": lambda: confusion_figure(COUNTS, "abc", "confusion"),
     "errors": lambda: error_curve_figure(np.array([0.03, 0.01, 0.2]), np.array([0.1, 0.4]), "errors"),
-    "learning": lambda: learning_figure([1, 2, 3], {"training": [3, 2, 1], "validation": [3, 2, 4]}, 2, "learning"),
+    "learning": lambda: learning_figure([1, 2, 3], {"training": [3, 2, 1], "validation": [3, 2, 4]}, [2], "learning"),
     "reliability": lambda: reliability_figure(BINS, BINS, (0.1, 0.05), "reliability"),
     "risk": lambda: risk_coverage_figure(np.array([0.5, 1]), np.array([0.0, 0.25]), 0.125, "risk"),
     "nothing wrong": lambda: risk_coverage_figure(np.array([0.5, 1]), np.zeros(2), 0.0, "risk"),
     "each point": lambda: points_figure(KEYPOINTS, POINT_ENDS, "points"),
     "slices": lambda: slices_figure(SLICES, SLICE_ENDS, 0.7, "accuracy", "slices"),
     "robustness": lambda: robustness_figure(LINES, np.array([0.9, 0.85, 0.95]), "accuracy", "robustness"),
-    "one epoch": lambda: learning_figure([1], {"training": [3.0], "validation": [2.0]}, 1, "learning"),
+    "one epoch": lambda: learning_figure([1], {"training": [3.0], "validation": [2.0]}, [1], "learning"),
 }
 
 
@@ -148,10 +148,10 @@ def test_error_curve_climbs_to_all_faces() -> None:
 
 
 def test_learning_curves_mark_the_kept_epoch() -> None:
-    axis = learning_figure([1, 2, 3], {"training": [3, 2, 1], "validation": [3, 2.5, 4]}, 2, "a title").axes[0]
+    axis = learning_figure([1, 2, 3], {"training": [3, 2, 1], "validation": [3, 2.5, 4]}, [2, 3], "a title").axes[0]
     assert curves(axis) == {"training": [(1, 3), (2, 2), (3, 1)], "validation": [(1, 3), (2, 2.5), (3, 4)]}
-    assert [np.asarray(line.get_xdata()).tolist() for line in axis.lines[2:]] == [[2, 2]]
-    assert [text.get_text() for text in axis.texts] == ["kept: epoch 2"]
+    assert [np.asarray(line.get_xdata()).tolist() for line in axis.lines[2:]] == [[2, 2], [3, 3]]
+    assert [text.get_text() for text in axis.texts] == ["kept: epoch 2", "kept: epoch 3"]
     assert axis.get_title() == "a title"
 
 

@@ -20,8 +20,8 @@ from tasks.files import InputError
 from tasks.models import load_network
 from tasks.prepared import save_part
 from tasks.train import fit_head
-from tasks.training_pictures import draw_distorted
-from tasks.unfinished import forget_state
+from tasks.training_pictures import draw_distorted, report_training
+from tasks.unfinished import forget_states
 from tests.conftest import ROOT
 from tests.tiny import CLASSES, CONSTANTS, EPOCHS, HEADS, SIZE, noise, part, training
 
@@ -37,7 +37,7 @@ class Paths(NamedTuple):
 def prepared(folder: Path, head: str) -> Paths:
     paths = Paths(
         folder / "prepared",
-        folder / "unfinished" / f"{head}.npz",
+        folder / "unfinished",
         folder / f"{head}.keras",
         folder / f"{head}.csv",
         folder / f"{head}.json",
@@ -51,7 +51,7 @@ def prepared(folder: Path, head: str) -> Paths:
 def fit(head: str, settings: TrainKeypoints | TrainEmotion, paths: Paths) -> Path:
     fit_head(head, paths.prepared, settings, paths.unfinished, paths.model, paths.curve, paths.report)
     assert paths.unfinished.exists()
-    forget_state(paths.unfinished)
+    forget_states(paths.unfinished)
     return paths.model
 
 
@@ -66,14 +66,38 @@ def test_a_training_leaves_a_network_and_its_curve_and_nothing_unfinished(head: 
     curve = pd.read_csv(paths.curve)
     assert curve["epoch"].tolist() == [1, 2]
     accuracies = ["accuracy", "val_accuracy"] if head == "emotion" else []
-    assert set(curve.columns) == {"epoch", "loss", "val_loss", *accuracies}
+    assert set(curve.columns) == {"member", "epoch", "loss", "val_loss", *accuracies}
     assert np.isfinite(curve.to_numpy()).all()
     report = json.loads(paths.report.read_text())
     assert report["parameters"] == network.count_params()
-    assert report["best_epoch"] == 1 + curve["val_loss"].argmin()
+    assert report["best_epochs"] == [1 + curve["val_loss"].argmin()]
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     parts = {f"prepared/{name}" for name in ("train.npz", "augmented.npz", "validation.npz", "normalisation.json")}
     assert files == parts | {f"{head}.keras", f"{head}.csv", f"{head}.json"}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_members_are_the_networks_of_their_seeds_and_their_mean_is_saved(head: str, tmp_path: Path) -> None:
+    alone = []
+    for seed in (1, 2):
+        paths = prepared(tmp_path / f"{seed}", head)
+        alone.append(load_network(fit(head, training(head, epochs=2).model_copy(update={"seed": seed}), paths)))
+    paths = prepared(tmp_path / "both", head)
+    both = load_network(fit(head, training(head, epochs=2).model_copy(update={"members": 2}), paths))
+    first, second = (np.asarray(network(noise(3))) for network in alone)
+    assert np.abs(first - second).max() > 1e-3
+    np.testing.assert_allclose(both(noise(3)), (first + second) / 2, rtol=1e-5)
+    curve = pd.read_csv(paths.curve)
+    assert curve["member"].tolist() == [1, 1, 2, 2]
+    assert curve["epoch"].tolist() == [1, 2, 3, 4]
+    for seed in (1, 2):
+        own = pd.read_csv(tmp_path / f"{seed}" / f"{head}.csv")
+        np.testing.assert_array_equal(own["val_loss"], curve["val_loss"][curve["member"] == seed])
+    report = json.loads(paths.report.read_text())
+    assert report["parameters"] == sum(network.count_params() for network in alone)
+    assert len(report["best_epochs"]) == 2
+    report_training(head, paths.prepared, paths.curve, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_copies_are_trained_on_and_each_epoch_is_judged_on_validation(
@@ -134,7 +158,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     with started(2, paths) as first:
         fit("keypoints", training("keypoints"), undisturbed)
         until = time.monotonic() + 120
-        while not (paths.unfinished.exists() and len(epochs_in(paths.unfinished)) == 2):
+        while len(epochs_in(paths.unfinished / "seed-1.npz")) < 2:
             assert first.poll() is None, first.communicate()
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -151,11 +175,13 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     assert paths.model.read_bytes() == undisturbed.model.read_bytes()
     assert paths.curve.read_text() == undisturbed.curve.read_text()
     assert paths.report.read_text() == undisturbed.report.read_text()
-    assert list(paths.unfinished.parent.iterdir()) == []
+    assert not paths.unfinished.exists()
 
 
-def epochs_in(unfinished: Path) -> list:
-    with unfinished.open("rb") as handle, np.load(handle) as arrays:
+def epochs_in(state: Path) -> list:
+    if not state.exists():
+        return []
+    with state.open("rb") as handle, np.load(handle) as arrays:
         return json.loads(str(arrays["about"]))["epochs"]
 
 
@@ -170,8 +196,8 @@ def test_a_training_that_diverges_names_the_remedy(head: str, tmp_path: Path) ->
 
 def test_what_is_left_of_another_training_is_not_taken_up(tmp_path: Path) -> None:
     paths = prepared(tmp_path, "emotion")
-    paths.unfinished.parent.mkdir()
-    paths.unfinished.write_bytes(b"half a state")
+    paths.unfinished.mkdir()
+    (paths.unfinished / "seed-1.npz").write_bytes(b"half a state")
     fit("emotion", training("emotion", epochs=1), paths)
     assert pd.read_csv(paths.curve)["epoch"].tolist() == [1]
     assert not paths.unfinished.exists()

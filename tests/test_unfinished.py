@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faces.training import Epoch, State
-from tasks.unfinished import LISTS, forget_state, identity, keep_state, kept_state
+from tasks.unfinished import LISTS, forget_states, identity, keep_state, kept_state
 
 GENERATOR = np.random.default_rng(1)
 
@@ -133,8 +133,11 @@ def test_identity_follows_our_code(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_training_that_is_done_leaves_nothing_nor_what_kills_left_of_it(tmp_path: Path) -> None:
-    for name in ("emotion.npz", ".emotion.123.npz", ".emotion.9.npz", "keypoints.npz", ".keypoints.5.npz"):
-        (tmp_path / name).write_bytes(b"state")
+    other = tmp_path / "keypoints" / "seed-1.npz"
+    for name in ("seed-1.npz", "seed-2.npz", ".seed-1.123.npz"):
+        keep_state(tmp_path / "emotion" / name, "mine", STATE)
+    keep_state(other, "mine", STATE)
     for _ in range(2):
-        forget_state(tmp_path / "emotion.npz")
-        assert sorted(path.name for path in tmp_path.iterdir()) == [".keypoints.5.npz", "keypoints.npz"]
+        forget_states(tmp_path / "emotion")
+        assert list(tmp_path.iterdir()) == [other.parent]
+    assert kept_state(other, "mine") is not None

@@ -71,6 +71,7 @@ def training(head: str, **descent: Any) -> TrainKeypoints | TrainEmotion:
     """Settings with whatever could make two trainings differ: dropout, distortions, decay, mean weights."""
     sections = {
         "seed": 1,
+        "members": 1,
         "network": {"kind": "resnet", "widths": (2, 4), "depths": (1, 1), "dropout": 0.3},
         "descent": {
             "optimizer": "adamw",
