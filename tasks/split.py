@@ -126,8 +126,8 @@ def _everyone(head: str, table: pd.DataFrame, faces: pd.DataFrame, settings: Pre
     images = faces_of(table, head)
     if not isinstance(settings, PrepareEmotion):
         points = table[list(COORDINATES)].to_numpy(np.float32).reshape(-1, 15, 2)
-        points += np.array(settings.label_shift, np.float32)
-        return Part(images, points, rows, groups, persons, kinds, np.array([], "<U1"), protocol)
+        shifted = points + np.array(settings.label_shift, np.float32)
+        return Part(images, shifted, rows, groups, persons, kinds, np.array([], "<U1"), protocol)
     numbers = {str(name): number for number, name in enumerate(settings.classes)}
     targets = faces["label"].map(numbers).fillna(-1).to_numpy(np.int64)
     return Part(images, targets, rows, groups, persons, kinds, np.array(settings.classes), protocol)
