@@ -9,175 +9,11 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import pandas as pd
+from benchmarks.release_page import CHARTS, HEADS, evidence, git, page, read_json
 
-HEADS = ("keypoints", "emotion")
 LARGEST_BYTES = 20_000_000
-METRICS = {
-    "keypoints": {
-        "nme": "NME (mean error over eye distance)",
-        "rmse_px": "RMSE, px",
-        "failure_rate": "share of faces over 10% NME",
-        "error_curve_auc": "area under the error curve up to 10%",
-    },
-    "emotion": {
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced accuracy",
-        "macro_f1": "macro-F1",
-        "log_loss": "log loss",
-        "ece": "ECE, 15 bins, tempered",
-        "aurc": "area under risk over coverage",
-    },
-}
-CHARTS = {
-    "keypoints": ("errors", "points", "slices", "robustness"),
-    "emotion": ("confusion", "reliability", "risk_coverage", "slices", "robustness"),
-}
-"""Of reports/evaluate: those without faces."""
-TITLES = {"keypoints": "Key points", "emotion": "Emotion"}
-SHOWN = {"keypoints": ("nme", "rmse_px"), "emotion": ("accuracy", "macro_f1")}
-
-ABOUT = """\
-# Released networks
-
-Two networks to use on day one: `python -m flows.score PHOTO --models released --out scored`. Input and output are those
-of any network trained here: uint8 faces in, points in pixels or probabilities out; `verdict.json` pins their bytes and
-says how they were judged, flip-averaged or not and at which temperature, and `score` uses them so.
-
-**Terms.** Trained on face data sets that are published for research only: FER2013 (Goodfellow et al. 2013, Challenges
-in representation learning) for the emotion, YouTube Faces (Wolf et al. 2011, Face recognition in unconstrained videos
-with matched background similarity) with its public key points for the key points. The code's licence, Apache-2.0, does
-not extend to these files: use them for research.
-"""
-
-LIMITS = """\
-## Limits
-
-- An apparent expression is named, as people who looked at a small grey picture labelled it; not what someone feels. Of
-  five classes one is always chosen: there is no neutral face among them.
-- FER2013's labels are noisy, and disgust is rare: see its row. Its pictures come from a web search of 2013; who is in
-  them is not known, so nothing can be said of differences between groups of people.
-- The key points were learnt from video frames of a few hundred public figures. Profiles and covered faces are worst.
-- Faces are expected upright and framed as the training's; docs/released.md has tables of what blur, turning, covering
-  and closer framing cost.
-"""
-
-
-def markdown(rows: Iterable[Mapping[str, object]]) -> str:
-    """A table, its columns those of the first row."""
-    rows = list(rows)
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *([str(cell) for cell in row.values()] for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
-
-
-def estimated(row: Mapping, name: str) -> str:
-    """`0.831 (0.816 to 0.846)`; without an interval where there is none."""
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{row[name]:.3f}" + ("" if pd.isna(low) else f" ({low:.3f} to {high:.3f})")
-
-
-def metric_rows(head: str, figures: Mapping) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for name, title in METRICS[head].items():
-        baseline = figures.get(f"baseline_{name}")
-        shown = "" if baseline is None else f"{baseline:.3f}"
-        rows.append({"metric": title, "value (95% interval)": estimated(figures, name), "baseline": shown})
-    return rows
-
-
-def part_rows(project: Path) -> list[dict[str, object]]:
-    rows = []
-    for head in HEADS:
-        report = read_json(project / f"reports/prepare/{head}.json")
-        counts = {part: f"{report['rows'][part]:,}" for part in ("train", "validation", "test")}
-        rows.append({"head": head, "split": report["protocol"], **counts, **report["leaks"]})
-    return rows
-
-
-def file_rows(project: Path, verdict: Mapping) -> list[dict[str, object]]:
-    rows = []
-    for head in HEADS:
-        trained = read_json(project / f"reports/train/{head}.json")
-        size = (project / verdict["models"][head]["path"]).stat().st_size
-        rows.append(
-            {
-                "file": f"{head}.keras",
-                "bytes": f"{size:,}",
-                "parameters": f"{trained['parameters']:,}",
-                "kept epochs": ", ".join(map(str, trained["best_epochs"])),
-                "SHA-256": verdict["models"][head]["sha256"],
-            }
-        )
-    return rows
-
-
-def page(project: Path, verdict: Mapping) -> str:
-    """What stands beside the networks."""
-    sections = [ABOUT, "## Files\n", markdown(file_rows(project, verdict)), "## Data\n", markdown(part_rows(project))]
-    sections.append("The last columns are what the check for leaks found between the parts.\n\n## On test faces\n")
-    for head in HEADS:
-        figures = read_json(project / f"reports/metrics/{head}.json")
-        how = "flip-averaged" if figures["flip_averaging"] else "no flip averaging"
-        sections.append(
-            f"{TITLES[head]}, {figures['test_rows']:,} faces in {figures['test_groups']:,} groups, {how}:\n"
-        )
-        sections.append(markdown(metric_rows(head, figures)))
-    sections.append("Slices, corruptions and charts: [docs/released.md](../../docs/released.md).\n")
-    revision, changed = git(project, "rev-parse", "HEAD"), git(project, "diff", "HEAD", "--unified=0", "params.yaml")
-    settings = "\n".join(line for line in changed.splitlines()[4:] if not line.startswith("@@"))
-    sections.append(f"## How to make them\n\n`dvc repro` on those data sets. Revision {revision}, settings changed:\n")
-    sections.append(f"```diff\n{settings or 'none'}\n```\n")
-    return "\n".join([*sections, LIMITS])
-
-
-def evidence(project: Path, folder: str) -> str:
-    """Slices, corruptions, classes and points, with the charts in `folder`, relative to the page."""
-    sections = ["# The released networks on test faces\n"]
-    sections.append(
-        "Made by `python -m benchmarks.release` from the evaluation of the networks in models/released; the terms are\n"
-        "explained in the [README](../README.md#what-the-evaluation-says). Intervals are 95% bootstrap intervals.\n"
-    )
-    for head in HEADS:
-        reports = project / "reports/evaluate" / head
-        sections.append(f"## {TITLES[head]}\n\n{markdown(_each(reports, head))}")
-        slices = pd.read_csv(reports / "slices.csv").to_dict("records")
-        sections.append(
-            "### Slices\n\n" + markdown(_selected(row, head, ("property", "slice", "faces")) for row in slices)
-        )
-        ways = pd.read_csv(reports / "robustness.csv", keep_default_na=False, na_values=[""]).fillna({"unit": ""})
-        rows = (_selected(row, head, ("corruption", "strength", "unit")) for row in ways.to_dict("records"))
-        sections.append(f"### Corrupted, {ways['faces'].max():,} faces by lot\n\n" + markdown(rows))
-        sections += [f"![{head}: {chart}]({folder}/{head}-{chart}.png)\n" for chart in CHARTS[head]]
-    return "\n".join(sections)
-
-
-def _selected(row: Mapping, head: str, columns: tuple[str, ...]) -> dict[str, object]:
-    return {column: row[column] for column in columns} | {name: estimated(row, name) for name in SHOWN[head]}
-
-
-def _each(reports: Path, head: str) -> list[dict[str, object]]:
-    if head == "keypoints":
-        points = pd.read_csv(reports / "points.csv").to_dict("records")
-        return [
-            {"point": row["point"], "error, px": f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})"}
-            for row in points
-        ]
-    classes = pd.read_csv(reports / "classes.csv").to_dict("records")
-    measures = ("precision", "recall", "f1")
-    return [
-        {name: row[name] for name in ("class", "faces")} | {m: estimated(row, m) for m in measures} for row in classes
-    ]
-
-
-def git(project: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=project, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def read_json(path: Path) -> dict:
-    return json.loads(path.read_text())
 
 
 def release(project: Path, models: Path, docs: Path) -> None:
@@ -199,6 +35,7 @@ def release(project: Path, models: Path, docs: Path) -> None:
     (docs / "released.md").write_text(evidence(project, "released"))
     for head in HEADS:
         shutil.copyfile(paths[head], models / f"{head}.keras")
+        shutil.copyfile(project / f"reports/metrics/{head}.json", docs / f"released/{head}.json")
         verdict["models"][head]["path"] = f"models/released/{head}.keras"
         for chart in CHARTS[head]:
             shutil.copyfile(project / f"reports/evaluate/{head}/{chart}.png", docs / f"released/{head}-{chart}.png")

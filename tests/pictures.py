@@ -118,9 +118,12 @@ def emotion_settings(
     )
 
 
-def keypoint_settings(protocol: str = "grouped", max_cluster: float = 0.5) -> PrepareKeypoints:
+def keypoint_settings(
+    protocol: str = "grouped", max_cluster: float = 0.5, label_shift: tuple[float, float] = (0, 0)
+) -> PrepareKeypoints:
     return PrepareKeypoints.model_validate(
         {
+            "label_shift": label_shift,
             "duplicates": _close(max_cluster),
             "split": {"protocol": protocol, "seed": 1, "validation": 0.3, "test": 0.3},
             "augment": {"seed": 1, "mirror": True, "brightness": (1.5, 2.0)},

@@ -465,11 +465,12 @@ def test_class_shares_too_far_off_the_whole_s_are_refused(tmp_path: Path) -> Non
     part(tmp_path / "official", official, emotion_settings("official", max_share_difference=0.0))
 
 
-def test_key_points_are_split_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (-1.5, 0.25)])
+def test_key_points_are_split_too(tmp_path: Path, shift: tuple[float, float]) -> None:
     faces = strangers(40, side=96)
     table = keypoint_table(np.concatenate([faces, mirrored(faces[:3])]))
-    parts = part(tmp_path, table, keypoint_settings(), "keypoints")
-    points = table.drop(columns=["row", "pixels"]).to_numpy().reshape(-1, 15, 2)
+    parts = part(tmp_path, table, keypoint_settings(label_shift=shift), "keypoints")
+    points = table.drop(columns=["row", "pixels"]).to_numpy().reshape(-1, 15, 2) + np.float32(shift)
     for faces_of_part in parts.values():
         np.testing.assert_array_equal(faces_of_part.targets, points[faces_of_part.rows - 1])
         assert faces_of_part.targets.dtype == np.float32
