@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import pandas as pd
@@ -14,8 +16,17 @@ from tasks.files import InputError, replacing
 from tasks.models import save_network
 from tasks.networks import batches_of, built_network, class_shares, loss_of, statistics_of
 from tasks.orchestration import Progress, leave_markdown, log, task
-from tasks.prepared import joined, load_part
+from tasks.prepared import Part, joined, load_part
 from tasks.unfinished import identity, keep_state, kept_state
+
+
+class _Given(NamedTuple):
+    """What a head is trained on, and the files that it was read from."""
+
+    train: Part
+    validation: Part
+    constants: dict[str, float]
+    files: list[Path]
 
 
 @task
@@ -34,11 +45,21 @@ def fit_head(
     which epoch of each was kept, and how many parameters there are. A training that was cut off goes on from its last
     whole epoch, which the folder `unfinished` holds, to the same network.
     """
-    progress = Progress(f"training-{head}", f"{head}: epochs trained")
-    fitted = [_fit_member(head, number, prepared, settings, unfinished, progress) for number in range(settings.members)]
-    network = mean_network([network for network, _ in fitted])
+    given, progress = _given(prepared), Progress(f"training-{head}", f"{head}: epochs trained")
+    summary = _summary(built_network(given.train, settings, given.constants))
+    leave_markdown(f"network-{head}", f"```\n{summary}\n```", f"{head}: the network, layer by layer")
+    networks, curves = [], []
+    for number in range(settings.members):
+        name = head if settings.members == 1 else f"{head} {number + 1} of {settings.members}"
+        # What a member becomes follows from these alone, so its state is that of a training of its own.
+        alone = settings.model_copy(update={"seed": settings.seed + number, "members": 1})
+        kept = unfinished / f"seed-{alone.seed}.npz"
+        tell = _teller(name, given.train.caution, progress, number / settings.members, 1 / settings.members)
+        network, epochs = _fit_member(name, given, alone, kept, tell)
+        networks.append(network)
+        curves.append(epochs)
+    network = mean_network(networks)
     save_network(network, model)
-    curves = [epochs for _, epochs in fitted]
     _write_epochs(curves, curve)
     about = {"parameters": network.count_params(), "best_epochs": [best_epoch(epochs).number for epochs in curves]}
     with replacing(report) as temporary:
@@ -46,35 +67,24 @@ def fit_head(
     return model
 
 
+def _given(prepared: Path) -> _Given:
+    files = [prepared / name for name in ("train.npz", "augmented.npz", "validation.npz", "normalisation.json")]
+    train = joined([load_part(files[0]), load_part(files[1])])
+    return _Given(train, load_part(files[2]), json.loads(files[3].read_text()), files)
+
+
 def _fit_member(
-    head: str,
-    number: int,
-    prepared: Path,
-    settings: TrainKeypoints | TrainEmotion,
-    unfinished: Path,
-    progress: Progress,
+    name: str, given: _Given, settings: TrainKeypoints | TrainEmotion, kept: Path, tell: Callable[[Epoch], None]
 ) -> tuple[keras.Model, list[Epoch]]:
-    of, name = settings.members, f"{head} {number + 1} of {settings.members}" if settings.members > 1 else head
-    # What a member becomes follows from these alone, so that its state is that of a training of its own.
-    settings = settings.model_copy(update={"seed": settings.seed + number, "members": 1})
+    """One network, trained from its state in `kept` if that is there, and its epochs."""
     keras.utils.set_random_seed(settings.seed)
-    parts = [prepared / f"{name}.npz" for name in ("train", "augmented", "validation")]
-    train, validation = joined([load_part(parts[0]), load_part(parts[1])]), load_part(parts[2])
-    network = built_network(train, settings, json.loads((prepared / "normalisation.json").read_text()))
+    train, validation = given.train, given.validation
+    network = built_network(train, settings, given.constants)
     log(f"{name}: {network.count_params():,} parameters, {len(train)} faces to train on, {len(validation)} to judge by")
-    leave_markdown(f"network-{head}", f"```\n{_summary(network)}\n```", f"{head}: the network, layer by layer")
-    same = identity(settings.model_dump_json(), [*parts, prepared / "normalisation.json"])
-    kept = unfinished / f"seed-{settings.seed}.npz"
+    same = identity(settings.model_dump_json(), given.files)
     state = kept_state(kept, same)
     if state:
         log(f"{name}: taking up a training that was cut off after epoch {len(state.epochs)}")
-
-    def tell(epoch: Epoch) -> None:
-        if not math.isfinite(epoch.metrics["val_loss"]):
-            raise InputError(f"{name}: training diverged in epoch {epoch.number}; lower the learning_rate")
-        progress.update((number + epoch.number / epoch.of) / of)
-        log(f"{name}: {_line(epoch)}{train.caution}")
-
     epochs = fit_network(
         network,
         batches_of(train, settings),
@@ -88,6 +98,18 @@ def _fit_member(
         keep=lambda state: keep_state(kept, same, state),
     )
     return network, epochs
+
+
+def _teller(name: str, caution: str, progress: Progress, begun: float, share: float) -> Callable[[Epoch], None]:
+    """Tells of each epoch; `begun` of the whole work was done before the first, and `share` of it is theirs."""
+
+    def tell(epoch: Epoch) -> None:
+        if not math.isfinite(epoch.metrics["val_loss"]):
+            raise InputError(f"{name}: training diverged in epoch {epoch.number}; lower the learning_rate")
+        progress.update(begun + share * epoch.number / epoch.of)
+        log(f"{name}: {_line(epoch)}{caution}")
+
+    return tell
 
 
 def _write_epochs(curves: list[list[Epoch]], path: Path) -> None:

@@ -470,7 +470,7 @@ def test_key_points_are_split_too(tmp_path: Path, shift: tuple[float, float]) ->
     faces = strangers(40, side=96)
     table = keypoint_table(np.concatenate([faces, mirrored(faces[:3])]))
     parts = part(tmp_path, table, keypoint_settings(label_shift=shift), "keypoints")
-    points = table.drop(columns=["row", "pixels"]).to_numpy().reshape(-1, 15, 2) + np.float32(shift)
+    points = table.drop(columns=["row", "pixels"]).to_numpy().reshape(-1, 15, 2) + np.array(shift, np.float32)
     for faces_of_part in parts.values():
         np.testing.assert_array_equal(faces_of_part.targets, points[faces_of_part.rows - 1])
         assert faces_of_part.targets.dtype == np.float32
