@@ -306,19 +306,45 @@ class Evaluate(Settings):
 
 
 class GateKeypoints(Settings):
+    """Bounds that the whole 95% interval must keep; `max_slice_nme` one that no slice may surely exceed."""
+
     max_nme: Positive
+    max_rmse_px: Positive
+    max_failure_rate: Share
     max_share_of_baseline: Positive
+    max_slice_nme: Positive
 
 
 class GateEmotion(Settings):
+    """Bounds that the whole 95% interval must keep; `min_slice_accuracy` one that no slice may surely fall under."""
+
     min_accuracy: Share
     min_macro_f1: Share
+    max_ece: Share
     min_share_of_gap: Annotated[float, Field(lt=1)]
+    min_recall: Share
+    min_slice_accuracy: Share
+
+
+class GateData(Settings):
+    """For the model card: what each head's faces are, and under which terms they are published."""
+
+    keypoints: str
+    emotion: str
 
 
 class Gate(Settings):
+    data: GateData
     keypoints: GateKeypoints
     emotion: GateEmotion
+
+
+class Promote(Settings):
+    """By how much a challenger may be worse than the champion: of accuracy, of a class's recall, of NME."""
+
+    accuracy: Share
+    recall: Share
+    nme: NotNegative
 
 
 class Score(Settings):
@@ -335,6 +361,7 @@ class Params(Settings):
     train: Train
     evaluate: Evaluate
     gate: Gate
+    promote: Promote
     score: Score
 
     @model_validator(mode="after")

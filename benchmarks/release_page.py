@@ -2,35 +2,20 @@
 
 import json
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 from ruamel.yaml import YAML
 
+from tasks.model_card import TITLES, estimated, markdown_table, metric_rows
+
 HEADS = ("keypoints", "emotion")
-METRICS = {
-    "keypoints": {
-        "nme": "NME (mean error over eye distance)",
-        "rmse_px": "RMSE, px",
-        "failure_rate": "share of faces over 10% NME",
-        "error_curve_auc": "area under the error curve up to 10%",
-    },
-    "emotion": {
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced accuracy",
-        "macro_f1": "macro-F1",
-        "log_loss": "log loss",
-        "ece": "ECE, 15 bins, tempered",
-        "aurc": "area under risk over coverage",
-    },
-}
 CHARTS = {
     "keypoints": ("errors", "points", "slices", "robustness"),
     "emotion": ("confusion", "reliability", "risk_coverage", "slices", "robustness"),
 }
 """Of reports/evaluate: those without faces."""
-TITLES = {"keypoints": "Key points", "emotion": "Emotion"}
 SHOWN = {"keypoints": ("nme", "rmse_px"), "emotion": ("accuracy", "macro_f1")}
 
 ABOUT = """\
@@ -57,28 +42,6 @@ LIMITS = """\
 - Faces are expected upright and framed as the training's; docs/released.md has tables of what blur, turning, covering
   and closer framing cost.
 """
-
-
-def markdown(rows: Iterable[Mapping[str, object]]) -> str:
-    """A table, its columns those of the first row."""
-    rows = list(rows)
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *([str(cell) for cell in row.values()] for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
-
-
-def estimated(row: Mapping, name: str) -> str:
-    """`0.831 (0.816 to 0.846)`; without an interval where there is none."""
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{row[name]:.3f}" + ("" if pd.isna(low) else f" ({low:.3f} to {high:.3f})")
-
-
-def metric_rows(head: str, figures: Mapping) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for name, title in METRICS[head].items():
-        baseline = figures.get(f"baseline_{name}")
-        shown = "" if baseline is None else f"{baseline:.3f}"
-        rows.append({"metric": title, "value (95% interval)": estimated(figures, name), "baseline": shown})
-    return rows
 
 
 def part_rows(project: Path) -> list[dict[str, object]]:
@@ -121,7 +84,13 @@ def shifted_labels(project: Path) -> str:
 
 def page(project: Path, verdict: Mapping) -> str:
     """What stands beside the networks."""
-    sections = [ABOUT, "## Files\n", markdown(file_rows(project, verdict)), "## Data\n", markdown(part_rows(project))]
+    sections = [
+        ABOUT,
+        "## Files\n",
+        markdown_table(file_rows(project, verdict)),
+        "## Data\n",
+        markdown_table(part_rows(project)),
+    ]
     sections.append("The last columns are what the check for leaks found between the parts.\n\n## On test faces\n")
     for head in HEADS:
         figures = read_json(project / f"reports/metrics/{head}.json")
@@ -129,7 +98,7 @@ def page(project: Path, verdict: Mapping) -> str:
         sections.append(
             f"{TITLES[head]}, {figures['test_rows']:,} faces in {figures['test_groups']:,} groups, {how}:\n"
         )
-        sections.append(markdown(metric_rows(head, figures)))
+        sections.append(markdown_table(metric_rows(head, figures)))
     sections.append(shifted_labels(project))
     sections.append("Slices, corruptions and charts: [docs/released.md](../../docs/released.md).\n")
     revision, changed = git(project, "rev-parse", "HEAD"), git(project, "diff", "HEAD", "--unified=0", "params.yaml")
@@ -148,14 +117,14 @@ def evidence(project: Path, folder: str) -> str:
     )
     for head in HEADS:
         reports = project / "reports/evaluate" / head
-        sections.append(f"## {TITLES[head]}\n\n{markdown(_each(reports, head))}")
+        sections.append(f"## {TITLES[head]}\n\n{markdown_table(_each(reports, head))}")
         slices = pd.read_csv(reports / "slices.csv").to_dict("records")
         sections.append(
-            "### Slices\n\n" + markdown(_selected(row, head, ("property", "slice", "faces")) for row in slices)
+            "### Slices\n\n" + markdown_table(_selected(row, head, ("property", "slice", "faces")) for row in slices)
         )
         ways = pd.read_csv(reports / "robustness.csv", keep_default_na=False, na_values=[""]).fillna({"unit": ""})
         rows = (_selected(row, head, ("corruption", "strength", "unit")) for row in ways.to_dict("records"))
-        sections.append(f"### Corrupted, {ways['faces'].max():,} faces by lot\n\n" + markdown(rows))
+        sections.append(f"### Corrupted, {ways['faces'].max():,} faces by lot\n\n" + markdown_table(rows))
         sections += [f"![{head}: {chart}]({folder}/{head}-{chart}.png)\n" for chart in CHARTS[head]]
     return "\n".join(sections)
 

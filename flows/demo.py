@@ -55,9 +55,9 @@ def summary(console: Console, address: str | None) -> None:
     """Print metrics, verdict, and where everything lies."""
     console.print(metrics_table())
     verdict = json.loads(Path("reports/verdict.json").read_text())
-    passed = sum(rule["passed"] for rule in verdict["rules"])
-    word = "passed" if verdict["passed"] else "FAILED"
-    console.print(f"Gate         {word}: {passed} of {len(verdict['rules'])} rules hold (reports/verdict.json)")
+    passed = sum(rule["outcome"] == "passed" for rule in verdict["rules"])
+    rules = f"{passed} of {len(verdict['rules'])} rules hold"
+    console.print(f"Gate         {verdict['outcome']}: {rules} (reports/verdict.json, .png)")
     console.print("Predictions  data/scored/predictions.parquet, and .csv beside it")
     console.print("Pictures     reports/score/predictions.png; more in reports/*/")
     console.print("Bad rows     data/quarantine/*.csv; what was judged: reports/validation/")

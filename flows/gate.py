@@ -3,17 +3,30 @@
 from pathlib import Path
 
 import params
-from tasks.gate import judge_heads, report_verdict, require_pass
+from tasks.gate import Evaluated, judge_heads, report_verdict, require_pass
+from tasks.model_card import write_card
 from tasks.orchestration import flow
 
 
 @flow
 def gate() -> None:
-    """Judge both heads by the thresholds of `params.yaml`; write `reports/verdict.json`; exit 1 where one fails."""
-    metrics = {head: Path(f"reports/metrics/{head}.json") for head in params.HEADS}
-    models = {head: Path(f"models/trained/{head}.keras") for head in params.HEADS}
-    verdict = judge_heads(metrics, models, params.load().gate, Path("reports/verdict.json"))
-    report_verdict(verdict)
+    """Judge both heads by the bounds of `params.yaml`; write verdict and model card; exit 1 unless all are kept."""
+    settings = params.load()
+    heads = {
+        head: Evaluated(
+            metrics=Path(f"reports/metrics/{head}.json"),
+            reports=Path(f"reports/evaluate/{head}"),
+            model=Path(f"models/trained/{head}.keras"),
+            prepared=Path(f"data/prepared/{head}"),
+            recipe=getattr(settings.train.chosen, head).model_dump(mode="json"),
+        )
+        for head in params.HEADS
+    }
+    verdict = judge_heads(heads, settings.gate, Path("reports/verdict.json"))
+    training = {head: Path(f"reports/train/{head}.json") for head in params.HEADS}
+    preparing = {head: Path(f"reports/prepare/{head}.json") for head in params.HEADS}
+    write_card(verdict, heads, training, preparing, settings.gate.data, Path("reports/model_card.md"))
+    report_verdict(verdict, Path("reports/verdict.png"))
     require_pass(verdict)
 
 

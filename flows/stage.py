@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import get_args
 
 import params
 from tasks import orchestration
@@ -34,9 +33,10 @@ def _arguments(flow: Callable[..., object]) -> dict[str, object]:
             parser.add_argument("head", choices=params.HEADS)
         elif parameter.annotation == list[Path]:
             parser.add_argument(name, nargs="*", type=Path)
+        elif parameter.annotation == str | None:
+            parser.add_argument(f"--{name}", nargs="?", const="previous", metavar="VERSION")
         else:
-            kind = {"choices": get_args(parameter.annotation)} if get_args(parameter.annotation) else {"type": Path}
-            parser.add_argument(f"--{name}", default=parameter.default, **kind)
+            parser.add_argument(f"--{name}", default=parameter.default, type=parameter.annotation)
     return vars(parser.parse_args())
 
 

@@ -24,12 +24,16 @@ class Judged:
 
 
 @task
-def judged_networks(verdict: Path) -> Judged:
-    """What a passing verdict names. Raises InputError where it fails, or a network is not the one that was judged."""
+def judged_networks(verdict: Path, folder: Path | None = None) -> Judged:
+    """What a passing verdict names, or its like in `folder`, where copies of them lie.
+
+    Raises InputError where the verdict is no pass, or a network is not the one that was judged.
+    """
     try:
         content = json.loads(verdict.read_text())
         models, classes = content["models"], content["classes"]
-        paths = {head: Path(named["path"]) for head, named in models.items()}
+        named = {head: Path(one["path"]) for head, one in models.items()}
+        paths = {head: folder / path.name if folder else path for head, path in named.items()}
         how = {head: Inference(bool(one["flip_averaging"]), float(one["temperature"])) for head, one in models.items()}
     except FileNotFoundError:
         raise InputError(f"{verdict}: there is no verdict; `dvc repro gate` gives one on the networks here") from None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import keras
 import pandas as pd
 
+from faces.networks.cost import multiply_adds
 from faces.networks.mean import mean_network
 from faces.training import Descent, Epoch, best_epoch, fit_network
 from params import TrainEmotion, TrainKeypoints
@@ -42,7 +43,7 @@ def fit_head(
     """Train on the training part and its copies, judge each epoch on validation, save the best network.
 
     With several `members`, their mean is saved, and each is the network that its seed alone would give. `report` says
-    which epoch of each was kept, and how many parameters there are. A training that was cut off goes on from its last
+    which epoch of each was kept, and what the network costs. A training that was cut off goes on from its last
     whole epoch, which the folder `unfinished` holds, to the same network.
     """
     given, progress = _given(prepared), Progress(f"training-{head}", f"{head}: epochs trained")
@@ -61,7 +62,11 @@ def fit_head(
     network = mean_network(networks)
     save_network(network, model)
     _write_epochs(curves, curve)
-    about = {"parameters": network.count_params(), "best_epochs": [best_epoch(epochs).number for epochs in curves]}
+    about = {
+        "parameters": network.count_params(),
+        "multiply_adds": multiply_adds(network),
+        "best_epochs": [best_epoch(epochs).number for epochs in curves],
+    }
     with replacing(report) as temporary:
         temporary.write_text(json.dumps(about, indent=2) + "\n")
     return model

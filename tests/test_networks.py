@@ -13,7 +13,9 @@ import tensorflow as tf
 from faces.batches import Batches
 from faces.labels import KEYPOINTS
 from faces.losses import adjusted_cross_entropy, masked, smooth_l1
+from faces.networks.cost import multiply_adds
 from faces.networks.initialise import initialise
+from faces.networks.mean import mean_network
 from faces.networks.resnet import emotion_network, keypoints_network
 from faces.networks.soft_argmax import SoftArgmax
 from faces.normalise import pixel_statistics
@@ -132,6 +134,17 @@ def test_a_block_adds_its_main_path(head: str) -> None:
     came, main, gave = map(np.asarray, between(network, *names)(noise(3)))
     np.testing.assert_allclose(gave, np.maximum(came + main, 0), rtol=1e-5)
     assert np.abs(main).max() > 0
+
+
+def test_the_cost_is_that_of_every_kernel_at_every_place() -> None:
+    network = resnet("emotion", 16, widths=(4, 6), depths=(1, 1))
+    # Stem: 3x3x1x2 at 16x16, 3x3x2x4 at 8x8; a block of 4 at 8x8; one of 6 at 4x4 with its 1x1; five classes.
+    stem, first = 18 * 256 + 72 * 64, 2 * 144 * 64
+    second = (216 + 324 + 24) * 16
+    assert multiply_adds(network) == stem + first + second + 6 * CLASSES
+    assert multiply_adds(mean_network([network, resnet("emotion", 16, widths=(4, 6), depths=(1, 1))])) == 2 * (
+        stem + first + second + 6 * CLASSES
+    )
 
 
 @pytest.mark.parametrize("head", HEADS)

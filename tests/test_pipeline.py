@@ -35,10 +35,13 @@ SMALL = {
     "evaluate__emotion__flip_averaging": True,
     "evaluate__emotion__robustness_faces": 8,
     "evaluate__emotion__pixel_baseline_rows": 100,
-    "gate__keypoints__max_nme": 9.0,
-    "gate__keypoints__max_share_of_baseline": 99.0,
-    "gate__emotion__min_accuracy": 0.0,
-    "gate__emotion__min_macro_f1": 0.0,
+    **{
+        f"gate__keypoints__{name}": 99.0
+        for name in ("max_nme", "max_rmse_px", "max_share_of_baseline", "max_slice_nme")
+    },
+    "gate__keypoints__max_failure_rate": 1.0,
+    **{f"gate__emotion__{name}": 0.0 for name in ("min_accuracy", "min_macro_f1", "min_recall", "min_slice_accuracy")},
+    "gate__emotion__max_ece": 1.0,
     "gate__emotion__min_share_of_gap": -9.0,
 }
 STAGES = [
@@ -167,7 +170,7 @@ def test_a_failing_gate_stops_the_score_and_says_why(small: Path, first: str, dv
     assert done.returncode != 0
     assert stages_run(done.stdout) == ["gate"]
     assert "FAILED" in done.stdout
-    assert re.search(r"keypoints: nme is 0\.\d+, must be at most 1e-06", done.stderr)
+    assert re.search(r"keypoints: NME is 0\.\d+ \(0\.\d+ to 0\.\d+\), must be at most 1e-06", done.stderr)
     assert not json.loads((small / "reports/verdict.json").read_text())["passed"]
     direct = runner(small)("python", "-m", "flows.score", check=False)
     assert direct.returncode == 1
@@ -294,7 +297,7 @@ def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> No
     assert "scored: is there already" in done.stderr
     assert "checkout" not in done.stderr
     done = run("python", "-m", "flows.score", "--out", "other", check=False)
-    assert "--models and --out are for photographs" in done.stderr
+    assert "--out is for photographs and for other --models" in done.stderr
     done = run("python", "-m", "flows.score", "scene.png", "--models", "released", check=False)
     assert done.returncode == (0 if (small / "models/released/verdict.json").exists() else 1)
 

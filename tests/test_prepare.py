@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import params
 from faces.augment import mirror_points
 from faces.splitting import DROPPED, PARTS, grouped_parts
-from faces.verdict import emotion_rules
+from faces.verdict import emotion_rules, ends_of
 from flows.prepare import prepare
 from tasks.files import InputError
 from tasks.group import draw_duplicates, group_faces
@@ -632,9 +632,11 @@ def test_metrics_on_the_random_split_are_marked_and_fail_the_gate(stages: dict[s
         assert metrics["protocol"] == protocol
         assert metrics["leaking"] is (protocol == "random")
         assert metrics["accuracy"] == 1
-        rules = emotion_rules(metrics, min_accuracy=0.5, min_macro_f1=0.5, min_share_of_gap=0.1)
-        passed[protocol] = [rule.passed for rule in rules]
-    assert passed == {"grouped": [True] * 4, "random": [False, True, True, True]}
+        slices = {"brightness: dark": ends_of(metrics, "accuracy")}
+        bounds = {"min_accuracy": 0.5, "min_macro_f1": 0.5, "max_ece": 0.5, "min_share_of_gap": 0.1}
+        rules = emotion_rules(metrics, slices, slices, **bounds, min_recall=0.5, min_slice_accuracy=0.5)
+        passed[protocol] = [rule.outcome for rule in rules]
+    assert passed == {"grouped": ["passed"] * 7, "random": ["failed", *["passed"] * 6]}
 
 
 def test_equal_input_gives_equal_bytes(stages: dict[str, Path], tmp_path: Path) -> None:

@@ -27,9 +27,15 @@ def test_real_faces_go_the_whole_way(tmp_path: Path) -> None:
         train__sample__emotion__descent__epochs=3,
         train__sample__keypoints__descent__epochs=6,
         gate__keypoints__max_nme=0.12,
+        gate__keypoints__max_rmse_px=3.5,
+        gate__keypoints__max_failure_rate=0.6,
+        gate__keypoints__max_slice_nme=0.2,
         gate__emotion__min_accuracy=0.55,
         gate__emotion__min_macro_f1=0.40,
-        gate__emotion__min_share_of_gap=0.3,
+        gate__emotion__max_ece=0.2,
+        gate__emotion__min_share_of_gap=0.25,
+        gate__emotion__min_recall=0.0,
+        gate__emotion__min_slice_accuracy=0.4,
     )
     runner(project)("dvc", "repro")
     metrics = {
