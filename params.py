@@ -272,16 +272,18 @@ class Recipe(Settings):
 
 
 class Train(Settings):
-    """`recipe` names the one of the three that is used."""
+    """`recipe` names the one of the four that is used."""
 
-    recipe: Literal["sample", "full", "original"]
+    recipe: Literal["sample", "full", "released", "original"]
     sample: Recipe
     full: Recipe
+    released: Recipe
     original: Recipe
 
     @property
     def chosen(self) -> Recipe:
-        return {"sample": self.sample, "full": self.full, "original": self.original}[self.recipe]
+        recipe: Recipe = getattr(self, self.recipe)
+        return recipe
 
 
 class EvaluateHead(Settings):

@@ -229,7 +229,10 @@ def test_saved_network_reads_back_the_same_and_in_the_same_bytes(head: str, tmp_
     network, paths = initialised(head, 3), [tmp_path / "one.keras", tmp_path / "two.keras"]
     save_network(network, paths[0])
     read = load_network(paths[0])
-    np.testing.assert_array_equal(read(noise(3)), network(noise(3)))
+    for kept, weights in zip(read.get_weights(), network.get_weights(), strict=True):
+        rounded = weights.astype(np.float16).astype(np.float32) if weights.ndim > 1 else weights
+        np.testing.assert_array_equal(kept, rounded)
+    np.testing.assert_allclose(read(noise(3)), network(noise(3)), atol=2e-3 if head == "emotion" else 0.1)
     assert [layer.name for layer in read.layers] == [layer.name for layer in network.layers]
     assert (read.name, read.input.dtype) == (head, "uint8")
     assert getattr(read, "optimizer", None) is None

@@ -31,7 +31,7 @@ def test_the_project_s_own_settings_are_valid_and_frozen() -> None:
         settings.train.recipe = "full"
 
 
-@pytest.mark.parametrize("recipe", ["sample", "full", "original"])
+@pytest.mark.parametrize("recipe", ["sample", "full", "released", "original"])
 def test_the_recipe_s_name_chooses_what_is_trained(tmp_path: Path, recipe: str) -> None:
     train = params.load(write(tmp_path, "recipe: sample", f"recipe: {recipe}")).train
     assert train.chosen is getattr(train, recipe)
@@ -39,7 +39,7 @@ def test_the_recipe_s_name_chooses_what_is_trained(tmp_path: Path, recipe: str) 
         assert settings.network.kind == ("original" if recipe == "original" else "resnet")
 
 
-@pytest.mark.parametrize("recipe", ["sample", "full"])
+@pytest.mark.parametrize("recipe", ["sample", "full", "released"])
 def test_the_key_point_faces_halve_evenly_in_every_stage(recipe: str) -> None:
     """96 px, by the stem and by each stage after the first."""
     sample = getattr(params.load(ROOT / "params.yaml").train, recipe)
@@ -55,7 +55,11 @@ def test_the_key_point_faces_halve_evenly_in_every_stage(recipe: str) -> None:
             r"line \d+: train.sample.keypoints.descent.epohcs is no setting; did you mean epochs\?",
         ),
         ("adamw, epochs:", "adamw, epohcs:", "train.sample.keypoints.descent.epochs is missing; add it"),
-        ("recipe: sample", "recipe: fast", "train.recipe = 'fast': Input should be 'sample', 'full' or 'original'"),
+        (
+            "recipe: sample",
+            "recipe: fast",
+            "train.recipe = 'fast': Input should be 'sample', 'full', 'released' or 'original'",
+        ),
         ("  full:\n", "  ful:\n", r"line \d+: train.ful is no setting; did you mean full\?"),
         ("depths: [1, 1, 1, 1]", "depths: [1, 1, 1]", r"line \d+: train.sample.keypoints.network = .*: " + ONE_EACH),
         ("widths: [24, 48, 96], depths: [1, 1, 1]", "widths: [24], depths: [1]", ONE_EACH),
