@@ -30,11 +30,11 @@ test: .venv/installed ## Format, lint, types and the test suite (under 25 minute
 acceptance: .venv/installed ## What takes longer: the demo from a fresh clone, real faces, kills
 	$(BIN)/python -m pytest tests/acceptance --override-ini addopts=
 
-up: .venv/installed ## Start the project's Prefect server on loopback
-	@$(BIN)/python -m flows.serve up
+up: .venv/installed ## Start server and worker, with the scheduled deployments of prefect.yaml
+	@$(BIN)/python -m flows.operate up
 
-down: .venv/installed ## Stop the server that `make demo` or `make up` started, and nothing else
-	@$(BIN)/python -m flows.serve down
+down: .venv/installed ## Stop the server and the worker that `make demo` or `make up` started, and nothing else
+	@$(BIN)/python -m flows.operate down
 
 status: .venv/installed ## Say whether the Prefect server answers, and what DVC would run
 	@$(BIN)/python -m flows.serve status || true

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -349,6 +349,13 @@ class Promote(Settings):
     nme: NotNegative
 
 
+class Pipeline(Settings):
+    """`retries` by stage, for failures that are no fault of the input, such as a process that was killed."""
+
+    retries: dict[str, NonNegativeInt]
+    retry_seconds: NonNegativeInt
+
+
 class Score(Settings):
     input: Address
     faces_drawn: Count
@@ -365,6 +372,14 @@ class Params(Settings):
     gate: Gate
     promote: Promote
     score: Score
+    pipeline: Pipeline
+
+    @model_validator(mode="after")
+    def retry_stages_that_there_are(self) -> "Params":
+        stages = [field.alias or name for name, field in Params.model_fields.items()]
+        if foreign := [name for name in self.pipeline.retries if name not in stages]:
+            raise ValueError(f"pipeline.retries names {foreign[0]}, which is no stage; name one of {', '.join(stages)}")
+        return self
 
     @model_validator(mode="after")
     def train_on_classes_of_the_label_set(self) -> "Params":

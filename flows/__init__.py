@@ -17,11 +17,11 @@ for reporting, off in (
 
 PR_SET_PDEATHSIG = 1
 
-if sys.platform == "linux" and "DVC_STAGE" in os.environ:
-    # Have the kernel end a stage when DVC ends: else a killed `dvc` leaves a training beside the next one. Killed, for
-    # TensorFlow heeds no gentler signal while it compiles a network. Here, since imports take seconds; DVC may have
-    # ended before the request, and then no signal comes.
+if sys.platform == "linux" and os.environ.keys() & {"DVC_STAGE", "FACES_PARENT_TASK_RUN_ID"}:
+    # Have the kernel end a stage when DVC ends, and DVC when the pipeline does: else a killed `dvc` leaves a training
+    # beside the next one. Killed, for TensorFlow heeds no gentler signal while it compiles a network. Here, since
+    # imports take seconds; the parent may have ended before the request, and then no signal comes.
     parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit("DVC ended before its stage began")
+        sys.exit("what started this ended before it began")

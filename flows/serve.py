@@ -6,62 +6,43 @@ folder reads, names its address while it runs. Both are git-ignored.
 
 import argparse
 import contextlib
-import json
 import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-import psutil
 import requests
 
-from tasks.files import replacing
+from tasks import background
 from tasks.orchestration import configured_url
 
-HOME = Path(".prefect")
-RECORD = HOME / "server.json"
+NAME = "server"
 CLIENT = Path("prefect.toml")
 HOST = "127.0.0.1"
 FIRST_PORT = 4200
 START_SECONDS = 180
-SAME_START_SECONDS = 5
+HEARTBEAT_SECONDS = 30
+"""Between two signs of life of a run; `flows.operate` has runs without any marked as crashed."""
 
 
-def _healthy(address: str) -> bool:
+def healthy(address: str) -> bool:
+    """Whether an API answers at this address."""
     try:
         return requests.get(f"{address}/health", timeout=3).status_code < 500
     except requests.RequestException:
         return False
 
 
-def _record() -> dict:
-    """What `up` wrote of the server that it started; empty where there is none, or it cannot be read."""
-    try:
-        return json.loads(RECORD.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def _server() -> psutil.Process | None:
-    """The process that `up` started, if it still lives; a process that took over its number is not it."""
-    try:
-        process = psutil.Process(_record()["pid"])
-        # Not to the tick: the clock that start times are told by may be set.
-        same = abs(process.create_time() - _record()["started"]) < SAME_START_SECONDS
-        return process if same and process.is_running() else None
-    except (KeyError, psutil.NoSuchProcess):
-        return None
-
-
 def _client_is_ours() -> bool:
-    return CLIENT.exists() and CLIENT.read_text() == _client_text(_record().get("address", ""))
+    return CLIENT.exists() and CLIENT.read_text() == _client_text(background.record(NAME).get("address", ""))
 
 
 def _client_text(address: str) -> str:
-    return f'# Written by `make demo` and `make up`, removed by `make down`.\n[api]\nurl = "{address}"\n'
+    return (
+        "# Written by `make demo` and `make up`, removed by `make down`.\n"
+        f'[api]\nurl = "{address}"\n\n[flows]\nheartbeat_frequency = {HEARTBEAT_SECONDS}\n'
+    )
 
 
 def _free_port() -> int:
@@ -74,26 +55,10 @@ def _free_port() -> int:
     raise OSError(f"no free port on {HOST}")
 
 
-def _start(port: int, address: str) -> psutil.Process:
-    HOME.mkdir(exist_ok=True)
-    environment = {**os.environ, "PREFECT_HOME": str(HOME.resolve())}
-    environment.pop("PREFECT_API_URL", None)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
-    with (HOME / "server.log").open("ab") as log:
-        # A session of its own: it outlives this terminal and holds none of its pipes.
-        server = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
-    process = psutil.Process(server.pid)
-    with replacing(RECORD) as temporary:
-        temporary.write_text(json.dumps({"pid": process.pid, "started": process.create_time(), "address": address}))
-    return process
-
-
 def up() -> str | None:
     """The address of an API that answers: the configured one, or a server started now; None where none can be."""
     address = configured_url()
-    if address and _healthy(address):
+    if address and healthy(address):
         return address
     # An address, or none, that somebody else configured is theirs: it is not replaced by a server of ours.
     theirs = CLIENT.exists() and not _client_is_ours()
@@ -102,10 +67,13 @@ def up() -> str | None:
     down()
     port = _free_port()
     address = f"http://{HOST}:{port}/api"
-    process = _start(port, address)
+    environment = {**os.environ, "PREFECT_HOME": str(background.HOME.resolve())}
+    environment.pop("PREFECT_API_URL", None)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+    background.start(NAME, command, environment, address=address)
     deadline = time.monotonic() + START_SECONDS
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-        if _healthy(address):
+    while background.running(NAME) and time.monotonic() < deadline:
+        if healthy(address):
             CLIENT.write_text(_client_text(address))
             return address
         time.sleep(0.5)
@@ -115,22 +83,14 @@ def up() -> str | None:
 
 def down() -> bool:
     """Stop the server that `up` started, and nothing else; whether there was one."""
-    process = _server()
-    if process:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        _, alive = psutil.wait_procs([process], timeout=20)
-        if alive:
-            os.killpg(process.pid, signal.SIGKILL)
     if _client_is_ours():
         CLIENT.unlink()
-    RECORD.unlink(missing_ok=True)
-    return process is not None
+    return background.stop(NAME)
 
 
 def is_ours(address: str) -> bool:
     """Whether the API at this address is the server that `up` started."""
-    return _server() is not None and _record().get("address") == address
+    return background.running(NAME) is not None and background.record(NAME).get("address") == address
 
 
 def main() -> None:
@@ -141,8 +101,8 @@ def main() -> None:
         print("The Prefect server is stopped." if down() else "There was no Prefect server of this project to stop.")
         return
     address = up() if action == "up" else configured_url()
-    if not address or not _healthy(address):
-        sys.exit(f"No Prefect API answers; the server's log is {HOME / 'server.log'}.")
+    if not address or not healthy(address):
+        sys.exit(f"No Prefect API answers; the server's log is {background.log_of(NAME)}.")
     print(f"Prefect: {address.removesuffix('/api')}")
 
 

@@ -5,13 +5,15 @@ Nothing else in `flows/` or `tasks/` imports Prefect, and where no API is config
 """
 
 import base64
+import fcntl
 import functools
 import logging
 import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -21,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from params import SettingsError
 from tasks.files import InputError
 
 P = ParamSpec("P")
@@ -88,11 +91,11 @@ def _decide() -> Api:
 api = _decide()
 
 
-ended: dict[str, InputError | None] = {}
+ended: dict[str, Exception | None] = {}
 """Flows of this process whose work has ended, with the error that ended it or None: known even if the API is lost."""
 
 
-def _stating(function: Callable[P, R], note: Callable[[InputError | None], None]) -> Callable[P, R]:
+def _stating(function: Callable[P, R], note: Callable[[Exception | None], None]) -> Callable[P, R]:
     """Bad input as a Failed state with its message: an exception would fill the run's log with a traceback.
 
     `note` hears how the function ended.
@@ -103,7 +106,7 @@ def _stating(function: Callable[P, R], note: Callable[[InputError | None], None]
     def stating(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             result = function(*args, **kwargs)
-        except InputError as error:
+        except (InputError, SettingsError) as error:
             note(error)
             return Failed(message=str(error))  # type: ignore[return-value]
         note(None)
@@ -145,6 +148,21 @@ def flow(function: Callable[P, R]) -> Callable[P, R]:
     return prefect_flow(flow_run_name=run_name, persist_result=False)(
         _stating(function, functools.partial(ended.__setitem__, function.__name__))
     )
+
+
+LOCKS = Path(".dvc/tmp/stages")
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Hold a lock of this checkout, which the kernel frees however this process ends; InputError where it is held."""
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    with (LOCKS / f"{name}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another run of {name} is under way here; wait for it, or end it first") from None
+        yield
 
 
 class _WithoutLostApi(logging.Filter):

@@ -10,6 +10,9 @@ import psutil
 import pytest
 
 from flows import serve
+from tasks import background
+
+RECORD = background.HOME / "server.json"
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +31,8 @@ def stranger() -> Iterator[psutil.Process]:
 
 
 def record(pid: int, started: float) -> None:
-    serve.HOME.mkdir()
-    serve.RECORD.write_text(json.dumps({"pid": pid, "started": started, "address": "http://127.0.0.1:9/api"}))
+    background.HOME.mkdir()
+    RECORD.write_text(json.dumps({"pid": pid, "started": started, "address": "http://127.0.0.1:9/api"}))
 
 
 def test_down_without_a_server_stops_nothing() -> None:
@@ -40,7 +43,7 @@ def test_a_process_that_took_over_the_number_is_not_stopped(stranger: psutil.Pro
     record(stranger.pid, stranger.create_time() - 100)
     assert serve.down() is False
     assert stranger.is_running()
-    assert not serve.RECORD.exists()
+    assert not RECORD.exists()
 
 
 def test_down_stops_what_was_started(stranger: psutil.Process) -> None:
@@ -59,18 +62,18 @@ def test_somebody_else_s_address_is_not_replaced(monkeypatch: pytest.MonkeyPatch
     serve.CLIENT.unlink()
     monkeypatch.setenv("PREFECT_API_URL", "")
     assert serve.up() is None
-    assert not serve.RECORD.exists()
+    assert not RECORD.exists()
 
 
 def test_a_profile_s_address_is_not_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "configured_url", lambda: "http://127.0.0.1:9/api")
     assert serve.up() is None
-    assert not serve.RECORD.exists()
+    assert not RECORD.exists()
     assert not serve.CLIENT.exists()
 
 
 def test_an_unreadable_record_is_no_server() -> None:
-    serve.HOME.mkdir()
-    serve.RECORD.write_text("{")
+    background.HOME.mkdir()
+    RECORD.write_text("{")
     assert serve.down() is False
-    assert not serve.RECORD.exists()
+    assert not RECORD.exists()

@@ -1,8 +1,10 @@
-"""`kill -9` of `dvc repro` in the middle of any stage leaves nothing alive and nothing broken."""
+"""`kill -9` in the middle of any stage, or of a promotion, leaves nothing alive and nothing broken."""
 
 import os
 import random
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from tasks.files import sha256
 from tests.conftest import BIN, copy_project, runner, set_params
 from tests.test_pipeline import SMALL
+from tests.test_promotion import Story
 
 
 @pytest.mark.timeout(1800)
@@ -50,3 +53,40 @@ def stages_alive(project: Path) -> list[str]:
         if process.info["cwd"] == str(project) and "-m flows." in command and process.info["status"] != "zombie":
             found.append(command)
     return found
+
+
+@pytest.mark.timeout(1800)
+def test_a_killed_promotion_is_completed_by_the_next(tmp_path: Path) -> None:
+    story, generator = Story(tmp_path), random.Random(1)
+    assert story.promote().returncode == 0
+    for number in range(1, 6):
+        story.change_class(0, 1e-3)
+        kill_while_it_promotes(story.project, generator.uniform(0, 6))
+        done = story.promote()
+        lock = story.project / ".git/index.lock"
+        if done.returncode:
+            # Git was killed while it wrote; it asks for its lock to be removed by hand.
+            assert "index.lock" in done.stderr, done.stderr
+            lock.unlink()
+            done = story.promote()
+        assert done.returncode == 0, done.stderr
+        versions = {tag for tag in story.git("tag").split() if tag.startswith("faces@")}
+        assert versions == {f"faces@v1.{minor}.0" for minor in range(number + 1)}
+        assert story.git("status", "--porcelain", "--", "dvc.lock", "params.yaml", "reports") == ""
+        said = story.run("python", "-c", "from tasks.registry import in_production; print(in_production())")
+        assert said.stdout.split()[-1] == f"v1.{number}.0"
+
+
+def kill_while_it_promotes(project: Path, seconds: float) -> None:
+    """`kill -9` of all processes of a promotion, some time after it began to push; it may have ended before."""
+    command = [sys.executable, "-m", "flows.promote"]
+    promotion = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert promotion.stderr is not None
+    for line in promotion.stderr:
+        if "pushing data and networks" in line:
+            break
+    else:
+        raise AssertionError("it never began to push")
+    time.sleep(seconds)
+    os.killpg(promotion.pid, signal.SIGKILL)
+    promotion.communicate()

@@ -1,0 +1,62 @@
+"""Scheduled runs: `python -m flows.operate up | down`. Server, work pool, deployments, and a worker that runs them."""
+
+import argparse
+import os
+import sys
+import time
+
+from flows import serve
+from tasks import background
+from tasks.files import InputError
+
+NAME = "worker"
+START_SECONDS = 120
+SILENT_SECONDS = 6 * serve.HEARTBEAT_SECONDS
+
+
+def up() -> str:
+    """The API's address, once its deployments are those of prefect.yaml and a worker waits for their runs.
+
+    Raises InputError where no API answers, or the worker does not begin.
+    """
+    address = serve.up()
+    if address is None:
+        raise InputError(f"no Prefect API answers; the server's log is {background.log_of(serve.NAME)}")
+    # Not before: what the settings name as the API is decided when this is imported.
+    from tasks.deployments import POOL, apply_deployments, crash_silent_runs, worker_is_online
+
+    apply_deployments()
+    crash_silent_runs(SILENT_SECONDS)
+    name = f"{POOL}-{os.getpid()}"
+    if not background.running(NAME):
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name]
+        background.start(NAME, command, dict(os.environ), worker=name)
+    deadline = time.monotonic() + START_SECONDS
+    while not worker_is_online(background.record(NAME)["worker"]):
+        if not background.running(NAME) or time.monotonic() > deadline:
+            raise InputError(f"the worker did not begin; its log is {background.log_of(NAME)}")
+        time.sleep(1)
+    return address
+
+
+def down() -> list[str]:
+    """Stop the worker with what it runs, then the server; what was stopped."""
+    worker, server = background.stop(NAME), serve.down()
+    return [name for name, stopped in (("worker", worker), ("server", server)) if stopped]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m flows.operate", description=__doc__)
+    parser.add_argument("action", choices=("up", "down"))
+    if parser.parse_args().action == "down":
+        print(f"Stopped: {', '.join(down()) or 'nothing was running'}.")
+        return
+    try:
+        address = up()
+    except InputError as error:
+        sys.exit(str(error))
+    print(f"Prefect: {address.removesuffix('/api')}; a worker waits for the runs of its deployments")
+
+
+if __name__ == "__main__":
+    main()

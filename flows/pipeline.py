@@ -1,0 +1,32 @@
+"""DVC's graph as one Prefect run, a child run for each stage: what is scheduled, triggered and reviewed."""
+
+import params
+from tasks.files import InputError
+from tasks.graph import planned
+from tasks.lanes import run_lanes
+from tasks.orchestration import alone, api, flow
+from tasks.pipeline_report import metrics_now, report_pipeline, require_done
+
+
+@flow
+def pipeline(targets: list[str] = [], force: bool = False) -> None:  # noqa: B006  never changed, and the UI shows it
+    """Run every stage that is out of date, each as soon as those that it needs are done.
+
+    Args:
+        targets: Stages or outputs to bring up to date, with what they need, such as evaluate@emotion; none for all.
+        force: Run stages even where nothing has changed.
+    """
+    if not api.url:
+        raise InputError(f"{api.note}; a pipeline's run is a record. `dvc repro` runs the same stages without one")
+    settings = params.load().pipeline
+    with alone("the pipeline"):
+        plan, before = planned(targets), metrics_now()
+        lanes = run_lanes(plan, force, settings.retries, settings.retry_seconds)
+        report_pipeline(lanes, before)
+        require_done(lanes)
+
+
+if __name__ == "__main__":
+    from flows.stage import main
+
+    main(pipeline)

@@ -1,0 +1,35 @@
+"""DVC's own graph, read in this process: its stages, what each needs, and which of them would run."""
+
+from typing import NamedTuple
+
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.repo.reproduce import plan_repro
+
+from tasks.files import InputError
+
+
+class Plan(NamedTuple):
+    """Stages in an order in which each follows those it needs, and those that DVC would run as things are."""
+
+    needs: dict[str, list[str]]
+    changed: set[str]
+
+
+def planned(targets: list[str]) -> Plan:
+    """What `dvc repro` would look at for `targets` (stages or outputs), or for everything if there are none.
+
+    Raises InputError for a target that DVC does not know, and where another command of DVC's is under way.
+    """
+    try:
+        with Repo() as repo:
+            graph = repo.index.graph
+            wanted = [stage for target in targets for stage in repo.stage.collect(target)] or None
+            stages = plan_repro(graph, wanted)
+            needs = {stage.addressing: sorted(need.addressing for need in graph.successors(stage)) for stage in stages}
+            return Plan(needs, set(repo.status(targets=list(needs))))
+    except LockError:
+        raise InputError("another command of DVC's is under way here; wait for it, or end it first") from None
+    except DvcException as error:
+        raise InputError(f"{error}; `dvc stage list` names the stages") from None

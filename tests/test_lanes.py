@@ -1,0 +1,215 @@
+"""The pipeline over a small graph of DVC's: what runs, what is skipped, what fails and what that stops."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import BIN, Run, commit, copy_project, runner, set_params
+from tests.test_stage import flow_runs, post, wait_for
+
+STEP = '''"""A stage for tests: joins the texts that it needs; refuses, or is killed, where a file says so."""
+import os
+import signal
+import time
+from pathlib import Path
+
+from tasks.files import InputError
+from tasks.orchestration import flow, task
+
+NAME = os.environ.get("DVC_STAGE", "step")
+
+
+@task
+def work() -> None:
+    refusal, killing = Path(f"refuse-{NAME}"), Path(f"kill-{NAME}")
+    if refusal.exists():
+        raise InputError(refusal.read_text())
+    if killing.exists():
+        killing.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    while Path(f"wait-{NAME}").exists():
+        Path(f"begun-{NAME}").touch()
+        time.sleep(0.05)
+    Path(f"{NAME}.txt").write_text(Path("source.txt").read_text() + NAME)
+
+
+@flow
+def step() -> None:
+    """A stage for tests."""
+    work()
+
+
+if __name__ == "__main__":
+    from flows.stage import main
+
+    main(step)
+'''
+GRAPH = """
+stages:
+  ingest:
+    cmd: python -m flows.step
+    deps: [source.txt]
+    outs: [ingest.txt]
+  train:
+    matrix: {head: [keypoints, emotion]}
+    cmd: python -m flows.step
+    deps: [ingest.txt]
+    outs: ["train@${item.head}.txt"]
+  evaluate:
+    cmd: python -m flows.step
+    deps: [train@emotion.txt]
+    outs: [evaluate.txt]
+  explore:
+    cmd: python -m flows.step
+    deps: [train@keypoints.txt]
+    outs: [explore.txt]
+"""
+STAGES = ["ingest", "train@keypoints", "train@emotion", "explore", "evaluate"]
+
+
+class Graph:
+    """A project whose stages take no time, the API that records it, and what came of its pipeline's last run."""
+
+    def __init__(self, project: Path, server: str) -> None:
+        (project / "flows/step.py").write_text(STEP)
+        (project / "dvc.yaml").write_text(GRAPH)
+        (project / "source.txt").write_text("one")
+        set_params(project, pipeline__retry_seconds=0)
+        commit(project, "a small graph")
+        self.project, self.server, self.run = project, server, runner(project)
+
+    def pipeline(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run("python", "-m", "flows.pipeline", *arguments, check=check, PREFECT_API_URL=self.server)
+
+    def last(self) -> dict[str, Any]:
+        return flow_runs(self.server, "pipeline")[0]
+
+    def states(self) -> dict[str, str]:
+        """The name of each stage's state in the last run."""
+        tasks = post(self.server, "task_runs/filter", {"flow_runs": {"id": {"any_": [self.last()["id"]]}}})
+        names = {re.sub("-[^-]+$", "", one["name"]): one["state"]["name"] for one in tasks}
+        return {name: state for name, state in names.items() if name != "report pipeline"}
+
+    def children(self) -> set[str]:
+        tasks = post(self.server, "task_runs/filter", {"flow_runs": {"id": {"any_": [self.last()["id"]]}}})
+        parents = {one["id"] for one in tasks}
+        return {run["name"] for run in flow_runs(self.server, "step") if run["parent_task_run_id"] in parents}
+
+    def page(self) -> str:
+        artifacts = post(
+            self.server,
+            "artifacts/filter",
+            {"flow_runs": {"id": {"any_": [self.last()["id"]]}}, "sort": "CREATED_DESC"},
+        )
+        return next(one["data"] for one in artifacts if one["key"] == "pipeline")
+
+    def say(self, name: str, text: str = "") -> None:
+        (self.project / name).write_text(text)
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory, server: str) -> Graph:
+    return Graph(copy_project(tmp_path_factory.mktemp("lanes") / "project"), server)
+
+
+@pytest.fixture
+def dvc(graph: Graph) -> Run:
+    return lambda *arguments, **options: graph.run("dvc", *arguments, **options)
+
+
+def test_every_stage_runs_once_as_a_child_and_then_is_skipped(graph: Graph, dvc: Run) -> None:
+    graph.pipeline()
+    assert graph.last()["state"]["name"] == "Completed"
+    assert graph.states() == dict.fromkeys(STAGES, "Completed")
+    assert graph.children() == set(STAGES)
+    assert dvc("status").stdout.strip() == "Data and pipelines are up to date."
+    links = re.findall(r"\[(.+?)\]\(http://127.0.0.1:\d+/runs/flow-run/([0-9a-f-]{36})\)", graph.page())
+    runs = {run["id"]: run["name"] for run in flow_runs(graph.server, "step")}
+    assert [name for name, _ in links] == [runs[run] for _, run in links]
+    assert {name for name, _ in links} == set(STAGES)
+    graph.pipeline()
+    assert graph.states() == dict.fromkeys(STAGES, "Skipped")
+    assert graph.children() == set()
+
+
+def test_a_failed_stage_stops_what_needs_it_and_nothing_else(graph: Graph) -> None:
+    graph.say("source.txt", "two")
+    graph.say("refuse-train@emotion", "faces.csv, row 3: too short; mend it")
+    done = graph.pipeline(check=False)
+    assert done.returncode == 1
+    others = {"ingest": "Completed", "train@keypoints": "Completed", "explore": "Completed"}
+    assert graph.states() == {**others, "train@emotion": "Failed", "evaluate": "NotReady"}
+    state = graph.last()["state"]
+    assert state["type"] == "FAILED"
+    assert state["message"].splitlines() == [
+        "train@emotion cannot be done: faces.csv, row 3: too short; mend it",
+        "Not run, since they need it: evaluate. The next run goes on from here.",
+    ]
+    assert "| evaluate | NotReady |" in graph.page()
+    (graph.project / "refuse-train@emotion").unlink()
+    graph.pipeline()
+    assert graph.states() == {**dict.fromkeys(others, "Skipped"), "train@emotion": "Completed", "evaluate": "Completed"}
+
+
+def test_what_was_made_before_is_restored_and_asked_for_stages_run(graph: Graph) -> None:
+    graph.say("source.txt", "one")
+    graph.pipeline("train@keypoints")
+    assert graph.states() == {"ingest": "Restored", "train@keypoints": "Restored"}
+    assert graph.children() == set()
+    graph.pipeline("--force", "train@keypoints")
+    assert graph.states() == {"ingest": "Completed", "train@keypoints": "Completed"}
+    done = graph.pipeline("train@nobody", check=False)
+    assert done.returncode == 1
+    assert "train@nobody" in graph.last()["state"]["message"]
+
+
+def test_a_stage_that_was_killed_is_tried_again(graph: Graph) -> None:
+    graph.say("source.txt", "three")
+    graph.say("kill-train@emotion")
+    graph.pipeline()
+    assert graph.states() == dict.fromkeys(STAGES, "Completed")
+    graph.say("source.txt", "four")
+    graph.say("kill-explore")
+    assert graph.pipeline(check=False).returncode == 1
+    assert graph.states() == {**dict.fromkeys(STAGES, "Completed"), "explore": "Failed"}
+    assert "explore failed" in graph.last()["state"]["message"]
+
+
+def test_two_pipelines_do_not_run_at_once(graph: Graph) -> None:
+    graph.say("source.txt", "five")
+    graph.say("wait-ingest")
+    environment = os.environ | {"PREFECT_API_URL": graph.server, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    began = subprocess.Popen(
+        [BIN / "python", "-m", "flows.pipeline"],
+        cwd=graph.project,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: (graph.project / "begun-ingest").exists())
+    refused = graph.pipeline(check=False)
+    assert refused.returncode == 1
+    assert "another run of pipeline is under way here; wait for it, or end it first" in refused.stderr
+    (graph.project / "wait-ingest").unlink()
+    assert began.wait(120) == 0
+    graph.pipeline()
+    assert graph.states() == dict.fromkeys(STAGES, "Skipped")
+
+
+def test_without_an_api_the_remedy_is_said(graph: Graph) -> None:
+    done = graph.run("python", "-m", "flows.pipeline", check=False)
+    assert done.returncode == 1
+    assert "`dvc repro` runs the same stages without one" in done.stderr
+
+
+def test_retries_are_of_stages(graph: Graph) -> None:
+    text = (graph.project / "params.yaml").read_text()
+    set_params(graph.project, pipeline__retries={"trian": 1})
+    done = graph.pipeline(check=False)
+    (graph.project / "params.yaml").write_text(text)
+    assert done.returncode == 1
+    assert "pipeline.retries names trian, which is no stage" in done.stderr
