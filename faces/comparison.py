@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from faces.intervals import FEWEST, Measure, group_weights
+from faces.intervals import FEWEST, Measure, group_weights, rests_on_enough
 from faces.resampled import class_measure, difference, keypoint_measure
 
 LEVEL = 0.05
@@ -68,19 +68,23 @@ def keypoint_comparisons(
 def _comparisons(
     head: str, champion: Measure, challenger: Measure, groups: np.ndarray, tolerances: Mapping[str, float], better: int
 ) -> list[Comparison]:
-    """`better` is 1 where larger is better, -1 where smaller is. Metrics unknown for want of faces are left out."""
-    whole = np.ones((1, len(groups)))
+    """`better` is 1 where larger is better, -1 where smaller is.
+
+    Metrics unknown for want of faces are left out, and nobody is rejected by one that rests on very few groups.
+    """
+    whole, enough = np.ones((1, len(groups))), len(np.unique(groups)) >= FEWEST
     ours, theirs = champion(whole), challenger(whole)
     draws = [difference(champion, challenger)(weights) for weights in group_weights(groups, RESAMPLES)]
     found = []
     for name, tolerance in tolerances.items():
         worse = better * np.concatenate([draw[name] for draw in draws])
+        telling = enough and rests_on_enough(worse)
         worse = worse[np.isfinite(worse)]
         if not np.isfinite(ours[name][0]) or not len(worse):
             continue
         low, high = np.percentile(worse, [2.5, 97.5])
         # How often resampled evidence no longer says "worse by more than the tolerance"; never quite 0.
-        p = (1 + (worse <= tolerance).sum()) / (1 + len(worse)) if len(np.unique(groups)) >= FEWEST else 1.0
+        p = (1 + (worse <= tolerance).sum()) / (1 + len(worse)) if telling else 1.0
         found.append(
             Comparison(
                 head,

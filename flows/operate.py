@@ -26,7 +26,8 @@ def up() -> str:
     from tasks.deployments import POOL, apply_deployments, crash_silent_runs, worker_is_online
 
     apply_deployments()
-    crash_silent_runs(SILENT_SECONDS)
+    if serve.is_ours(address):
+        crash_silent_runs(SILENT_SECONDS)
     name = f"{POOL}-{os.getpid()}"
     if not background.running(NAME):
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name]

@@ -1,5 +1,7 @@
 """DVC's graph as one Prefect run, a child run for each stage: what is scheduled, triggered and reviewed."""
 
+import time
+
 import params
 from tasks.files import InputError
 from tasks.graph import planned
@@ -20,9 +22,9 @@ def pipeline(targets: list[str] = [], force: bool = False) -> None:  # noqa: B00
         raise InputError(f"{api.note}; a pipeline's run is a record. `dvc repro` runs the same stages without one")
     settings = params.load().pipeline
     with alone("the pipeline"):
-        plan, before = planned(targets), metrics_now()
+        plan, before, began = planned(targets), metrics_now(), time.time()
         lanes = run_lanes(plan, force, settings.retries, settings.retry_seconds)
-        report_pipeline(lanes, before)
+        report_pipeline(lanes, before, began)
         require_done(lanes)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import params
 from tasks.judged import judged_networks
-from tasks.orchestration import flow, log
+from tasks.orchestration import alone, flow, log
 from tasks.promote import compare_with_champion, put_into_production, require_ready, roll_back, version_of
 from tasks.registry import NETWORKS, fetch, in_production
 
@@ -17,6 +17,12 @@ def promote(rollback: str | None = None) -> None:
     if rollback:
         roll_back(rollback)
         return
+    # A pipeline would change beneath it what is being promoted.
+    with alone("the pipeline"):
+        _promote()
+
+
+def _promote() -> None:
     challenger, champion = judged_networks(VERDICT), in_production()
     require_ready(challenger, VERDICT)
     if champion and version_of(VERDICT) == champion:
@@ -28,7 +34,7 @@ def promote(rollback: str | None = None) -> None:
             judged_networks(theirs, theirs.parent / NETWORKS), champion, params.load().promote, challenger
         )
     else:
-        log("no version is in production yet: the verdict alone decides")
+        log("no version is in production yet, as far as the tags here tell: the verdict alone decides")
     put_into_production(VERDICT)
 
 

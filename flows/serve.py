@@ -67,7 +67,10 @@ def up() -> str | None:
     down()
     port = _free_port()
     address = f"http://{HOST}:{port}/api"
-    environment = {**os.environ, "PREFECT_HOME": str(background.HOME.resolve())}
+    # No page of another site may call the API from this machine's browser, as Prefect's default lets any.
+    origins = f"http://{HOST}:{port},http://localhost:{port}"
+    environment = {**os.environ, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins}
+    environment["PREFECT_HOME"] = str(background.HOME.resolve())
     environment.pop("PREFECT_API_URL", None)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
     background.start(NAME, command, environment, address=address)

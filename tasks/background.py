@@ -54,15 +54,17 @@ def running(name: str) -> psutil.Process | None:
 
 
 def stop(name: str, seconds: float = 20) -> bool:
-    """End the process and its session, and nothing else; whether there was one. Its record goes too."""
+    """End the process and what it started, and nothing else; whether there was one. Its record goes too."""
     process = running(name)
     if process:
+        # A worker gives each of its runs a session of its own.
+        family = [process, *process.children(recursive=True)]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        _, alive = psutil.wait_procs([process], timeout=seconds)
-        if alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(family, timeout=seconds)
+        for one in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
     _record_of(name).unlink(missing_ok=True)
     return process is not None
 

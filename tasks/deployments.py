@@ -18,8 +18,11 @@ SILENT = "Runs that fell silent have crashed"
 
 
 def apply_deployments() -> None:
-    """Create the work pool and the deployments of prefect.yaml, or change them to what it says now."""
-    _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
+    """Create the work pool, unless there is one, and the deployments, or change them to what prefect.yaml says now."""
+    with get_client(sync_client=True) as client:
+        known = {pool.name for pool in client.read_work_pools()}
+    if POOL not in known:
+        _prefect("work-pool", "create", POOL, "--type", "process")
     _prefect("--no-prompt", "deploy", "--all")
 
 
@@ -30,7 +33,10 @@ def _prefect(*arguments: str) -> None:
 
 
 def crash_silent_runs(seconds: int) -> None:
-    """Have the server mark a run as crashed that gave no sign of life for so long: its machine or process is gone."""
+    """Have the server mark a run as crashed that gave no sign of life for so long: its machine or process is gone.
+
+    Any run of the server: for one that is this project's own, whose runs say more often that they live.
+    """
     trigger = EventTrigger(
         after={"prefect.flow-run.heartbeat"},
         expect={"prefect.flow-run.*"},  # whatever its states are named
@@ -43,9 +49,9 @@ def crash_silent_runs(seconds: int) -> None:
     said = f"No sign of life for {seconds} s: the run's process, or its machine, is gone."
     action = ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=said, force=False)
     with get_client(sync_client=True) as client:
-        known = client.read_automations_by_name(SILENT)
-    if not known:
-        Automation(name=SILENT, description=said, trigger=trigger, actions=[action]).create()
+        for earlier in client.read_automations_by_name(SILENT):
+            client.delete_automation(earlier.id)
+    Automation(name=SILENT, description=said, trigger=trigger, actions=[action]).create()
 
 
 def worker_is_online(name: str) -> bool:

@@ -28,7 +28,8 @@ def planned(targets: list[str]) -> Plan:
             wanted = [stage for target in targets for stage in repo.stage.collect(target)] or None
             stages = plan_repro(graph, wanted)
             needs = {stage.addressing: sorted(need.addressing for need in graph.successors(stage)) for stage in stages}
-            return Plan(needs, set(repo.status(targets=list(needs))))
+            # Of all stages at once: asked for one by one, DVC takes three times as long.
+            return Plan(needs, needs.keys() & repo.status().keys())
     except LockError:
         raise InputError("another command of DVC's is under way here; wait for it, or end it first") from None
     except DvcException as error:

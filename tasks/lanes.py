@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import httpx
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
@@ -30,6 +32,10 @@ SAID = {"Running stage": "Completed", "is cached - skipping run": "Restored", "d
 
 LAST_LINES = 60
 FAULT = re.compile(r"cannot be done:\n(.+?)\n(?:What this stage had made|ERROR:|\Z)", re.DOTALL)
+
+
+class Killed(RuntimeError):
+    """A stage that failed without a word on its input; worth another try."""
 
 
 class Lane(NamedTuple):
@@ -52,22 +58,33 @@ def run_lanes(plan: Plan, force: bool, retries: dict[str, int], retry_seconds: i
     `retries` are by stage, without the head, for failures that are no fault of the input: a process that was killed.
     """
     seconds: dict[str, float] = {}
+    running = _Running([])
     futures: dict[str, PrefectFuture[Any]] = {}
 
     def run(stage: str, changed: bool, needs: list[Any]) -> State:
         began = time.monotonic()
         try:
-            return _run_stage(stage, changed, force, needs)
+            return _run_stage(stage, changed, force, needs, running)
         finally:
             seconds[stage] = time.monotonic() - began
 
     for stage, needs in plan.needs.items():
         tries = retries.get(stage.split("@")[0], 0)
         decorated = task(
-            name=stage, cache_policy=NO_CACHE, persist_result=False, retries=tries, retry_delay_seconds=retry_seconds
+            name=stage,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            retries=tries,
+            retry_delay_seconds=retry_seconds,
+            retry_condition_fn=lambda task, run, state: isinstance(state.data, Killed),
         )
         futures[stage] = decorated(run).submit(stage, stage in plan.changed, [futures[need] for need in needs])
-    wait(list(futures.values()))
+    try:
+        wait(list(futures.values()))
+    except BaseException:
+        # Prefect would wait for the threads, and they for their stages.
+        running.end()
+        raise
     children = _children([future.task_run_id for future in futures.values()])
     return [
         Lane(
@@ -81,7 +98,20 @@ def run_lanes(plan: Plan, force: bool, retries: dict[str, int], retry_seconds: i
     ]
 
 
-def _run_stage(stage: str, changed: bool, force: bool, needs: list[str]) -> State:
+@dataclass
+class _Running:
+    """The processes of the stages, and whether they were told to end."""
+
+    processes: list[subprocess.Popen[str]]
+    ended: bool = False
+
+    def end(self) -> None:
+        self.ended = True
+        for process in self.processes:
+            process.terminate()
+
+
+def _run_stage(stage: str, changed: bool, force: bool, needs: list[str], running: _Running) -> State:
     """`needs` are the outcomes of the stages that this one needs: where nothing changed, no process is started."""
     if not changed and not force and set(needs) <= {"Skipped"}:
         return Completed(name="Skipped", message="nothing to do: DVC has what it would make", data="Skipped")
@@ -90,6 +120,7 @@ def _run_stage(stage: str, changed: bool, force: bool, needs: list[str]) -> Stat
     with subprocess.Popen(
         command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
+        running.processes.append(process)
         assert process.stdout is not None
         for line in process.stdout:
             console.out(f"{stage} | {line.rstrip()}", highlight=False)
@@ -97,10 +128,12 @@ def _run_stage(stage: str, changed: bool, force: bool, needs: list[str]) -> Stat
             outcome = next((name for said, name in SAID.items() if said in line), outcome)
     if process.returncode == 0:
         return Completed(name=outcome, message=f"{outcome} by DVC", data=outcome)
+    if running.ended:
+        return Failed(message=f"{stage} was ended with the pipeline")
     said = "".join(lines).strip()
     if fault := FAULT.search(said):
         return Failed(message=f"{stage} cannot be done: {fault[1].strip()}")
-    raise RuntimeError(f"{stage} failed: {said.splitlines()[-1] if said else f'exit status {process.returncode}'}")
+    raise Killed(f"{stage} failed: {said.splitlines()[-1] if said else f'exit status {process.returncode}'}")
 
 
 def _environment() -> dict[str, str]:
@@ -112,9 +145,12 @@ def _environment() -> dict[str, str]:
 
 def _children(task_runs: list[UUID]) -> dict[UUID, UUID]:
     """The flow run that each task run started, of several tries the last."""
-    with get_client(sync_client=True) as client:
-        found = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(parent_task_run_id=FlowRunFilterParentTaskRunId(any_=task_runs))
-        )
+    ours = FlowRunFilter(parent_task_run_id=FlowRunFilterParentTaskRunId(any_=task_runs))
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.read_flow_runs(flow_run_filter=ours)
+    except httpx.HTTPError:
+        # Without links, then: the stages are done.
+        return {}
     by_time = sorted(found, key=lambda run: str(run.expected_start_time))
     return {run.parent_task_run_id: run.id for run in by_time if run.parent_task_run_id}

@@ -27,10 +27,12 @@ def metrics_now() -> Metrics:
 
 
 @task
-def report_pipeline(lanes: list[Lane], before: Metrics) -> None:
-    """Leave one page about the run. `before` are the metrics as they were when it began."""
+def report_pipeline(lanes: list[Lane], before: Metrics, began: float) -> None:
+    """Leave one page about the run. `before` are the metrics as they were when it began, at the time `began`."""
     parts = [_stages(lanes), _metrics(before, metrics_now())]
-    if any(lane.stage == "gate" and lane.outcome != "NotReady" for lane in lanes) and VERDICT.exists():
+    # A gate that was killed leaves the verdict of the run before.
+    gates = [lane for lane in lanes if lane.stage == "gate" and lane.outcome != "NotReady"]
+    if VERDICT.exists() and any(lane.done or VERDICT.stat().st_mtime > began for lane in gates):
         parts.append(_verdict(json.loads(VERDICT.read_text())))
     leave_markdown("pipeline", "\n\n".join(filter(None, parts)), "The pipeline's run, stage by stage")
 
@@ -48,7 +50,7 @@ def require_done(lanes: list[Lane]) -> None:
 
 def _stages(lanes: list[Lane]) -> str:
     rows = [
-        [_link(lane.stage, lane.child), lane.outcome, f"{lane.seconds:.0f} s", lane.message.splitlines()[0]]
+        [_link(lane.stage, lane.child), lane.outcome, f"{lane.seconds:.0f} s", lane.message.partition("\n")[0]]
         for lane in lanes
     ]
     return _table(["stage", "outcome", "time", "what was said"], rows)

@@ -13,17 +13,21 @@ from faces.duplicates import image_keys
 from params import Promote
 from tasks.evaluated import load_evaluated
 from tasks.files import InputError
+from tasks.graph import planned
 from tasks.judged import Judged, predictors
 from tasks.orchestration import leave_table, log, task
 from tasks.prepared import Part, load_part
 from tasks.registry import assign, dvc, git, in_production, judged_at, register, tag_of, versions
 
 COMMITTED = ("dvc.lock", "params.yaml", "reports")
+CODE = ("dvc.yaml", "params.py", "flows", "tasks", "faces")
+USE = ("sha256", "flip_averaging", "temperature")
+"""Of a verdict's models: what they are, and how they are used."""
 
 
 @task
 def require_ready(judged: Judged, verdict: Path) -> None:
-    """Raises InputError unless dvc.lock, the verdict and the networks on disk are of one run, and git can commit."""
+    """Raises InputError unless code, settings, faces, verdict and networks are of one run, and git can commit them."""
     try:
         git("var", "GIT_COMMITTER_IDENT")
     except InputError:
@@ -35,11 +39,20 @@ def require_ready(judged: Judged, verdict: Path) -> None:
         raise InputError(
             f"changes are staged that are no part of a promotion: {', '.join(staged)}; commit or unstage them"
         )
+    if uncommitted := git("status", "--porcelain", "--", *CODE):
+        raise InputError(
+            f"code has changed that no commit holds, so nobody could make these networks again:\n{uncommitted}"
+        )
     lock = YAML(typ="safe").load(Path("dvc.lock"))["stages"]
     recorded = {out["path"]: out.get("md5") for stage in lock.values() for out in stage.get("outs", [])}
     for path in (*judged.paths.values(), verdict):
         if recorded.get(str(path)) != _md5(path):
             raise InputError(f"{path} is not what dvc.lock records; `dvc repro` makes them one")
+    if changed := planned(["gate"]).changed:
+        raise InputError(
+            f"{', '.join(sorted(changed))}: changed since the gate judged; `dvc repro` judges anew, or `dvc pull` "
+            "brings what is not on this disk"
+        )
 
 
 def _ours(name: str) -> bool:
@@ -52,9 +65,15 @@ def _md5(path: Path) -> str:
 
 
 def version_of(verdict: Path) -> str | None:
-    """The version whose networks are those of the verdict, if one is registered."""
-    ours = _hashes(verdict.read_text())
-    return next((version for version in versions() if _hashes(judged_at(version)) == ours), None)
+    """The version whose networks, and how they are used, are those of the verdict, if one is registered."""
+    ours = _used(verdict.read_text())
+    return next((version for version in versions() if _used(judged_at(version)) == ours), None)
+
+
+def _used(verdict: str) -> tuple[list[str], dict[str, list[object]]]:
+    """Classes and networks of a verdict, as `score` uses them."""
+    content = json.loads(verdict)
+    return content["classes"], {head: [model[name] for name in USE] for head, model in content["models"].items()}
 
 
 def _hashes(verdict: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from gto import api as gto
-from gto.exceptions import GTOException
+from gto.exceptions import ArtifactNotFound, GTOException
 
 from tasks.files import InputError, whole_folder
 from tasks.orchestration import log, task
@@ -39,8 +39,10 @@ def in_production() -> str | None:
 def _shown(name: str, sort: gto.VersionSort) -> list[dict]:
     try:
         return [dict(row) for row in gto.show(".", name, sort=sort)]
-    except GTOException:
+    except ArtifactNotFound:
         return []
+    except GTOException as error:
+        raise InputError(f"the versions of {ARTIFACT} cannot be read: {error}; `gto show` says more") from None
 
 
 def judged_at(version: str) -> str:

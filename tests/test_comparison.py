@@ -72,6 +72,14 @@ def test_faces_of_one_person_are_one_piece_of_evidence() -> None:
     assert rejected(labels, champion, challenger, np.arange(2000) // 500) == []
 
 
+@pytest.mark.parametrize(("faces", "decides"), [(1, False), (3, False), (8, True)])
+def test_a_class_of_very_few_faces_rejects_nobody(faces: int, decides: bool) -> None:
+    """The champion has all of them right, the challenger none."""
+    labels = np.where(np.arange(2400) < faces, 1, 3)
+    champion = np.ones(2400, bool)
+    assert rejected(labels, champion, labels != 1) == (["recall of disgust"] if decides else [])
+
+
 def test_a_class_that_no_test_face_has_is_left_out() -> None:
     labels = np.array([0, 2, 3] * 20)
     outputs = probabilities(labels, np.ones(60, bool))

@@ -80,13 +80,16 @@ def test_of_few_groups_nothing_is_known(groups: int) -> None:
 
 
 def test_draws_in_which_a_metric_is_undefined_do_not_count() -> None:
-    """One face of five is judged: two draws of three hold it, and say the same; where none does, none counts."""
-    which = [0, 1, 1, 1, 1]
+    """Half of twelve faces are judged, and alike: a draw may hold none of them; where one is, most draws miss it."""
+    which = [0] * 6 + [1] * 6
     truth, predicted = THREE_FACES[which], THREE_PREDICTED[which]
-    truth[1:, LEFT_EYE] = np.nan
-    found = estimates(keypoint_measure(truth, predicted), np.arange(5))["nme"]
+    truth[6:, LEFT_EYE] = np.nan
+    found = estimates(keypoint_measure(truth, predicted), np.arange(12))["nme"]
     assert tuple(found) == pytest.approx((1 / 30, 1 / 30, 1 / 30))
-    nothing = estimates(keypoint_measure(np.full_like(truth, np.nan), predicted), np.arange(5))
+    truth[1:, LEFT_EYE] = np.nan
+    found = estimates(keypoint_measure(truth, predicted), np.arange(12))["nme"]
+    assert tuple(found) == pytest.approx((1 / 30, np.nan, np.nan), nan_ok=True)
+    nothing = estimates(keypoint_measure(np.full_like(truth, np.nan), predicted), np.arange(12))
     assert all(np.isnan(one).all() for one in nothing.values())
 
 

@@ -2,10 +2,12 @@
 
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.conftest import BIN, Run, commit, copy_project, runner, set_params
@@ -99,6 +101,10 @@ class Graph:
         parents = {one["id"] for one in tasks}
         return {run["name"] for run in flow_runs(self.server, "step") if run["parent_task_run_id"] in parents}
 
+    def tries(self, stage: str) -> int:
+        tasks = post(self.server, "task_runs/filter", {"flow_runs": {"id": {"any_": [self.last()["id"]]}}})
+        return next(one["run_count"] for one in tasks if one["name"].startswith(f"{stage}-"))
+
     def page(self) -> str:
         artifacts = post(
             self.server,
@@ -150,6 +156,7 @@ def test_a_failed_stage_stops_what_needs_it_and_nothing_else(graph: Graph) -> No
         "Not run, since they need it: evaluate. The next run goes on from here.",
     ]
     assert "| evaluate | NotReady |" in graph.page()
+    assert graph.tries("train@emotion") == 1
     (graph.project / "refuse-train@emotion").unlink()
     graph.pipeline()
     assert graph.states() == {**dict.fromkeys(others, "Skipped"), "train@emotion": "Completed", "evaluate": "Completed"}
@@ -172,6 +179,7 @@ def test_a_stage_that_was_killed_is_tried_again(graph: Graph) -> None:
     graph.say("kill-train@emotion")
     graph.pipeline()
     assert graph.states() == dict.fromkeys(STAGES, "Completed")
+    assert graph.tries("train@emotion") == 2
     graph.say("source.txt", "four")
     graph.say("kill-explore")
     assert graph.pipeline(check=False).returncode == 1
@@ -179,18 +187,36 @@ def test_a_stage_that_was_killed_is_tried_again(graph: Graph) -> None:
     assert "explore failed" in graph.last()["state"]["message"]
 
 
+def begin(graph: Graph) -> subprocess.Popen[bytes]:
+    """A pipeline whose first stage waits until the file `wait-ingest` is gone."""
+    graph.say("wait-ingest")
+    (graph.project / "begun-ingest").unlink(missing_ok=True)
+    environment = os.environ | {"PREFECT_API_URL": graph.server, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    command, nowhere = [str(BIN / "python"), "-m", "flows.pipeline"], subprocess.DEVNULL
+    began = subprocess.Popen(command, cwd=graph.project, env=environment, stdout=nowhere, stderr=nowhere)
+    wait_for(lambda: (graph.project / "begun-ingest").exists())
+    return began
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_a_pipeline_that_is_ended_leaves_nothing_running(graph: Graph, ending: signal.Signals) -> None:
+    graph.say("source.txt", f"ended by {ending}")
+    began = begin(graph)
+    began.send_signal(ending)
+    assert began.wait(30) != 0
+    wait_for(lambda: not left_in(graph.project), 10)
+
+
+def left_in(project: Path) -> list[str]:
+    found = psutil.process_iter(["cmdline", "cwd", "status"])
+    return [
+        " ".join(p.info["cmdline"]) for p in found if p.info["cwd"] == str(project) and p.info["status"] != "zombie"
+    ]
+
+
 def test_two_pipelines_do_not_run_at_once(graph: Graph) -> None:
     graph.say("source.txt", "five")
-    graph.say("wait-ingest")
-    environment = os.environ | {"PREFECT_API_URL": graph.server, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    began = subprocess.Popen(
-        [BIN / "python", "-m", "flows.pipeline"],
-        cwd=graph.project,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_for(lambda: (graph.project / "begun-ingest").exists())
+    began = begin(graph)
     refused = graph.pipeline(check=False)
     assert refused.returncode == 1
     assert "another run of pipeline is under way here; wait for it, or end it first" in refused.stderr

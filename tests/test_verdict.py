@@ -161,6 +161,21 @@ def test_emotion_rules(changed: dict, recall: Ends, slice_accuracy: float, not_p
     assert {rule.head for rule in rules} == {"emotion"}
 
 
+def test_a_rare_class_does_not_hide_one_that_surely_fails() -> None:
+    def rule_on(recalls: dict[str, Ends], **bounds: float) -> Rule | None:
+        rules = emotion_rules(figures(**EMOTION), {}, recalls, **EMOTION_BOUNDS | bounds)
+        return next((rule for rule in rules if "recall" in rule.rule), None)
+
+    common, rare, unknown = around(0.28), Ends(0.6, 0.2, 0.9), Ends(1.0, NAN, NAN)
+    failed = rule_on({"disgust": rare, "sad": common, "fear": unknown})
+    assert failed is not None
+    assert (failed.rule, failed.outcome) == ("recall of the worst class (sad)", "failed")
+    undecided = rule_on({"disgust": rare, "fear": unknown, "happiness": around(0.9)})
+    assert undecided is not None
+    assert (undecided.rule, undecided.outcome) == ("recall of the worst class (fear)", "undecided")
+    assert rule_on({"sad": common}, min_recall=0.0) is None
+
+
 def test_metrics_on_a_split_that_leaks_fail_both_heads_however_good() -> None:
     for leaking in (False, True):
         rules = keypoint_rules(
