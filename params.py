@@ -42,6 +42,9 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+Classes = Annotated[tuple[Emotion, ...], Field(min_length=2), AfterValidator(_each_once)]
+
+
 class SettingsError(ValueError):
     """`params.yaml` cannot be used; the message names file, line, key and remedy."""
 
@@ -156,12 +159,23 @@ class PrepareKeypoints(Settings):
 
 
 class PrepareEmotion(Settings):
-    """`classes`: those to train on, in the order of the network's outputs; rows of others are left out, and counted."""
+    """`classes`: those to train on; rows of others are left out, and counted.
 
-    classes: Annotated[tuple[Emotion, ...], Field(min_length=2), AfterValidator(_each_once)]
+    `answers`: those of them that are answered with and judged, in the order of the network's outputs; faces of the
+    others only teach. None for all.
+    """
+
+    classes: Classes
+    answers: Classes | None
     duplicates: EmotionDuplicates
     split: EmotionSplit
     augment: Augment
+
+    @model_validator(mode="after")
+    def answer_with_what_was_taught(self) -> "PrepareEmotion":
+        if foreign := [name for name in self.answers or () if name not in self.classes]:
+            raise ValueError(f"answers names {foreign[0]}, which is none of the classes; add it there, or leave it out")
+        return self
 
 
 class Prepare(Settings):
@@ -272,12 +286,11 @@ class Recipe(Settings):
 
 
 class Train(Settings):
-    """`recipe` names the one of the four that is used."""
+    """`recipe` names the one of the three that is used."""
 
-    recipe: Literal["sample", "full", "released", "original"]
+    recipe: Literal["sample", "full", "original"]
     sample: Recipe
     full: Recipe
-    released: Recipe
     original: Recipe
 
     @property

@@ -60,9 +60,7 @@ def main() -> None:
     parser.add_argument("--prepared", type=Path, default=Path("data/prepared/emotion"))
     parser.add_argument("--target", type=float, default=0.55)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument(
-        "--recipes", nargs="+", choices=["sample", "full", "released", "original"], default=["original", "full"]
-    )
+    parser.add_argument("--recipes", nargs="+", choices=["sample", "full", "original"], default=["original", "full"])
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:

@@ -59,7 +59,7 @@ def judge_emotion(
     ours = measured(test, evaluated.predicted)
     before = measured(test, evaluated.untempered)
     figures = flat(ours) | flat({name: before[name] for name in ("log_loss", "ece")}, "uncalibrated_")
-    baseline = _baselines(train, validation, test, settings.pixel_baseline_rows)
+    baseline = _baselines(train.answered(), validation.answered(), test, settings.pixel_baseline_rows)
     figures |= {"temperature": float(evaluated.temperature), **baseline}
     figures |= duplicate_figures("emotion", train, test, evaluated.predicted, duplicates, folder)
     figures |= flip_figures("emotion", test, evaluated, folder)

@@ -39,6 +39,7 @@ def predict_test(head: str, model: Path, prepared: Path, settings: EvaluateHead,
 def _tempered(network, validation: Part, how: Inference) -> Inference:
     if not validation.is_emotion:
         return how
+    validation = validation.answered()
     temperature = fit_temperature(validation.targets, predictions_of(network, validation.images, how))
     log(f"emotion: temperature {temperature:.3f}, fitted on {len(validation)} validation faces")
     return how._replace(temperature=temperature)

@@ -22,7 +22,8 @@ class Part:
     `images` (N, H, W) uint8; `targets` points (N, 15, 2) float32 in pixels or class numbers (N,) int64; `rows` (N,)
     row numbers of the raw table; `groups` (N,) int64, the row of the first face of the group that the split keeps
     together, a copy's is its source's; `persons` (N,) names, "" where unknown; `kinds` (N,) "original", "mirrored" or
-    "brightened"; `classes` names by class number, empty for key points; `protocol` () how the split was made.
+    "brightened"; `classes` names by class number, empty for key points; `answers` those of them that are answered with;
+    `protocol` () how the split was made.
     """
 
     images: np.ndarray
@@ -32,6 +33,7 @@ class Part:
     persons: np.ndarray
     kinds: np.ndarray
     classes: np.ndarray
+    answers: np.ndarray
     protocol: np.ndarray
 
     def __len__(self) -> int:
@@ -50,6 +52,20 @@ class Part:
     def caution(self) -> str:
         """What has to stand wherever metrics on these faces appear; "" where they are honest."""
         return f" [LEAKS: {self.protocol} split]" if self.leaks else ""
+
+    @property
+    def columns(self) -> list[int]:
+        """Class numbers of the answers, in their order."""
+        return [self.classes.tolist().index(name) for name in self.answers.tolist()]
+
+    def answered(self) -> "Part":
+        """The faces of classes that are answered with; these are its classes."""
+        if not self.is_emotion:
+            return self
+        numbers = np.full(len(self.classes), -1)
+        numbers[self.columns] = np.arange(len(self.answers))
+        kept = self[numbers[self.targets] >= 0]
+        return replace(kept, targets=numbers[kept.targets], classes=self.answers)
 
     def __getitem__(self, which: np.ndarray | slice) -> "Part":
         """The faces at an index, a mask or a slice."""

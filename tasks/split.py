@@ -25,6 +25,7 @@ from tasks.group import faces_of
 from tasks.orchestration import Progress, leave_table, log, task
 from tasks.prepared import Part, joined, load_part, save_part
 
+NOT_ANSWERED = "class that is not answered with"
 FORBIDDEN = ("images_in_two_parts", "near_duplicate_pairs_across_parts", "persons_in_two_parts")
 
 
@@ -46,11 +47,14 @@ def split(head: str, valid: Path, grouped: Path, settings: PrepareKeypoints | Pr
     else:
         rules = settings.split
         part[stays] = grouped_parts(named, rules.seed, rules.validation, rules.test)
-    faces["part"] = part
     faces.loc[stays & (part == DROPPED), "dropped"] = "its group stands in a part more precious"
+    everyone = _everyone(head, table, faces, settings)
+    not_judged = (part == "test") & ~_of_answers(everyone)
+    faces.loc[not_judged, "dropped"] = NOT_ANSWERED
+    part[not_judged] = DROPPED
+    faces["part"] = part
     with replacing(prepared / "parts.csv") as temporary:
         faces.to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
-    everyone = _everyone(head, table, faces, settings)
     _write_parts(head, valid, everyone, part, settings.split, prepared)
     return prepared
 
@@ -65,7 +69,10 @@ def split_after_augmenting(
     originals = _everyone(head, table, faces, settings)[stays]
     everyone = joined([originals, copies(originals, settings.augment)])
     part = random_parts(len(everyone), settings.split.seed, settings.split.validation, settings.split.test)
-    fate = pd.DataFrame({"row": everyone.rows, "kind": everyone.kinds, "part": part, "dropped": ""})
+    not_judged = (part == "test") & ~_of_answers(everyone)
+    part[not_judged] = DROPPED
+    why = np.where(not_judged, NOT_ANSWERED, "")
+    fate = pd.DataFrame({"row": everyone.rows, "kind": everyone.kinds, "part": part, "dropped": why})
     left_out = faces.loc[~stays, ["row", "dropped"]].assign(kind="original", part=DROPPED)
     with replacing(prepared / "parts.csv") as temporary:
         pd.concat([fate, left_out]).to_csv(temporary, index=False)
@@ -105,6 +112,11 @@ def check_leaks(head: str, prepared: Path, settings: Duplicates) -> Path:
     return prepared
 
 
+def _of_answers(part: Part) -> np.ndarray:
+    """Whether each face is of a class that is answered with; key points have no classes, and all stay."""
+    return np.isin(part.targets, part.columns) if part.is_emotion else np.ones(len(part), bool)
+
+
 def _usages(valid: Path, table: pd.DataFrame) -> np.ndarray:
     if "usage" not in table:
         remedy = "give a table with it, or choose prepare.emotion.split.protocol: grouped"
@@ -127,10 +139,12 @@ def _everyone(head: str, table: pd.DataFrame, faces: pd.DataFrame, settings: Pre
     if not isinstance(settings, PrepareEmotion):
         points = table[list(COORDINATES)].to_numpy(np.float32).reshape(-1, 15, 2)
         shifted = points + np.array(settings.label_shift, np.float32)
-        return Part(images, shifted, rows, groups, persons, kinds, np.array([], "<U1"), protocol)
+        none = np.array([], "<U1")
+        return Part(images, shifted, rows, groups, persons, kinds, none, none, protocol)
     numbers = {str(name): number for number, name in enumerate(settings.classes)}
     targets = faces["label"].map(numbers).fillna(-1).to_numpy(np.int64)
-    return Part(images, targets, rows, groups, persons, kinds, np.array(settings.classes), protocol)
+    answers = np.array(settings.answers or settings.classes)
+    return Part(images, targets, rows, groups, persons, kinds, np.array(settings.classes), answers, protocol)
 
 
 def _write_parts(head: str, valid: Path, everyone: Part, own_part: np.ndarray, settings: Split, prepared: Path) -> None:
@@ -142,13 +156,15 @@ def _write_parts(head: str, valid: Path, everyone: Part, own_part: np.ndarray, s
     if everyone.is_emotion:
         _check_classes(valid, everyone, own_part, settings)
     for part in PARTS:
-        save_part(prepared / f"{part}.npz", everyone[own_part == part])
+        own = everyone[own_part == part]
+        save_part(prepared / f"{part}.npz", own.answered() if part == "test" else own)
     log(f"{head}: " + ", ".join(f"{part} {(own_part == part).sum()}" for part in PARTS) + everyone.caution)
 
 
 def _check_classes(valid: Path, everyone: Part, own_part: np.ndarray, settings: Split) -> None:
-    stays = own_part != DROPPED
-    targets, own_part = everyone.targets[stays], own_part[stays]
+    stays = (own_part != DROPPED) & _of_answers(everyone)
+    everyone, own_part = everyone[stays].answered(), own_part[stays]
+    targets = everyone.targets
     remedy = "give more of it, choose another prepare.emotion.split.seed, or leave it out of prepare.emotion.classes"
     for part in PARTS:
         for number, name in enumerate(everyone.classes):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import keras
 import pandas as pd
 
+from faces.networks.answers import answering
 from faces.networks.cost import multiply_adds
 from faces.networks.mean import mean_network
 from faces.training import Descent, Epoch, best_epoch, fit_network
@@ -57,7 +58,7 @@ def fit_head(
         kept = unfinished / f"seed-{alone.seed}.npz"
         tell = _teller(name, given.train.caution, progress, number / settings.members, 1 / settings.members)
         network, epochs = _fit_member(name, given, alone, kept, tell)
-        networks.append(network)
+        networks.append(answering(network, given.train.columns) if given.train.is_emotion else network)
         curves.append(epochs)
     network = mean_network(networks)
     save_network(network, model)

@@ -91,6 +91,7 @@ def write_table(folder: Path, head: str, table: pd.DataFrame) -> Path:
 def emotion_settings(
     protocol: str = "grouped",
     classes: Sequence[str] = ("anger", "happiness"),
+    answers: Sequence[str] | None = None,
     conflicts: str = "keep",
     max_cluster: float = 0.5,
     max_share_difference: float = 1.0,
@@ -100,6 +101,7 @@ def emotion_settings(
     return PrepareEmotion.model_validate(
         {
             "classes": classes,
+            "answers": answers,
             "duplicates": {
                 "max_distance": CLOSE[0],
                 "min_correlation": CLOSE[1],

@@ -55,7 +55,7 @@ def part(head: str, seed: int, protocol: str) -> Part:
     rows, persons, kinds = np.arange(COUNT) + 100 * seed, np.full(COUNT, ""), np.full(COUNT, "original")
     classes = np.array(["anger", "sad", "happiness"] if head == "emotion" else [], "<U9")
     targets = LABELS if head == "emotion" else POINTS
-    return Part(images, targets, rows, rows // 2, persons, kinds, classes, np.array(protocol))
+    return Part(images, targets, rows, rows // 2, persons, kinds, classes, classes, np.array(protocol))
 
 
 def written(

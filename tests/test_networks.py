@@ -13,6 +13,7 @@ import tensorflow as tf
 from faces.batches import Batches
 from faces.labels import KEYPOINTS
 from faces.losses import adjusted_cross_entropy, masked, smooth_l1
+from faces.networks.answers import answering
 from faces.networks.cost import multiply_adds
 from faces.networks.initialise import initialise
 from faces.networks.mean import mean_network
@@ -238,6 +239,17 @@ def test_saved_network_reads_back_the_same_and_in_the_same_bytes(head: str, tmp_
     assert getattr(read, "optimizer", None) is None
     save_network(initialised(head, 3), paths[1])
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_fewer_answers_are_the_probabilities_given_that_the_face_is_of_one_of_them() -> None:
+    network = initialised("emotion", 3)
+    every = np.asarray(network(noise(5)))
+    fewer = answering(network, [3, 0])
+    np.testing.assert_allclose(
+        fewer(noise(5)), every[:, [3, 0]] / every[:, [3, 0]].sum(axis=1, keepdims=True), rtol=1e-5
+    )
+    assert fewer.name == network.name
+    assert answering(network, range(every.shape[1])) is network
 
 
 class Fitted(NamedTuple):

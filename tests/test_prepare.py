@@ -277,6 +277,29 @@ def test_targets_follow_the_order_of_the_classes(tmp_path: Path) -> None:
             assert [classes[target] for target in faces.targets] == emotions[faces.rows].tolist()
 
 
+@pytest.mark.parametrize("protocol", ["grouped", "official", "random"])
+def test_faces_of_classes_that_are_not_answered_with_teach_and_are_not_judged(tmp_path: Path, protocol: str) -> None:
+    usages = [*["Training"] * 60, *["PublicTest"] * 30]
+    labels = ["happiness", "fear", "anger"] * 30
+    settings = emotion_settings(protocol, classes=("anger", "fear", "happiness"), answers=("happiness", "anger"))
+    parts = part(tmp_path, emotion_table(FACES, labels, None, usages), settings)
+    for name, faces in parts.items():
+        assert faces.classes.tolist() == (["happiness", "anger"] if name == "test" else ["anger", "fear", "happiness"])
+        assert set(faces.classes[faces.targets]) == set(faces.classes)
+        asked = faces.answered()
+        assert asked.classes.tolist() == ["happiness", "anger"]
+        assert [asked.classes[k] for k in asked.targets] == [
+            faces.classes[k] for k in faces.targets if faces.classes[k] != "fear"
+        ]
+    fate = fate_of(tmp_path)
+    left_out = fate[fate["dropped"] == "class that is not answered with"]
+    assert len(left_out) > 0
+    assert set(left_out["part"]) == {DROPPED}
+    kept = set(parts["test"].rows.tolist()) | set(parts["train"].rows.tolist()) | set(parts["validation"].rows.tolist())
+    if protocol != "random":
+        assert not kept & set(left_out["row"])
+
+
 CONFLICTS = {
     "keep": (["anger", "happiness", "anger", "anger", "happiness"], [False] * 5),
     "drop": (["anger", "happiness", "anger", "anger", "happiness"], [True] * 5),

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ import pytest
 from params import TrainEmotion, TrainKeypoints
 from tasks.files import InputError
 from tasks.models import load_network
-from tasks.prepared import save_part
+from tasks.prepared import load_part, save_part
 from tasks.train import fit_head
 from tasks.training_pictures import draw_distorted, report_training
 from tasks.unfinished import forget_states
@@ -98,6 +99,17 @@ def test_members_are_the_networks_of_their_seeds_and_their_mean_is_saved(head: s
     assert len(report["best_epochs"]) == 2
     report_training(head, paths.prepared, paths.curve, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_network_answers_with_the_answers_only(tmp_path: Path) -> None:
+    paths = prepared(tmp_path, "emotion")
+    for name in ("train", "augmented", "validation"):
+        faces = load_part(paths.prepared / f"{name}.npz")
+        save_part(paths.prepared / f"{name}.npz", replace(faces, answers=faces.classes[[3, 1]]))
+    network = load_network(fit("emotion", training("emotion", epochs=1).model_copy(update={"members": 2}), paths))
+    probabilities = np.asarray(network(noise(4)))
+    assert probabilities.shape == (4, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
 def test_copies_are_trained_on_and_each_epoch_is_judged_on_validation(

@@ -55,6 +55,7 @@ def targets(head: str, faces: int, size: int = SIZE) -> np.ndarray:
 
 
 def part(head: str, faces: int) -> Part:
+    classes = np.array(LABEL_SETS["course"] if head == "emotion" else [], dtype=str)
     return Part(
         images=noise(faces),
         targets=targets(head, faces),
@@ -62,7 +63,8 @@ def part(head: str, faces: int) -> Part:
         groups=np.arange(faces),
         persons=np.full(faces, ""),
         kinds=np.full(faces, "original"),
-        classes=np.array(LABEL_SETS["course"] if head == "emotion" else [], dtype=str),
+        classes=classes,
+        answers=classes,
         protocol=np.array("grouped"),
     )
 
