@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from tasks.model_card import TITLES, estimated, markdown_table, metric_rows
+from tasks.model_card import TITLES, estimated, markdown_table, metric_rows, taught_only
 
 HEADS = ("keypoints", "emotion")
 CHARTS = {
@@ -91,6 +91,7 @@ def page(project: Path, verdict: Mapping) -> str:
         "## Data\n",
         markdown_table(part_rows(project)),
     ]
+    sections.append(taught_only(read_json(project / "reports/prepare/emotion.json")))
     sections.append("The last columns are what the check for leaks found between the parts.\n\n## On test faces\n")
     for head in HEADS:
         figures = read_json(project / f"reports/metrics/{head}.json")

@@ -98,6 +98,7 @@ def write_card(
             f"## {TITLES[head]}\n",
             f"**Data:** {getattr(data, head)}\n",
             markdown_table([_split(prepared)]),
+            taught_only(prepared),
             _judged(head, figures),
             markdown_table(metric_rows(head, figures)),
             _calibration(figures) if head == "emotion" else "",
@@ -124,6 +125,15 @@ def _split(prepared: Mapping) -> dict[str, object]:
         **rows,
         **{name.replace("_", " "): n for name, n in prepared["leaks"].items()},
     }
+
+
+def taught_only(prepared: Mapping) -> str:
+    """Says so where faces of some classes taught that are never an answer; "" where there are none."""
+    shares = prepared["class_shares"]
+    names = [name for name in shares["train"] if name not in shares["test"]] if shares else []
+    return (
+        f"Faces of {' and '.join(names)} taught too; they are never an answer, and none is judged.\n" if names else ""
+    )
 
 
 def _judged(head: str, figures: Mapping) -> str:

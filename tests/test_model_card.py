@@ -9,7 +9,12 @@ from tasks.model_card import METRICS, estimated, write_card
 from tests.test_verdict import DATA, EMOTION, KEYPOINTS, figures, judged
 
 
-def carded(folder: Path, classes: tuple[str, ...] = ("anger", "disgust"), **changed: object) -> str:
+def carded(
+    folder: Path,
+    classes: tuple[str, ...] = ("anger", "disgust"),
+    taught: tuple[str, ...] = ("anger", "disgust"),
+    **changed: object,
+) -> str:
     verdict, heads = judged(folder)
     verdict.write_text(json.dumps(json.loads(verdict.read_text()) | {"classes": classes}))
     training, preparing = {}, {}
@@ -22,7 +27,9 @@ def carded(folder: Path, classes: tuple[str, ...] = ("anger", "disgust"), **chan
         training[head].write_text(json.dumps(costs))
         rows = {"train": 17206, "validation": 1902, "test": 1234}
         leaks = {"images_in_two_parts": 0}
-        preparing[head].write_text(json.dumps({"protocol": "official", "rows": rows, "leaks": leaks}))
+        shares = {"train": dict.fromkeys(taught, 0.3), "test": dict.fromkeys(classes, 0.5)} if head == "emotion" else {}
+        content = {"protocol": "official", "rows": rows, "leaks": leaks, "class_shares": shares}
+        preparing[head].write_text(json.dumps(content))
     card = write_card(verdict, heads, training, preparing, DATA, folder / "card.md")
     return card.read_text()
 
@@ -48,6 +55,12 @@ def test_the_card_speaks_of_misuse_and_of_what_is_missing(tmp_path: Path) -> Non
     for said in ("apparent", "Article 5(1)(f)", "Article 50(3)", "there is no neutral face among them"):
         assert said in card
     assert "there is no neutral face" not in carded(tmp_path, ("anger", "neutral"))
+
+
+def test_classes_that_only_teach_are_named(tmp_path: Path) -> None:
+    assert "taught too" not in carded(tmp_path)
+    card = carded(tmp_path, taught=("anger", "fear", "disgust", "neutral"))
+    assert "Faces of fear and neutral taught too; they are never an answer, and none is judged.\n" in card
 
 
 def test_a_leaking_split_is_named(tmp_path: Path) -> None:
