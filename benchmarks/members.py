@@ -49,8 +49,8 @@ def main() -> None:
     options = parser.parse_args()
     settings = getattr(params.load(options.project / "params.yaml").evaluate, options.head)
     prepared = options.project / "data/prepared" / options.head
-    validation = load_part(prepared / "validation.npz")
-    part = load_part(prepared / f"{options.part}.npz")
+    validation = load_part(prepared / "validation.npz").answered()
+    part = load_part(prepared / f"{options.part}.npz").answered()
     network = load_network(options.project / f"models/trained/{options.head}.keras")
     found = {
         name: figures(one, part, validation, Inference(settings.flip_averaging))

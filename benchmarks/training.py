@@ -46,7 +46,8 @@ def race(recipe: str, prepared: Path, target: float, epochs: int) -> dict[str, o
         seconds += time.perf_counter() - began
         faces += data.batch_size
         if faces // JUDGED_EVERY > (faces - data.batch_size) // JUDGED_EVERY:
-            predicted = network.predict(test.images, batch_size=256, verbose=0).argmax(axis=1)
+            outputs = network.predict(test.images, batch_size=256, verbose=0)
+            predicted = outputs[:, train.columns].argmax(axis=1)
             curve.append((seconds, faces, float((predicted == test.targets).mean())))
             print(f"{recipe}: {faces} faces, {seconds:.1f} s, accuracy {curve[-1][2]:.3f}", file=sys.stderr)
             if curve[-1][2] >= target:
