@@ -41,7 +41,7 @@ status: .venv/installed ## Say whether the Prefect server answers, and what DVC 
 	@$(BIN)/dvc status
 
 lock: .venv/installed ## Compile requirements.txt anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
 		--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
 
 format: .venv/installed ## Format the code
