@@ -286,10 +286,11 @@ class Recipe(Settings):
 
 
 class Train(Settings):
-    """`recipe` names the one of the three that is used."""
+    """`recipe` names the one of the four that is used."""
 
-    recipe: Literal["sample", "full", "original"]
+    recipe: Literal["sample", "quick", "full", "original"]
     sample: Recipe
+    quick: Recipe
     full: Recipe
     original: Recipe
 

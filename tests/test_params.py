@@ -31,7 +31,7 @@ def test_the_project_s_own_settings_are_valid_and_frozen() -> None:
         settings.train.recipe = "full"
 
 
-@pytest.mark.parametrize("recipe", ["sample", "full", "original"])
+@pytest.mark.parametrize("recipe", ["sample", "quick", "full", "original"])
 def test_the_recipe_s_name_chooses_what_is_trained(tmp_path: Path, recipe: str) -> None:
     train = params.load(write(tmp_path, "recipe: sample", f"recipe: {recipe}")).train
     assert train.chosen is getattr(train, recipe)
@@ -39,7 +39,7 @@ def test_the_recipe_s_name_chooses_what_is_trained(tmp_path: Path, recipe: str) 
         assert settings.network.kind == ("original" if recipe == "original" else "resnet")
 
 
-@pytest.mark.parametrize("recipe", ["sample", "full"])
+@pytest.mark.parametrize("recipe", ["sample", "quick", "full"])
 def test_the_key_point_faces_halve_evenly_in_every_stage(recipe: str) -> None:
     """96 px, by the stem and by each stage after the first."""
     sample = getattr(params.load(ROOT / "params.yaml").train, recipe)
@@ -58,7 +58,7 @@ def test_the_key_point_faces_halve_evenly_in_every_stage(recipe: str) -> None:
         (
             "recipe: sample",
             "recipe: fast",
-            "train.recipe = 'fast': Input should be 'sample', 'full' or 'original'",
+            "train.recipe = 'fast': Input should be 'sample', 'quick', 'full' or 'original'",
         ),
         ("  full:\n", "  ful:\n", r"line \d+: train.ful is no setting; did you mean full\?"),
         ("depths: [1, 1, 1, 1]", "depths: [1, 1, 1]", r"line \d+: train.sample.keypoints.network = .*: " + ONE_EACH),
