@@ -43,6 +43,11 @@ status: .venv/installed ## Say whether the Prefect server answers, and what DVC 
 lock: .venv/installed ## Compile requirements.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
 		--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
+	@# Older pips take `name[extra]`, asked for by a package, and `name` for two things: both are pinned.
+	awk '/^[^ ]/ { printf "%s", twice; twice = "" } { print } \
+		/^[a-z0-9-]+\[/ { line = $$0; sub(/\[[^]]*\]/, "", line); twice = line "\n"; next } \
+		twice { twice = twice $$0 "\n" } END { printf "%s", twice }' requirements.txt > .requirements.txt
+	mv .requirements.txt requirements.txt
 
 format: .venv/installed ## Format the code
 	$(BIN)/ruff format .
