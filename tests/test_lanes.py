@@ -198,15 +198,6 @@ def begin(graph: Graph) -> subprocess.Popen[bytes]:
     return began
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
-def test_a_pipeline_that_is_ended_leaves_nothing_running(graph: Graph, ending: signal.Signals) -> None:
-    graph.say("source.txt", f"ended by {ending}")
-    began = begin(graph)
-    began.send_signal(ending)
-    assert began.wait(30) != 0
-    wait_for(lambda: not left_in(graph.project), 10)
-
-
 def left_in(project: Path) -> list[str]:
     found = psutil.process_iter(["cmdline", "cwd", "status"])
     return [
@@ -239,3 +230,12 @@ def test_retries_are_of_stages(graph: Graph) -> None:
     (graph.project / "params.yaml").write_text(text)
     assert done.returncode == 1
     assert "pipeline.retries names trian, which is no stage" in done.stderr
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_a_pipeline_that_is_ended_leaves_nothing_running(graph: Graph, ending: signal.Signals) -> None:
+    graph.say("source.txt", f"ended by {ending}")
+    began = begin(graph)
+    began.send_signal(ending)
+    assert began.wait(30) != 0
+    wait_for(lambda: not left_in(graph.project), 10)
