@@ -68,18 +68,18 @@ def run_lanes(plan: Plan, force: bool, retries: dict[str, int], retry_seconds: i
         finally:
             seconds[stage] = time.monotonic() - began
 
-    for stage, needs in plan.needs.items():
-        tries = retries.get(stage.split("@")[0], 0)
-        decorated = task(
-            name=stage,
-            cache_policy=NO_CACHE,
-            persist_result=False,
-            retries=tries,
-            retry_delay_seconds=retry_seconds,
-            retry_condition_fn=lambda task, run, state: isinstance(state.data, Killed),
-        )
-        futures[stage] = decorated(run).submit(stage, stage in plan.changed, [futures[need] for need in needs])
     try:
+        for stage, needs in plan.needs.items():
+            tries = retries.get(stage.split("@")[0], 0)
+            decorated = task(
+                name=stage,
+                cache_policy=NO_CACHE,
+                persist_result=False,
+                retries=tries,
+                retry_delay_seconds=retry_seconds,
+                retry_condition_fn=lambda task, run, state: isinstance(state.data, Killed),
+            )
+            futures[stage] = decorated(run).submit(stage, stage in plan.changed, [futures[need] for need in needs])
         wait(list(futures.values()))
     except BaseException:
         # Prefect would wait for the threads, and they for their stages.

@@ -10,6 +10,8 @@ os.environ.update(
     GX_ANALYTICS_ENABLED="false",
     TF_CPP_MIN_LOG_LEVEL="3",
 )
+# What a schedule starts has none; DVC then takes /bin/sh, which need not give way to the command that it is given.
+os.environ.pop("SHELL", None)
 
 import shutil
 import subprocess

@@ -53,20 +53,20 @@ if __name__ == "__main__":
 GRAPH = """
 stages:
   ingest:
-    cmd: python -m flows.step
+    cmd: exec python -m flows.step
     deps: [source.txt]
     outs: [ingest.txt]
   train:
     matrix: {head: [keypoints, emotion]}
-    cmd: python -m flows.step
+    cmd: exec python -m flows.step
     deps: [ingest.txt]
     outs: ["train@${item.head}.txt"]
   evaluate:
-    cmd: python -m flows.step
+    cmd: exec python -m flows.step
     deps: [train@emotion.txt]
     outs: [evaluate.txt]
   explore:
-    cmd: python -m flows.step
+    cmd: exec python -m flows.step
     deps: [train@keypoints.txt]
     outs: [explore.txt]
 """

@@ -92,7 +92,7 @@ def test_stage_is_flow_is_section(name: str) -> None:
     """Stage = flow module = params section, and no text of a user's reaches a command line."""
     stage = STAGES[name]
     head = " ${item.head}" if "matrix" in stage else ""
-    assert stage["cmd"] == f"python -m flows.{name}{head}"
+    assert stage["cmd"] == f"exec python -m flows.{name}{head}"
     if head:
         assert stage["matrix"] == {"head": list(params.HEADS)}
     sections = {field.alias or key for key, field in params.Params.model_fields.items()}
