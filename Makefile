@@ -36,8 +36,8 @@ up: .venv/installed ## Start server and worker, with the scheduled deployments o
 down: .venv/installed ## Stop the server and the worker that `make demo` or `make up` started, and nothing else
 	@$(BIN)/python -m flows.operate down
 
-status: .venv/installed ## Say whether the Prefect server answers, and what DVC would run
-	@$(BIN)/python -m flows.serve status || true
+status: .venv/installed ## Say whether server and worker run, what is planned, and what DVC would run
+	@$(BIN)/python -m flows.operate status || true
 	@$(BIN)/dvc status
 
 lock: .venv/installed ## Compile requirements.txt anew from pyproject.toml

@@ -364,10 +364,14 @@ class Promote(Settings):
 
 
 class Pipeline(Settings):
-    """`retries` by stage, for failures that are no fault of the input, such as a process that was killed."""
+    """`retries` by stage, for failures that are no fault of the input, such as a process that was killed.
+
+    `notify`: the notification block, `type/name`, by which Prefect tells of bad runs; None for none.
+    """
 
     retries: dict[str, NonNegativeInt]
     retry_seconds: NonNegativeInt
+    notify: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] | None
 
 
 class Score(Settings):

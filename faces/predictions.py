@@ -20,5 +20,5 @@ def prediction_table(
         {"row": rows, "emotion": np.asarray(classes, object)[best], "confidence": probabilities.max(axis=1)}
     )
     each = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in classes])
-    coordinates = pd.DataFrame(points.reshape(len(points), -1), columns=list(COORDINATES))
+    coordinates = pd.DataFrame(points.reshape(len(points), 30), columns=list(COORDINATES))
     return pd.concat([head, each, coordinates], axis=1)

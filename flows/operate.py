@@ -1,10 +1,14 @@
-"""Scheduled runs: `python -m flows.operate up | down`. Server, work pool, deployments, and a worker that runs them."""
+"""Scheduled runs: `python -m flows.operate up | down | status`.
+
+Server, work pool, deployments, a worker that runs them, and who is told of bad runs.
+"""
 
 import argparse
 import os
 import sys
 import time
 
+import params
 from flows import serve
 from tasks import background
 from tasks.files import InputError
@@ -19,13 +23,15 @@ def up() -> str:
 
     Raises InputError where no API answers, or the worker does not begin.
     """
+    settings = params.load().pipeline
     address = serve.up()
     if address is None:
         raise InputError(f"no Prefect API answers; the server's log is {background.log_of(serve.NAME)}")
     # Not before: what the settings name as the API is decided when this is imported.
-    from tasks.deployments import POOL, apply_deployments, crash_silent_runs, worker_is_online
+    from tasks.deployments import POOL, apply_deployments, crash_silent_runs, tell_of_bad_runs, worker_is_online
 
     apply_deployments()
+    tell_of_bad_runs(settings.notify)
     if serve.is_ours(address):
         crash_silent_runs(SILENT_SECONDS)
     name = f"{POOL}-{os.getpid()}"
@@ -46,17 +52,35 @@ def down() -> list[str]:
     return [name for name, stopped in (("worker", worker), ("server", server)) if stopped]
 
 
+def status() -> list[str]:
+    """A line each on server, worker and deployments. Raises InputError where no API answers."""
+    address = serve.configured_url()
+    if not address or not serve.healthy(address):
+        raise InputError(f"No Prefect API answers; the server's log is {background.log_of(serve.NAME)}.")
+    from tasks.deployments import next_runs
+
+    lines = [f"Prefect: {address.removesuffix('/api')}"]
+    lines.append("worker: running" if background.running(NAME) else "worker: none; `make up` starts one")
+    for name, time_of_next in next_runs().items():
+        lines.append(
+            f"{name}: next run {time_of_next:%Y-%m-%d %H:%M %Z}" if time_of_next else f"{name}: no run planned"
+        )
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m flows.operate", description=__doc__)
-    parser.add_argument("action", choices=("up", "down"))
-    if parser.parse_args().action == "down":
-        print(f"Stopped: {', '.join(down()) or 'nothing was running'}.")
-        return
+    parser.add_argument("action", choices=("up", "down", "status"))
+    action = parser.parse_args().action
     try:
-        address = up()
-    except InputError as error:
+        if action == "up":
+            print(f"Prefect: {up().removesuffix('/api')}; a worker waits for the runs of its deployments")
+        elif action == "down":
+            print(f"Stopped: {', '.join(down()) or 'nothing was running'}.")
+        else:
+            print("\n".join(status()))
+    except (InputError, params.SettingsError) as error:
         sys.exit(str(error))
-    print(f"Prefect: {address.removesuffix('/api')}; a worker waits for the runs of its deployments")
 
 
 if __name__ == "__main__":

@@ -7,25 +7,35 @@ from tasks.files import InputError
 from tasks.graph import planned
 from tasks.lanes import run_lanes
 from tasks.orchestration import alone, api, flow
-from tasks.pipeline_report import metrics_now, report_pipeline, require_done
+from tasks.pipeline_report import VERDICT, metrics_now, report_pipeline, require_done
 
 
 @flow
-def pipeline(targets: list[str] = [], force: bool = False) -> None:  # noqa: B006  never changed, and the UI shows it
+def pipeline(
+    targets: list[str] = [],  # noqa: B006  never changed, and the UI shows it
+    force: bool = False,
+    promote: bool = False,
+) -> None:
     """Run every stage that is out of date, each as soon as those that it needs are done.
 
     Args:
         targets: Stages or outputs to bring up to date, with what they need, such as evaluate@emotion; none for all.
         force: Run stages even where nothing has changed.
+        promote: Then put the networks into production, unless they are worse than those there.
     """
     if not api.url:
         raise InputError(f"{api.note}; a pipeline's run is a record. `dvc repro` runs the same stages without one")
-    settings = params.load().pipeline
+    settings = params.load()
     with alone("the pipeline"):
         plan, before, began = planned(targets), metrics_now(), time.time()
-        lanes = run_lanes(plan, force, settings.retries, settings.retry_seconds)
+        lanes = run_lanes(plan, force, settings.pipeline.retries, settings.pipeline.retry_seconds)
         report_pipeline(lanes, before, began)
         require_done(lanes)
+        if promote:
+            # Here: it loads TensorFlow, which takes longer than a run that has nothing to do.
+            from tasks.promote import promote_challenger
+
+            promote_challenger(VERDICT, settings.promote)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,8 @@
 from pathlib import Path
 
 import params
-from tasks.judged import judged_networks
-from tasks.orchestration import alone, flow, log
-from tasks.promote import compare_with_champion, put_into_production, require_ready, roll_back, version_of
-from tasks.registry import NETWORKS, fetch, in_production
+from tasks.orchestration import alone, flow
+from tasks.promote import promote_challenger, roll_back
 
 VERDICT = Path("reports/verdict.json")
 
@@ -19,23 +17,7 @@ def promote(rollback: str | None = None) -> None:
         return
     # A pipeline would change beneath it what is being promoted.
     with alone("the pipeline"):
-        _promote()
-
-
-def _promote() -> None:
-    challenger, champion = judged_networks(VERDICT), in_production()
-    require_ready(challenger, VERDICT)
-    if champion and version_of(VERDICT) == champion:
-        log(f"{champion}, which is in production, holds these networks already")
-        return
-    if champion:
-        theirs = fetch(champion)
-        compare_with_champion(
-            judged_networks(theirs, theirs.parent / NETWORKS), champion, params.load().promote, challenger
-        )
-    else:
-        log("no version is in production yet, as far as the tags here tell: the verdict alone decides")
-    put_into_production(VERDICT)
+        promote_challenger(VERDICT, params.load().promote)
 
 
 if __name__ == "__main__":

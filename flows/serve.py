@@ -15,7 +15,7 @@ from pathlib import Path
 import requests
 
 from tasks import background
-from tasks.orchestration import configured_url
+from tasks.orchestration import configured_auth, configured_url
 
 NAME = "server"
 CLIENT = Path("prefect.toml")
@@ -70,7 +70,10 @@ def up() -> str | None:
     # No page of another site may call the API from this machine's browser, as Prefect's default lets any.
     origins = f"http://{HOST}:{port},http://localhost:{port}"
     environment = {**os.environ, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins}
+    environment["PREFECT_UI_URL"] = f"http://{HOST}:{port}"
     environment["PREFECT_HOME"] = str(background.HOME.resolve())
+    if secret := configured_auth():
+        environment["PREFECT_SERVER_API_AUTH_STRING"] = secret
     environment.pop("PREFECT_API_URL", None)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
     background.start(NAME, command, environment, address=address)

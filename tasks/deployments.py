@@ -1,24 +1,31 @@
-"""What the Prefect API is told of this project: its work pool, its deployments, and when a silent run has crashed."""
+"""What the Prefect API is told of this project: its work pool, its deployments, and what it does about bad runs."""
 
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from prefect.automations import Automation
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType, WorkerStatus
-from prefect.events.actions import ChangeFlowRunState
+from prefect.context import refresh_global_settings_context
+from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
+from ruamel.yaml import YAML
 
 from tasks.files import InputError
 
 POOL = "faces"
 SILENT = "Runs that fell silent have crashed"
+BAD = "Runs that failed or crashed are told of"
 
 
 def apply_deployments() -> None:
     """Create the work pool, unless there is one, and the deployments, or change them to what prefect.yaml says now."""
+    # What names the server may be younger than the settings that this process read.
+    refresh_global_settings_context()
     with get_client(sync_client=True) as client:
         known = {pool.name for pool in client.read_work_pools()}
     if POOL not in known:
@@ -49,9 +56,63 @@ def crash_silent_runs(seconds: int) -> None:
     said = f"No sign of life for {seconds} s: the run's process, or its machine, is gone."
     action = ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=said, force=False)
     with get_client(sync_client=True) as client:
-        for earlier in client.read_automations_by_name(SILENT):
-            client.delete_automation(earlier.id)
+        _forget(client, SILENT)
     Automation(name=SILENT, description=said, trigger=trigger, actions=[action]).create()
+
+
+def tell_of_bad_runs(block: str | None) -> None:
+    """Have the server tell by a notification block, `type/name`, of our deployments' runs that failed or crashed.
+
+    None: tell no more. Raises InputError where there is no such block.
+    """
+    kind, _, name = (block or "").partition("/")
+    with get_client(sync_client=True) as client:
+        _forget(client, BAD)
+        if block is None:
+            return
+        try:
+            document = client.read_block_document_by_name(name, kind)
+        except ObjectNotFound:
+            raise InputError(
+                f"params.yaml, pipeline.notify: the Prefect API has no block {block}; make it in the UI, under Blocks, "
+                "or name one of `prefect block ls`"
+            ) from None
+    trigger = EventTrigger(
+        expect={f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut")},
+        match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+        # Ours alone, and not their stages' runs too, which are of no deployment.
+        match_related=ResourceSpecification(
+            {"prefect.resource.role": ["deployment"], "prefect.resource.name": [*_entrypoints()]}
+        ),
+        posture=Posture.Reactive,
+        threshold=1,
+    )
+    action = SendNotification(
+        block_document_id=document.id,
+        subject="{{ deployment.name }}: {{ flow_run.state.name }}",
+        body="{{ flow_run.name }}\n{{ flow_run.state.message }}\n{{ flow_run|ui_url }}",
+    )
+    Automation(name=BAD, description=f"By the block {block}.", trigger=trigger, actions=[action]).create()
+
+
+def _forget(client: SyncPrefectClient, automation: str) -> None:
+    for earlier in client.read_automations_by_name(automation):
+        client.delete_automation(earlier.id)
+
+
+def _entrypoints() -> dict[str, str]:
+    """Of each deployment of prefect.yaml."""
+    deployments = YAML(typ="safe").load(Path("prefect.yaml"))["deployments"]
+    return {one["name"]: one["entrypoint"] for one in deployments}
+
+
+def next_runs() -> dict[str, datetime | None]:
+    """When each deployment of prefect.yaml runs next, as far as the server has planned."""
+    with get_client(sync_client=True) as client:
+        ours = {one.id: one.name for one in client.read_deployments() if _entrypoints().get(one.name) == one.entrypoint}
+        planned = client.get_scheduled_flow_runs_for_deployments(list(ours)) if ours else []
+    times = [(run.deployment_id, run.expected_start_time) for run in planned if run.expected_start_time]
+    return {name: min((time for run, time in times if run == one), default=None) for one, name in ours.items()}
 
 
 def worker_is_online(name: str) -> bool:

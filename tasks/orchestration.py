@@ -25,6 +25,7 @@ from rich.table import Table
 
 from params import SettingsError
 from tasks.files import InputError
+from tasks.revision import revision
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,6 +63,16 @@ def configured_url() -> str | None:
     from prefect.settings import get_current_settings
 
     return get_current_settings().api.url
+
+
+def configured_auth() -> str | None:
+    """What clients show the API, from the environment, `.env`, `prefect.toml` or a profile; or None."""
+    if "PREFECT_API_AUTH_STRING" not in os.environ and not _may_be_configured():
+        return None
+    from prefect.settings import get_current_settings
+
+    secret = get_current_settings().api.auth_string
+    return secret.get_secret_value() if secret else None
 
 
 def _decide() -> Api:
@@ -139,15 +150,30 @@ def task(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def flow(function: Callable[P, R]) -> Callable[P, R]:
-    """A Prefect flow named like the function, or the function itself."""
+    """A Prefect flow named like the function, or the function itself. Its runs bear the stage's name and the commit."""
     if not api.url:
         return function
     from prefect import flow as prefect_flow
 
-    run_name = os.environ.get("DVC_STAGE", function.__name__)
-    return prefect_flow(flow_run_name=run_name, persist_result=False)(
-        _stating(function, functools.partial(ended.__setitem__, function.__name__))
-    )
+    commit, name = revision(), os.environ.get("DVC_STAGE", function.__name__)
+    recorded = prefect_flow(flow_run_name=f"{name} · {commit}" if commit else name, persist_result=False)
+
+    @functools.wraps(function)
+    def tagged(*args: P.args, **kwargs: P.kwargs) -> R:
+        if commit:
+            _tag_run(f"revision:{commit}")
+        return function(*args, **kwargs)
+
+    return recorded(_stating(tagged, functools.partial(ended.__setitem__, function.__name__)))
+
+
+def _tag_run(tag: str) -> None:
+    """Here, and not where the run is created: those of deployments are created by the server."""
+    from prefect.client.orchestration import get_client
+    from prefect.runtime import flow_run
+
+    with get_client(sync_client=True) as client:
+        _send(client.update_flow_run, UUID(flow_run.id), tags=sorted({*flow_run.tags, tag}))
 
 
 LOCKS = Path(".dvc/tmp/stages")
@@ -220,7 +246,17 @@ def log(message: str) -> None:
 lost_at = -math.inf
 
 
-def _send(make: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID | None:
+def skipped(message: str) -> object:
+    """What a flow returns that had nothing to do: its run's state is then Skipped, with the message."""
+    if not api.url:
+        terminal.info(message)
+        return None
+    from prefect.states import Completed
+
+    return Completed(name="Skipped", message=message)
+
+
+def _send(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """What `make` returns; None, and a warning, where the API does not take it. A lost API is left alone a minute."""
     import httpx
 
@@ -232,7 +268,7 @@ def _send(make: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID | None:
     except httpx.HTTPError as error:
         if isinstance(error, httpx.TransportError):
             lost_at = time.monotonic()
-        terminal.warning("the Prefect API did not take an artifact, the work goes on: %s", error)
+        terminal.warning("the Prefect API did not take what a run leaves there, the work goes on: %s", error)
         return None
 
 

@@ -50,7 +50,12 @@ def require_done(lanes: list[Lane]) -> None:
 
 def _stages(lanes: list[Lane]) -> str:
     rows = [
-        [_link(lane.stage, lane.child), lane.outcome, f"{lane.seconds:.0f} s", lane.message.partition("\n")[0]]
+        [
+            _link(lane.stage, lane.child),
+            lane.outcome,
+            f"{lane.seconds:.0f} s",
+            "" if lane.done else lane.message.partition("\n")[0],
+        ]
         for lane in lanes
     ]
     return _table(["stage", "outcome", "time", "what was said"], rows)

@@ -14,15 +14,30 @@ from params import Promote
 from tasks.evaluated import load_evaluated
 from tasks.files import InputError
 from tasks.graph import planned
-from tasks.judged import Judged, predictors
+from tasks.judged import Judged, judged_networks, predictors
 from tasks.orchestration import leave_table, log, task
 from tasks.prepared import Part, load_part
-from tasks.registry import assign, dvc, git, in_production, judged_at, register, tag_of, versions
+from tasks.registry import NETWORKS, assign, dvc, fetch, git, in_production, judged_at, register, tag_of, versions
+from tasks.revision import CODE
 
 COMMITTED = ("dvc.lock", "params.yaml", "reports")
-CODE = ("dvc.yaml", "params.py", "flows", "tasks", "faces")
 USE = ("sha256", "flip_averaging", "temperature")
 """Of a verdict's models: what they are, and how they are used."""
+
+
+def promote_challenger(verdict: Path, settings: Promote) -> None:
+    """Put what the verdict let pass into production, if it is no worse than the champion there."""
+    challenger, champion = judged_networks(verdict), in_production()
+    require_ready(challenger, verdict)
+    if champion and version_of(verdict) == champion:
+        log(f"{champion}, which is in production, holds these networks already")
+        return
+    if champion:
+        theirs = fetch(champion)
+        compare_with_champion(judged_networks(theirs, theirs.parent / NETWORKS), champion, settings, challenger)
+    else:
+        log("no version is in production yet, as far as the tags here tell: the verdict alone decides")
+    put_into_production(verdict)
 
 
 @task

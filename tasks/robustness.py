@@ -31,7 +31,7 @@ def measure_robustness(
     some = test[np.sort(np.random.default_rng(SEED).permutation(len(test))[: settings.robustness_faces])]
     log(f"{head}: corrupting {len(some)} test faces in {3 * len(CORRUPTIONS)} ways")
     network, how = load_network(model), load_evaluated(predictions).inference
-    progress = Progress(f"robustness-{head}", f"{head}: corruptions tried")
+    progress = Progress(f"corruptions-tried-{head}", f"{head}: corruptions tried")
     ways = [(one, step) for one in CORRUPTIONS for step in STEPS]
 
     def metrics(part: Part) -> dict[str, float]:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.conftest import BIN, Run, commit, copy_project, runner, set_params
-from tests.test_stage import flow_runs, post, wait_for
+from tests.test_stage import flow_runs, post, stage_of, wait_for
 
 STEP = '''"""A stage for tests: joins the texts that it needs; refuses, or is killed, where a file says so."""
 import os
@@ -99,7 +99,7 @@ class Graph:
     def children(self) -> set[str]:
         tasks = post(self.server, "task_runs/filter", {"flow_runs": {"id": {"any_": [self.last()["id"]]}}})
         parents = {one["id"] for one in tasks}
-        return {run["name"] for run in flow_runs(self.server, "step") if run["parent_task_run_id"] in parents}
+        return {stage_of(run) for run in flow_runs(self.server, "step") if run["parent_task_run_id"] in parents}
 
     def tries(self, stage: str) -> int:
         tasks = post(self.server, "task_runs/filter", {"flow_runs": {"id": {"any_": [self.last()["id"]]}}})
@@ -134,7 +134,7 @@ def test_every_stage_runs_once_as_a_child_and_then_is_skipped(graph: Graph, dvc:
     assert graph.children() == set(STAGES)
     assert dvc("status").stdout.strip() == "Data and pipelines are up to date."
     links = re.findall(r"\[(.+?)\]\(http://127.0.0.1:\d+/runs/flow-run/([0-9a-f-]{36})\)", graph.page())
-    runs = {run["id"]: run["name"] for run in flow_runs(graph.server, "step")}
+    runs = {run["id"]: stage_of(run) for run in flow_runs(graph.server, "step")}
     assert [name for name, _ in links] == [runs[run] for _, run in links]
     assert {name for name, _ in links} == set(STAGES)
     graph.pipeline()
@@ -190,11 +190,14 @@ def test_a_stage_that_was_killed_is_tried_again(graph: Graph) -> None:
 def begin(graph: Graph) -> subprocess.Popen[bytes]:
     """A pipeline whose first stage waits until the file `wait-ingest` is gone."""
     graph.say("wait-ingest")
-    (graph.project / "begun-ingest").unlink(missing_ok=True)
+    begun, said = graph.project / "begun-ingest", graph.project.parent / "said.txt"
+    begun.unlink(missing_ok=True)
     environment = os.environ | {"PREFECT_API_URL": graph.server, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    command, nowhere = [str(BIN / "python"), "-m", "flows.pipeline"], subprocess.DEVNULL
-    began = subprocess.Popen(command, cwd=graph.project, env=environment, stdout=nowhere, stderr=nowhere)
-    wait_for(lambda: (graph.project / "begun-ingest").exists())
+    command = [str(BIN / "python"), "-m", "flows.pipeline"]
+    with said.open("w") as output:
+        began = subprocess.Popen(command, cwd=graph.project, env=environment, stdout=output, stderr=output)
+    wait_for(lambda: begun.exists() or began.poll() is not None)
+    assert began.poll() is None, said.read_text()
     return began
 
 
@@ -215,6 +218,14 @@ def test_two_pipelines_do_not_run_at_once(graph: Graph) -> None:
     assert began.wait(120) == 0
     graph.pipeline()
     assert graph.states() == dict.fromkeys(STAGES, "Skipped")
+
+
+def test_promotion_follows_where_it_is_asked_for(graph: Graph) -> None:
+    """Its story is told in test_promotion.py; here, no gate has judged anything."""
+    done = graph.pipeline("--promote", check=False)
+    assert done.returncode == 1
+    assert graph.states() == {**dict.fromkeys(STAGES, "Skipped"), "judged networks": "Failed"}
+    assert "reports/verdict.json: there is no verdict" in graph.last()["state"]["message"]
 
 
 def test_without_an_api_the_remedy_is_said(graph: Graph) -> None:

@@ -274,7 +274,8 @@ def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> No
     cv2.imwrite(str(small / "scene.png"), scene)
     cv2.imwrite(str(small / "empty.png"), np.full((100, 100), 90, np.uint8))
     run = runner(small)
-    run("python", "-m", "flows.score", "scene.png", "empty.png", "--out", "scored")
+    (small / "mine.csv").write_text("1,2")
+    run("python", "-m", "flows.score", "scene.png", "empty.png", "mine.csv", "--out", "scored")
     table = pd.read_csv(small / "scored/predictions.csv")
     assert table["photograph"].tolist() == ["scene.png"] * 3
     assert table["row"].tolist() == [1, 2, 3]
@@ -282,17 +283,23 @@ def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> No
     points = table[list(COORDINATES)].to_numpy().reshape(-1, 15, 2)
     squares = table[["left", "top", "side"]].to_numpy()
     assert (np.abs(points.mean(axis=1) - squares[:, :2] - squares[:, 2:] / 2) < squares[:, 2:] / 2).all()
-    assert sorted(path.name for path in (small / "scored").iterdir()) == ["001-scene.png", "predictions.csv"]
+    made = ["001-scene.png", "predictions.csv", "sources.csv"]
+    assert sorted(path.name for path in (small / "scored").iterdir()) == made
+    sources = pd.read_csv(small / "scored/sources.csv", keep_default_na=False)
+    assert sources["source"].tolist() == ["scene.png", "empty.png", "mine.csv"]
+    assert sources["faces"].tolist() == [3, 0, 0]
+    assert sources["reason"].str.partition(";")[0].tolist() == [
+        "",
+        "no face was found",
+        "not a picture that OpenCV can read",
+    ]
     assert stages_run(dvc("repro").stdout) == []
-    for name, message in (
-        ("empty.png", "no face was found"),
-        ("absent.jpg", "cannot be read"),
-        ("mine.csv", "not a pic"),
-    ):
-        done = run("python", "-m", "flows.score", name, "--out", "other", check=False)
-        assert done.returncode == 1
-        assert f"{name}: {message}" in done.stderr
-        assert not (small / "other").exists()
+    run("python", "-m", "flows.score", "empty.png", "--out", "nobody")
+    assert pd.read_csv(small / "nobody/predictions.csv").columns.tolist() == table.columns.tolist()
+    done = run("python", "-m", "flows.score", "scene.png", "absent.jpg", "--out", "other", check=False)
+    assert done.returncode == 1
+    assert "absent.jpg: there is no such file" in done.stderr
+    assert not (small / "other").exists()
     done = run("python", "-m", "flows.score", "scene.png", "--out", "scored", check=False)
     assert "scored: is there already" in done.stderr
     assert "checkout" not in done.stderr

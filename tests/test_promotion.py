@@ -4,9 +4,13 @@ import hashlib
 import subprocess
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
+from faces.sample.faces import draw_faces
+from faces.sample.pose import KEYPOINTS_FRAMING
 from tasks.files import sha256
 from tests.conftest import Run, commit, copy_project, runner, set_params
 from tests.test_pipeline import SMALL
@@ -172,6 +176,29 @@ def test_git_and_remote_must_be_in_order(story: Story) -> None:
     story.run("dvc", "remote", "modify", "--local", "--unset", "local", "url")
     done = story.promote()
     assert done.returncode == 0, done.stderr
+
+
+def test_what_arrived_is_scored_once_by_what_is_in_production(story: Story) -> None:
+    inbox, scored = story.project / "data/inbox/monday", story.project / "data/from_inbox"
+    faces, _ = draw_faces(np.random.default_rng(6), np.arange(2), 160, KEYPOINTS_FRAMING)
+    scene = cv2.copyMakeBorder(np.hstack([*faces]), *(60,) * 4, cv2.BORDER_CONSTANT, value=150)
+    inbox.mkdir(parents=True)
+    cv2.imwrite(str(inbox / "two faces.png"), scene)
+    (inbox / "text.jpg").write_text("no picture")
+    story.run("python", "-m", "flows.inbox")
+    (first,) = scored.iterdir()
+    table = pd.read_csv(first / "predictions.csv")
+    assert table["photograph"].tolist() == ["data/inbox/monday/two faces.png"] * 2
+    sources = pd.read_csv(first / "sources.csv")
+    assert sources["faces"].tolist() == [0, 2]
+    assert sources["sha256"].tolist() == [sha256(inbox / "text.jpg"), sha256(inbox / "two faces.png")]
+    again = story.run("python", "-m", "flows.inbox")
+    assert "nothing new in data/inbox" in again.stderr
+    (inbox / "text.jpg").write_text("no picture either")
+    story.run("python", "-m", "flows.inbox")
+    second = max(scored.iterdir())
+    assert pd.read_csv(second / "sources.csv")["source"].tolist() == ["data/inbox/monday/text.jpg"]
+    assert pd.read_csv(second / "predictions.csv").empty
 
 
 def test_a_version_that_is_not_there_is_named(story: Story) -> None:

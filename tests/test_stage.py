@@ -89,6 +89,11 @@ def flow_runs(address: str, name: str) -> list[dict]:
     return post(address, "flow_runs/filter", {"flows": {"name": {"any_": [name]}}, "sort": "START_TIME_DESC"})
 
 
+def stage_of(run: dict) -> str:
+    """The stage that a flow run's name begins with; the commit follows."""
+    return run["name"].partition(" · ")[0]
+
+
 class Refusing(BaseHTTPRequestHandler):
     """An API that turns everybody away."""
 
@@ -202,7 +207,11 @@ def test_with_an_api_a_stage_is_a_run_with_tasks_and_artifacts(probe: Path, serv
     runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=server, DVC_STAGE="probe@here")
     run = flow_runs(server, "probe")[0]
     assert run["state"]["name"] == "Completed"
-    assert run["name"] == "probe@here"
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    # No commit has a flow named probe, hence the + behind it.
+    commit = subprocess.run(command, cwd=probe, capture_output=True, text=True, check=True).stdout.strip()
+    assert run["name"] == f"probe@here · {commit}+"
+    assert run["tags"] == [f"revision:{commit}+"]
     (task_run,) = post(server, "task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
     assert task_run["name"].startswith("work")
     artifacts = post(server, "artifacts/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
@@ -237,6 +246,7 @@ print("PARENT", parents())
     done = runner(probe)("python", "-c", code, PREFECT_API_URL=server)
     parent = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("PARENT"))
     child = flow_runs(server, "probe")[0]
+    assert [tag.partition(":")[0] for tag in child["tags"]] == ["revision"]
     assert child["parent_task_run_id"] == parent
     assert child["state"]["name"] == "Completed"
 

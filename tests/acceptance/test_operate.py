@@ -1,20 +1,28 @@
-"""An operator's night: a schedule fires by itself, a run is killed as it trains, the next one completes."""
+"""An operator's night: a schedule fires by itself, a run is killed as it trains, the next one completes.
+
+And an operator's guard: who does not know the word is refused, and who is to know of a bad run is told.
+"""
 
 import json
 import os
 import re
+import subprocess
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import requests
 from ruamel.yaml import YAML
 
 from tests.acceptance.test_kills import stages_alive
-from tests.conftest import commit, copy_project, runner, set_params
+from tests.conftest import BIN, commit, copy_project, runner, set_params
+from tests.test_lanes import GRAPH, STEP
 from tests.test_pipeline import SMALL
-from tests.test_stage import flow_runs, post, wait_for
+from tests.test_stage import flow_runs, post, stage_of, wait_for
 
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
@@ -69,7 +77,7 @@ def test_a_killed_run_is_marked_and_the_next_one_takes_its_training_up(night: Ni
     # The schedule goes on by itself.
     wait_for(lambda: night.runs("COMPLETED"), 700)
     done = night.runs("COMPLETED")[-1]
-    trained = [run for run in flow_runs(night.address, "train") if run["name"] == "train@emotion"]
+    trained = [run for run in flow_runs(night.address, "train") if stage_of(run) == "train@emotion"]
     (taken_up,) = [run for run in trained if run["state"]["type"] == "COMPLETED"]
     found = re.search(r"taking up a training that was cut off after epoch (\d+)", night.said(taken_up["id"]))
     assert found
@@ -82,4 +90,119 @@ def test_a_killed_run_is_marked_and_the_next_one_takes_its_training_up(night: Ni
 
 
 def trained_now(night: Night) -> list[dict[str, Any]]:
-    return [run for run in flow_runs(night.address, "train") if run["name"] == "train@emotion"]
+    return [run for run in flow_runs(night.address, "train") if stage_of(run) == "train@emotion"]
+
+
+class Receiver(ThreadingHTTPServer):
+    """What a notification reaches, on loopback."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Received)
+        self.told: list[dict[str, str]] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _Received(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Receiver)
+        self.server.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+BLOCK = """
+import sys
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+block = CustomWebhookNotificationBlock(name="alarm", url=sys.argv[1], json_data={"text": "{{subject}}: {{body}}"})
+block.save("alarm", overwrite=True)
+"""
+
+
+def small_graph(project: Path) -> Path:
+    """A project whose stages take no time."""
+    copy_project(project)
+    (project / "flows/step.py").write_text(STEP)
+    (project / "dvc.yaml").write_text(GRAPH)
+    (project / "source.txt").write_text("one")
+    return project
+
+
+@pytest.mark.timeout(300)
+def test_a_server_that_stops_in_the_middle_costs_a_warning(tmp_path: Path) -> None:
+    project = small_graph(tmp_path / "project")
+    (project / "wait-ingest").touch()
+    commit(project, "a small graph whose first stage waits")
+    run = runner(project)
+    os.environ.pop("PREFECT_API_URL", None)
+    try:
+        address = run("python", "-m", "flows.serve", "up").stdout.split()[-1] + "/api"
+        environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PREFECT_API_URL": address}
+        command = [str(BIN / "dvc"), "repro", "ingest"]
+        with subprocess.Popen(
+            command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as repro:
+            wait_for((project / "begun-ingest").exists)
+            (begun,) = flow_runs(address, "step")
+            assert begun["state"]["type"] == "RUNNING"
+            run("python", "-m", "flows.serve", "down")
+            (project / "wait-ingest").unlink()
+            said, _ = repro.communicate(timeout=200)
+    finally:
+        run("python", "-m", "flows.serve", "down")
+        os.environ["PREFECT_API_URL"] = ""
+    assert repro.returncode == 0, said
+    assert "the work is done and counts, but the Prefect API did not learn of it" in said
+    assert (project / "ingest.txt").read_text() == "oneingest"
+    assert run("dvc", "status", "ingest").stdout.strip() == "Data and pipelines are up to date."
+
+
+@pytest.mark.timeout(900)
+def test_a_guarded_server_refuses_strangers_and_tells_of_bad_runs(tmp_path: Path) -> None:
+    project = small_graph(tmp_path / "project")
+    (project / ".env").write_text("PREFECT_API_AUTH_STRING=operator:a-long-word\n")
+    (project / "refuse-ingest").write_text("faces.csv, row 3: too short; mend it")
+    commit(project, "a small graph whose first stage fails")
+    run, receiver = runner(project), Receiver()
+    os.environ.pop("PREFECT_API_URL", None)
+    try:
+        address = run("python", "-m", "flows.operate", "up").stdout.split()[1].rstrip(";") + "/api"
+        for word in (None, ("operator", "another-word")):
+            assert requests.post(f"{address}/flow_runs/filter", json={}, auth=word, timeout=30).status_code == 401
+        stranger = run("python", "-m", "flows.pipeline", check=False, PREFECT_API_AUTH_STRING="operator:another-word")
+        assert stranger.returncode == 1
+        assert "refuses us (401)" in stranger.stderr
+
+        run("python", "-c", BLOCK, f"http://127.0.0.1:{receiver.server_port}")
+        set_params(project, pipeline__notify="custom-webhook/nobody")
+        refused = run("python", "-m", "flows.operate", "up", check=False)
+        assert "the Prefect API has no block custom-webhook/nobody" in refused.stderr
+        set_params(project, pipeline__notify="custom-webhook/alarm")
+        run("python", "-m", "flows.operate", "up")
+        failed = run("prefect", "deployment", "run", "pipeline/retrain", "--watch", check=False)
+        assert failed.returncode == 1
+        wait_for(lambda: receiver.told, 60)
+        (told,) = receiver.told
+        assert told["text"].startswith("retrain: Failed: pipeline · ")
+        assert "ingest cannot be done: faces.csv, row 3: too short; mend it" in told["text"]
+        print(told["text"])
+
+        (project / "refuse-ingest").unlink()
+        run("prefect", "deployment", "run", "pipeline/retrain", "--watch")
+        run("prefect", "deployment", "run", "inbox/score", "--watch")
+        known = ("operator", "a-long-word")
+        flows = {"flows": {"name": {"any_": ["inbox"]}}}
+        runs = requests.post(f"{address}/flow_runs/filter", json=flows, auth=known, timeout=30).json()
+        assert "Skipped" in {one["state"]["name"] for one in runs}
+        status = run("python", "-m", "flows.operate", "status").stdout
+        assert "worker: running" in status
+        assert re.search(r"retrain: next run \d{4}-\d\d-\d\d 03:00 UTC", status)
+        assert re.search(r"score: next run \d{4}-\d\d-\d\d 06:00 UTC", status)
+        assert len(receiver.told) == 1
+    finally:
+        run("python", "-m", "flows.operate", "down")
+        os.environ["PREFECT_API_URL"] = ""
+        receiver.shutdown()
+        receiver.server_close()

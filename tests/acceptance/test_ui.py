@@ -1,0 +1,140 @@
+"""What a reviewer sees, in a real Chromium: a run triggered in the UI, its stages, their tables and pictures.
+
+The README's screenshots are this test's own:
+`FACES_SCREENSHOTS=docs/ui .venv/bin/python -m pytest tests/acceptance/test_ui.py --override-ini addopts=`.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import copy_project, runner
+from tests.test_stage import flow_runs, post, stage_of, wait_for
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+WIDTH, HEIGHT = 1400, 900
+PICTURES = {
+    "explore": 4,
+    "prepare@keypoints": 1,
+    "prepare@emotion": 1,
+    "train@keypoints": 2,
+    "train@emotion": 2,
+    "evaluate@keypoints": 4,
+    "evaluate@emotion": 4,
+    "gate": 1,
+    "score": 1,
+}
+"""Stages whose pages show pictures, and how many at least."""
+SHOWN = {"learning-emotion"}
+"""Artifacts of which the README has a screenshot."""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
+
+
+class Review:
+    """A project with server and worker, and a browser before its UI."""
+
+    def __init__(self, project: Path, address: str, page: Any, shots: Path) -> None:
+        self.project, self.address, self.page, self.shots = project, address, page, shots
+
+    def open(self, path: str, shown: str) -> None:
+        """Go to a page, and wait until it shows a text."""
+        self.page.goto(self.address + path)
+        self.page.get_by_text(shown).first.wait_for()
+
+    def shoot(self, name: str) -> None:
+        # Charts and timelines are drawn after the words.
+        self.page.wait_for_timeout(3000)
+        self.page.screenshot(path=self.shots / f"{name}.png")
+
+    def artifacts(self, run: str, kind: str) -> list[dict[str, Any]]:
+        query = {"flow_runs": {"id": {"any_": [run]}}, "artifacts": {"type": {"any_": [kind]}}}
+        found: list[dict[str, Any]] = post(f"{self.address}/api", "artifacts/filter", query)
+        return found
+
+
+@pytest.fixture(scope="module")
+def review(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Review]:
+    shots = Path(os.environ.get("FACES_SCREENSHOTS", tmp_path_factory.mktemp("shots"))).resolve()
+    shots.mkdir(parents=True, exist_ok=True)
+    project = copy_project(tmp_path_factory.mktemp("ui") / "faces")
+    os.environ.pop("PREFECT_API_URL", None)
+    run = runner(project)
+    try:
+        address = run("python", "-m", "flows.operate", "up").stdout.split()[1].rstrip(";")
+        with sync_api.sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+            yield Review(project, address, browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}), shots)
+            browser.close()
+    finally:
+        run("python", "-m", "flows.operate", "down")
+        os.environ["PREFECT_API_URL"] = ""
+
+
+@pytest.fixture(scope="module")
+def done(review: Review) -> dict[str, Any]:
+    """A run of the whole pipeline, triggered in the UI."""
+    review.open("/deployments", "At 06:00 AM every day")
+    review.shoot("deployments")
+    review.page.get_by_role("link", name="retrain").click()
+    review.page.get_by_text("At 03:00 AM, only on Monday").wait_for()
+    review.page.get_by_role("button", name="Run", exact=True).click()
+    review.page.get_by_text("Custom run").click()
+    review.page.get_by_text("Then put the networks into production, unless they are worse than those there.").wait_for()
+    review.shoot("run_form")
+    review.page.get_by_role("button", name="Submit").click()
+    wait_for(lambda: pipeline_runs(review, "COMPLETED", "FAILED"), 900)
+    (run,) = pipeline_runs(review, "COMPLETED", "FAILED")
+    assert run["state"]["name"] == "Completed"
+    return run
+
+
+def pipeline_runs(review: Review, *states: str) -> list[dict[str, Any]]:
+    return [run for run in flow_runs(f"{review.address}/api", "pipeline") if run["state"]["type"] in states]
+
+
+@pytest.mark.timeout(1200)
+def test_the_pipeline_s_page_shows_its_stages(review: Review, done: dict[str, Any]) -> None:
+    review.open(f"/runs/flow-run/{done['id']}", done["name"])
+    review.shoot("pipeline")
+    review.page.get_by_text("Subflow Runs", exact=True).click()
+    for stage in ("train@keypoints", "evaluate@emotion", "gate"):
+        review.page.get_by_text(f"{stage} · ").first.wait_for()
+
+
+@pytest.mark.timeout(300)
+def test_every_stage_s_pictures_are_drawn(review: Review, done: dict[str, Any]) -> None:
+    names = {stage.partition("@")[0] for stage in PICTURES}
+    runs = {stage_of(run): run["id"] for name in names for run in flow_runs(f"{review.address}/api", name)}
+    for stage, least in PICTURES.items():
+        pictures = review.artifacts(runs[stage], "image")
+        assert len(pictures) >= least, stage
+        for picture in pictures:
+            review.open(f"/artifacts/artifact/{picture['id']}", picture["key"])
+            image = review.page.locator("img[src^='data:image/png']").first
+            image.wait_for()
+            assert image.evaluate("it => it.complete && it.naturalWidth") > 100, picture["key"]
+            if picture["key"] in SHOWN:
+                review.shoot(picture["key"])
+
+
+@pytest.mark.timeout(120)
+def test_a_stage_s_page_tells_its_story(review: Review, done: dict[str, Any]) -> None:
+    runs = {stage_of(run): run["id"] for run in flow_runs(f"{review.address}/api", "evaluate")}
+    review.open(f"/runs/flow-run/{runs['evaluate@emotion']}", "evaluate@emotion")
+    review.page.get_by_text("Artifacts", exact=True).click()
+    for artifact in ("confusion", "worst", "reliability"):
+        review.page.get_by_text(artifact).first.wait_for()
+    review.shoot("evaluate")
+    (page,) = review.artifacts(done["id"], "markdown")
+    review.open(f"/artifacts/artifact/{page['id']}", "Gate")
+    for words in ("train@emotion", "accuracy", "macro_f1", "passed"):
+        review.page.get_by_text(words).first.wait_for()
+    review.shoot("page")
