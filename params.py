@@ -374,9 +374,31 @@ class Pipeline(Settings):
     notify: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] | None
 
 
+class Quality(Settings):
+    """Beyond which a face is flagged, see `faces.quality.Bounds`."""
+
+    min_side: NotNegative
+    min_sharpness: NotNegative
+    min_brightness: NotNegative
+    max_clipped: Share
+
+
 class Score(Settings):
+    """`input` is scored by `dvc repro`; the rest is for what is scored by hand or from the inbox.
+
+    `crop_side`: a picture no larger, in pixels, is taken for one face; `detection_side`: a larger one is looked through
+    at this size; `most_pixels`: a still larger one is not opened; `shard_items`: pictures, or rows of tables, that are
+    scored at one time; `min_confidence`: an emotion that is less sure is marked as abstained.
+    """
+
     input: Address
     faces_drawn: Count
+    crop_side: Count
+    detection_side: Count
+    most_pixels: Count
+    shard_items: Count
+    min_confidence: Share
+    quality: Quality
 
 
 class Params(Settings):

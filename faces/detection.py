@@ -10,17 +10,25 @@ MARGIN = 1.04
 """Side of both data sets' crops over the cascade's box: medians 1.043 and 1.038 on real faces, same middle."""
 
 
-def face_squares(photograph: np.ndarray) -> np.ndarray:
-    """Squares around the faces of a grey photograph (H, W) uint8, largest first: (n, 3) left, top, side in pixels.
+def found_faces(photograph: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Squares around the faces of a grey photograph (H, W) uint8, largest first, and how sure the cascade is of each.
 
-    Left and top are of the square's outermost pixel's middle; a square may reach beyond the photograph.
+    Squares are (n, 3) left, top, side in pixels, left and top of the outermost pixel's middle; they may reach beyond
+    the photograph. Scores (n,) are the last stage's weights, see OpenCV's `detectMultiScale3`. A photograph of which a
+    side is over `longest` is looked through at that size.
     """
-    found = cv2.CascadeClassifier(haarcascades + CASCADE).detectMultiScale(photograph, SCALE, NEIGHBOURS)
-    boxes = np.array(found, float).reshape(-1, 4)
-    boxes = boxes[np.argsort(-boxes[:, 2], kind="stable")]
+    shrunk = min(1.0, longest / max(photograph.shape))
+    looked = (
+        cv2.resize(photograph, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA) if shrunk < 1 else photograph
+    )
+    cascade = cv2.CascadeClassifier(haarcascades + CASCADE)
+    found, _, weights = cascade.detectMultiScale3(looked, SCALE, NEIGHBOURS, outputRejectLevels=True)
+    boxes = np.array(found, float).reshape(-1, 4) * (max(photograph.shape) / max(looked.shape))
+    order = np.argsort(-boxes[:, 2], kind="stable")
+    boxes, scores = boxes[order], np.array(weights, float).reshape(-1)[order]
     side = boxes[:, 2] * MARGIN
     corner = boxes[:, :2] + (boxes[:, 2:] - side[:, None]) / 2
-    return np.column_stack([corner, side])
+    return np.column_stack([corner, side]), scores
 
 
 def cut_out(photograph: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:

@@ -1,5 +1,7 @@
 """From a network to predictions: averaged over a face and its mirror image, and tempered, where that is asked for."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -36,9 +38,14 @@ def averaged(plain: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
 
 def predictions_of(network, images: np.ndarray, how: Inference) -> np.ndarray:
     """Points (N, 15, 2) in pixels or probabilities (N, classes) of faces (N, H, W)."""
-    outputs = plain_predictions(network, images)
+    return combined(partial(plain_predictions, network), images, how)
+
+
+def combined(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, how: Inference) -> np.ndarray:
+    """Predictions for faces (N, H, W), where `run` gives a network's plain outputs for faces."""
+    outputs = run(images)
     if how.flip_averaging:
-        outputs = averaged(outputs, mirrored_predictions(network, images))
+        outputs = averaged(outputs, mirrored_back(run(mirror_images(images)), images.shape[2]))
     return tempered(outputs, how.temperature)
 
 

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.inbox import arrived
+import params
+from tasks.batch import score_sources
+from tasks.drawn import count_scored, draw_pictures
+from tasks.inbox import arrived, forget_unfinished, note_arrived
 from tasks.judged import judged_networks
 from tasks.orchestration import alone, flow, skipped
-from tasks.photographs import score_photographs
 from tasks.registry import NETWORKS, fetch
 
 INBOX, SCORED = Path("data/inbox"), Path("data/from_inbox")
@@ -14,18 +16,23 @@ INBOX, SCORED = Path("data/inbox"), Path("data/from_inbox")
 
 @flow
 def inbox(models: str = "prod") -> object:
-    """Score new photographs of `data/inbox/` into a folder of `data/from_inbox/` that bears the time.
+    """Score new files of `data/inbox/`, pictures and tables, into a folder of `data/from_inbox/` that bears the time.
 
     Args:
         models: The networks in production (prod), whatever is trained meanwhile; or a version.
     """
     with alone("the inbox"):
-        photographs = arrived(INBOX, SCORED)
-        if not photographs:
+        forget_unfinished(SCORED)
+        files = arrived(INBOX, SCORED)
+        if not files:
             return skipped(f"nothing new in {INBOX}")
-        verdict = fetch(models)
+        verdict, settings = fetch(models), params.load().score
         judged = judged_networks(verdict, verdict.parent / NETWORKS)
-        score_photographs(photographs, judged, SCORED / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ"))
+        out = SCORED / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+        score_sources(list(files), judged, verdict.parent.name, "auto", settings, out)
+        count_scored(out)
+        draw_pictures(out, settings)
+        note_arrived(files, out)
         return None
 
 

@@ -1,14 +1,17 @@
-"""Stage `score`: both networks over a batch, one table of predictions; or, by hand, over photographs."""
+"""Stage `score`: both networks over a batch, one table of predictions; or, by hand, over any sources."""
 
 from pathlib import Path
+from typing import Literal
 
 import params
+from tasks.batch import score_sources
+from tasks.drawn import count_scored, draw_pictures, write_csv
 from tasks.files import InputError
 from tasks.judged import Judged, judged_networks
 from tasks.orchestration import flow
-from tasks.photographs import score_photographs
 from tasks.registry import NETWORKS, fetch
 from tasks.score import draw_predictions, predict_faces, read_faces
+from tasks.sources import sources_of
 
 VERDICTS = {"workspace": Path("reports/verdict.json"), "released": Path("models/released/verdict.json")}
 SCORED, PICTURE = Path("scored"), Path("reports/score/predictions.png")
@@ -16,34 +19,50 @@ SCORED, PICTURE = Path("scored"), Path("reports/score/predictions.png")
 
 @flow
 def score(
-    photographs: list[Path] = [],  # noqa: B006  never changed, and Prefect shows the default
+    sources: list[str] = [],  # noqa: B006  never changed, and Prefect shows the default
     models: str = "workspace",
     out: Path = SCORED,
+    faces: Literal["auto", "detect", "whole"] = "auto",
+    draw: bool = False,
+    csv: bool = False,
+    dask: str = "",
 ) -> None:
-    """Score `score.input` into `data/scored/`, or photographs into `--out`, with networks that a verdict lets pass.
+    """Score `score.input` into `data/scored/`, or any sources into `out`, with networks that a verdict lets pass.
 
-    `--models`: workspace, those that `dvc repro` trained here; prod, those in production; a version; or released.
+    Args:
+        sources: Pictures, folders of them, patterns, raw CSV tables, Parquet tables of pictures, or addresses.
+        models: workspace, those that `dvc repro` trained here; prod, those in production; a version; or released.
+        out: A new folder, or that of a run with the same arguments that was killed: it goes on from there.
+        faces: detect them; take each picture whole, as one face; or auto, whole where it is no larger than a crop.
+        draw: Write each picture, with its faces drawn into it, into the folder too.
+        csv: Write the predictions as CSV too.
+        dask: Address of a Dask scheduler whose workers score, tcp://HOST:PORT; none for this machine.
     """
     settings = params.load().score
-    by_hand = bool(photographs) or models != "workspace"
-    if not by_hand and out != SCORED:
-        raise InputError("--out is for photographs and for other --models; score.input goes to data/scored")
-    judged = _judged(models)
-    if photographs:
-        score_photographs(photographs, judged, out)
+    judged, version = _judged(models)
+    if sources:
+        score_sources(sources_of(sources), judged, version, faces, settings, out, dask)
+        count_scored(out)
+        if csv:
+            write_csv(out)
+        if draw:
+            draw_pictures(out, settings)
         return
+    if models == "workspace" and out != SCORED:
+        raise InputError("--out is for sources of your own and for other --models; score.input goes to data/scored")
     # What is scored by other networks than DVC's graph says must not take the place of what DVC made.
-    folder, picture = (out, out / "predictions.png") if by_hand else (Path("data/scored"), PICTURE)
-    faces = read_faces(Path(settings.input), folder / "faces.npz")
-    predictions = predict_faces(faces, judged, folder / "predictions.parquet")
-    draw_predictions(faces, predictions, settings.faces_drawn, picture)
+    folder, picture = (Path("data/scored"), PICTURE) if models == "workspace" else (out, out / "predictions.png")
+    batch = read_faces(Path(settings.input), folder / "faces.npz")
+    predictions = predict_faces(batch, judged, folder / "predictions.parquet")
+    draw_predictions(batch, predictions, settings.faces_drawn, picture)
 
 
-def _judged(models: str) -> Judged:
+def _judged(models: str) -> tuple[Judged, str]:
+    """The networks, and what the table of predictions calls them."""
     if models in VERDICTS:
-        return judged_networks(VERDICTS[models])
+        return judged_networks(VERDICTS[models]), models
     verdict = fetch(models)
-    return judged_networks(verdict, verdict.parent / NETWORKS)
+    return judged_networks(verdict, verdict.parent / NETWORKS), verdict.parent.name
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Runs one stage from the command line: `python -m flows.STAGE [HEAD]`, the commands of `dvc.yaml`.
 
-What else a flow takes, `score` its photographs, becomes arguments and options of the command.
+What else a flow takes, `score` its sources, becomes arguments and options of the command.
 """
 
 import argparse
@@ -10,9 +10,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 import params
 from tasks import orchestration
@@ -29,9 +28,10 @@ def _arguments(flow: Callable[..., object]) -> dict[str, object]:
     for name, parameter in inspect.signature(flow).parameters.items():
         if name == "head":
             parser.add_argument("head", choices=params.HEADS)
-        elif parameter.annotation in (list[Path], list[str]):
-            (kind,) = get_args(parameter.annotation)
-            parser.add_argument(name, nargs="*", type=kind)
+        elif parameter.annotation == list[str]:
+            parser.add_argument(name, nargs="*")
+        elif get_origin(parameter.annotation) is Literal:
+            parser.add_argument(f"--{name}", default=parameter.default, choices=get_args(parameter.annotation))
         elif parameter.annotation is bool:
             parser.add_argument(f"--{name}", action="store_true")
         elif parameter.annotation == str | None:

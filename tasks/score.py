@@ -12,8 +12,9 @@ from faces.labels import COORDINATES
 from faces.pixels import SIZES, decode_images
 from faces.predictions import prediction_table
 from faces.resize import resize_images, resize_points
+from tasks.engine import predictor_of
 from tasks.files import InputError, replacing, sha256
-from tasks.judged import Judged, predictors
+from tasks.judged import Judged
 from tasks.orchestration import Progress, leave_picture, leave_table, log, task
 from tasks.prepared import load_part
 from tasks.tables import PIXELS, header, read_raw
@@ -39,13 +40,12 @@ def predict_faces(faces: Path, judged: Judged, predictions: Path) -> Path:
     """Write emotion and points of every face, points in pixels of the face as given; Parquet, and CSV beside it."""
     with np.load(faces, allow_pickle=False) as arrays:
         images, rows = arrays["images"], arrays["rows"]
-    networks = predictors(judged)
+    predict = predictor_of(judged)
     progress = Progress("scoring", "faces scored")
     tables = []
     for start in range(0, len(images), BATCH):
         batch = images[start : start + BATCH]
-        at_size = {head: resize_images(batch, SIZES[head]) for head in networks}
-        outputs = {head: network(at_size[head]) for head, network in networks.items()}
+        outputs = predict({head: resize_images(batch, size) for head, size in SIZES.items()})
         points = resize_points(outputs["keypoints"], SIZES["keypoints"], batch.shape[1])
         tables.append(prediction_table(rows[start : start + BATCH], outputs["emotion"], judged.classes, points))
         progress.update(min(start + BATCH, len(images)) / len(images))

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from faces.detection import MARGIN, cut_out, face_squares, put_back
+from faces.detection import MARGIN, cut_out, found_faces, put_back
 from faces.photograph_figure import photograph_figure
 from faces.sample.faces import draw_faces
 from faces.sample.pose import KEYPOINTS_FRAMING
-from tasks.files import InputError
-from tasks.photographs import read_photograph
+from tasks.pictures import grey_levels
+from tasks.sources import content_of
 
 CORNERS = ((20, 30), (300, 60), (600, 20), (60, 380), (350, 330), (650, 340))
 SIDE = 160
@@ -28,8 +28,8 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_every_face_is_found_and_nothing_else(scene: tuple[np.ndarray, np.ndarray]) -> None:
-    squares = face_squares(scene[0])
-    assert len(squares) == 6
+    squares, scores = found_faces(scene[0], 1600)
+    assert len(squares) == len(scores) == 6
     assert (np.diff(squares[:, 2]) <= 0).all()
     middles = scene[1].mean(axis=1)
     owners = [
@@ -44,7 +44,7 @@ def test_every_face_is_found_and_nothing_else(scene: tuple[np.ndarray, np.ndarra
 
 
 def test_a_photograph_without_a_face_has_none() -> None:
-    assert face_squares(np.full((200, 300), 90, np.uint8)).shape == (0, 3)
+    assert found_faces(np.full((200, 300), 90, np.uint8), 1600)[0].shape == (0, 3)
 
 
 @pytest.mark.parametrize("size", [48, 96])
@@ -85,22 +85,19 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(lying).save(tmp_path / "upright.jpg", exif=exif)
-    upright = read_photograph(tmp_path / "upright.jpg")
+    upright = grey_levels(content_of(str(tmp_path / "upright.jpg")), 10_000)
     assert upright.shape == (80, 40)
     assert upright[:30].mean() > 200 > 50 > upright[50:].mean()
 
 
-def test_what_is_no_photograph_is_an_error_that_names_it(tmp_path: Path) -> None:
-    for name, content in (("empty.jpg", b""), ("text.jpg", b"no picture"), ("cut.png", b"\x89PNG\r\n\x1a\n")):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=rf"{name}: not a picture"):
-            read_photograph(tmp_path / name)
-    with pytest.raises(InputError, match=r"absent.jpg: cannot be read .*; correct the path"):
-        read_photograph(tmp_path / "absent.jpg")
+def test_a_large_photograph_is_looked_through_at_a_smaller_size(scene: tuple[np.ndarray, np.ndarray]) -> None:
+    large = cv2.resize(scene[0], None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    squares, _ = found_faces(large, 900)
+    np.testing.assert_allclose(squares, found_faces(scene[0], 900)[0] * 3, atol=40)
 
 
 def test_the_picture_shows_squares_points_and_captions(scene: tuple[np.ndarray, np.ndarray]) -> None:
-    squares = face_squares(scene[0])
+    squares, _ = found_faces(scene[0], 1600)
     axis = photograph_figure(scene[0], squares, scene[1], ["sad 80%"] * 6).axes[0]
     assert len(axis.patches) == len(axis.texts) == 6
     np.testing.assert_allclose(np.asarray(axis.collections[2].get_offsets()), scene[1][2])

@@ -272,30 +272,22 @@ def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> No
     for number, face in enumerate(faces):
         scene[50:210, 40 + 220 * number : 200 + 220 * number] = face
     cv2.imwrite(str(small / "scene.png"), scene)
-    cv2.imwrite(str(small / "empty.png"), np.full((100, 100), 90, np.uint8))
+    cv2.imwrite(str(small / "empty.png"), np.full((300, 300), 90, np.uint8))
     run = runner(small)
     (small / "mine.csv").write_text("1,2")
-    run("python", "-m", "flows.score", "scene.png", "empty.png", "mine.csv", "--out", "scored")
+    run("python", "-m", "flows.score", "scene.png", "empty.png", "mine.csv", "--out", "scored", "--draw", "--csv")
     table = pd.read_csv(small / "scored/predictions.csv")
-    assert table["photograph"].tolist() == ["scene.png"] * 3
-    assert table["row"].tolist() == [1, 2, 3]
+    assert table["source"].tolist() == ["scene.png"] * 3
+    assert table["face"].tolist() == [1, 2, 3]
     assert set(table["emotion"]) <= set(LABEL_SETS["course"])
     points = table[list(COORDINATES)].to_numpy().reshape(-1, 15, 2)
     squares = table[["left", "top", "side"]].to_numpy()
     assert (np.abs(points.mean(axis=1) - squares[:, :2] - squares[:, 2:] / 2) < squares[:, 2:] / 2).all()
-    made = ["001-scene.png", "predictions.csv", "sources.csv"]
-    assert sorted(path.name for path in (small / "scored").iterdir()) == made
-    sources = pd.read_csv(small / "scored/sources.csv", keep_default_na=False)
-    assert sources["source"].tolist() == ["scene.png", "empty.png", "mine.csv"]
-    assert sources["faces"].tolist() == [3, 0, 0]
-    assert sources["reason"].str.partition(";")[0].tolist() == [
-        "",
-        "no face was found",
-        "not a picture that OpenCV can read",
-    ]
+    made = {str(path.relative_to(small / "scored")) for path in (small / "scored").rglob("*") if path.is_file()}
+    assert made == {"predictions.parquet", "predictions.csv", "skipped.parquet", "pictures/0001-scene.png"}
+    skipped = pd.read_parquet(small / "scored/skipped.parquet")
+    assert skipped["source"].tolist() == ["empty.png", "mine.csv"]
     assert stages_run(dvc("repro").stdout) == []
-    run("python", "-m", "flows.score", "empty.png", "--out", "nobody")
-    assert pd.read_csv(small / "nobody/predictions.csv").columns.tolist() == table.columns.tolist()
     done = run("python", "-m", "flows.score", "scene.png", "absent.jpg", "--out", "other", check=False)
     assert done.returncode == 1
     assert "absent.jpg: there is no such file" in done.stderr
@@ -304,9 +296,9 @@ def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> No
     assert "scored: is there already" in done.stderr
     assert "checkout" not in done.stderr
     done = run("python", "-m", "flows.score", "--out", "other", check=False)
-    assert "--out is for photographs and for other --models" in done.stderr
-    done = run("python", "-m", "flows.score", "scene.png", "--models", "released", check=False)
-    assert done.returncode == (0 if (small / "models/released/verdict.json").exists() else 1)
+    assert "--out is for sources of your own and for other --models" in done.stderr
+    run("python", "-m", "flows.score", "scene.png", "--models", "released", "--out", "by-others")
+    assert set(pd.read_parquet(small / "by-others/predictions.parquet")["version"]) == {"released"}
 
 
 def test_what_passed_the_gate_can_be_released_and_is_used_as_it_was_judged(small: Path, first: str) -> None:
@@ -341,11 +333,12 @@ def test_what_passed_the_gate_can_be_released_and_is_used_as_it_was_judged(small
     charts = set(re.findall(r"\((released/.+\.png)\)", (small / "docs/released.md").read_text()))
     assert charts == {f"released/{path.name}" for path in (small / "docs/released").glob("*.png")}
     assert not [chart for chart in charts if re.search("faces|worst|corruptions", chart)]
-    tables = []
+    tables: list[pd.DataFrame] = []
     for models in ("workspace", "released"):
         run("python", "-m", "flows.score", "one.png", "--models", models, "--out", f"by-{models}")
-        tables.append((small / f"by-{models}/predictions.csv").read_bytes())
-    assert tables[0] == tables[1]
+        tables.append(pd.read_parquet(small / f"by-{models}/predictions.parquet"))
+        assert set(tables[-1].pop("version")) == {models}
+    pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
     shutil.rmtree(small / "models/released")
 
 

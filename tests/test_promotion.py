@@ -185,20 +185,23 @@ def test_what_arrived_is_scored_once_by_what_is_in_production(story: Story) -> N
     inbox.mkdir(parents=True)
     cv2.imwrite(str(inbox / "two faces.png"), scene)
     (inbox / "text.jpg").write_text("no picture")
+    (scored / "killed").mkdir(parents=True)
     story.run("python", "-m", "flows.inbox")
     (first,) = scored.iterdir()
-    table = pd.read_csv(first / "predictions.csv")
-    assert table["photograph"].tolist() == ["data/inbox/monday/two faces.png"] * 2
-    sources = pd.read_csv(first / "sources.csv")
-    assert sources["faces"].tolist() == [0, 2]
-    assert sources["sha256"].tolist() == [sha256(inbox / "text.jpg"), sha256(inbox / "two faces.png")]
+    table = pd.read_parquet(first / "predictions.parquet")
+    assert table["source"].tolist() == ["data/inbox/monday/two faces.png"] * 2
+    assert set(table["version"]) == {"v1.3.0"}
+    assert (first / "pictures/0001-two_faces.png").exists()
+    assert pd.read_parquet(first / "skipped.parquet")["source"].tolist() == ["data/inbox/monday/text.jpg"]
+    hashes = pd.read_csv(first / "arrived.csv").set_index("source")["sha256"].to_dict()
+    assert hashes == {f"data/inbox/monday/{name}": sha256(inbox / name) for name in ("text.jpg", "two faces.png")}
     again = story.run("python", "-m", "flows.inbox")
     assert "nothing new in data/inbox" in again.stderr
     (inbox / "text.jpg").write_text("no picture either")
     story.run("python", "-m", "flows.inbox")
     second = max(scored.iterdir())
-    assert pd.read_csv(second / "sources.csv")["source"].tolist() == ["data/inbox/monday/text.jpg"]
-    assert pd.read_csv(second / "predictions.csv").empty
+    assert pd.read_csv(second / "arrived.csv")["source"].tolist() == ["data/inbox/monday/text.jpg"]
+    assert pd.read_parquet(second / "predictions.parquet").empty
 
 
 def test_a_version_that_is_not_there_is_named(story: Story) -> None:

@@ -1,0 +1,198 @@
+"""How fast faces are scored: the original's way and ours, side by side in one run.
+
+    python -m benchmarks.scoring [--faces 10000] [--repeats 3] [--workspace]
+
+First from faces in memory: the original's two networks as it used them, one `predict` each over 96x96 faces, then its
+frame of 30 coordinates and an emotion; against our networks (the released ones, or with `--workspace` those that
+passed the gate here) in the engine that `score` uses, and in Keras's `predict`. Then end to end by
+`python -m flows.score`, from a CSV, a folder of crops, and photographs of six faces each. The original's weights are as
+drawn: what it takes does not depend on them; nor is it charged for its float32 faces.
+
+GFLOP/s are two for each multiply-add, mirrored faces counted. The peak is that of products of two float32 matrices of
+2,048 x 2,048, the best before and after. Memory is the peak of a process of its own.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+import pandas as pd
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from faces.labels import COORDINATES, LABEL_SETS
+from faces.networks import original
+from faces.networks.cost import multiply_adds
+from faces.pixels import SIZES
+from faces.predictions import prediction_table
+from faces.resize import resize_images
+from faces.sample.faces import draw_faces
+from faces.sample.pose import KEYPOINTS_FRAMING
+from tasks.engine import predictor_of
+from tasks.judged import Judged, judged_networks, predictors
+from tasks.models import load_network
+
+VERDICTS = {"released": Path("models/released/verdict.json"), "workspace": Path("reports/verdict.json")}
+ORIGINAL = "the original's way"
+DRAWN = 500
+"""Different faces; more are these again."""
+SIDE, SCENE = 160, (620, 900)
+CORNERS = ((20, 30), (300, 60), (600, 20), (60, 380), (350, 330), (650, 340))
+
+
+def peak() -> float:
+    """GFLOP/s of a product of two float32 matrices, the best of ten."""
+    one, other = np.random.default_rng(0).random((2, 2048, 2048), np.float32)
+    return max(2 * 2048**3 / seconds(lambda: one @ other) / 1e9 for _ in range(10))
+
+
+def seconds(do: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    do()
+    return time.perf_counter() - began
+
+
+def the_original_s_way(faces: np.ndarray) -> Callable[[], object]:
+    """Both networks over faces (N, 96, 96) uint8, then the frame."""
+    points = original.keypoints_network(SIZES["keypoints"], 0.0, 255.0)
+    emotion = original.emotion_network(SIZES["keypoints"], len(LABEL_SETS["course"]), 0.0, 255.0)
+
+    def score() -> pd.DataFrame:
+        frame = pd.DataFrame(points.predict(faces, verbose=0).reshape(-1, 30), columns=list(COORDINATES))
+        return frame.assign(emotion=emotion.predict(faces, verbose=0).argmax(axis=1))
+
+    return score
+
+
+def our_way(faces: np.ndarray, judged: Judged, in_keras: bool) -> Callable[[], object]:
+    """The same faces, resized for each network, to the table of predictions."""
+    by_head = predictors(judged)
+    predict = (
+        (lambda images: {head: by_head[head](images[head]) for head in images}) if in_keras else predictor_of(judged)
+    )
+
+    def score() -> pd.DataFrame:
+        outputs = predict({head: resize_images(faces, size) for head, size in SIZES.items()})
+        return prediction_table(np.arange(len(faces)), outputs["emotion"], judged.classes, outputs["keypoints"])
+
+    return score
+
+
+def operations(judged: Judged) -> float:
+    """GFLOP a face."""
+    return sum(
+        2 * multiply_adds(load_network(path)) * (2 if judged.inference[head].flip_averaging else 1) / 1e9
+        for head, path in judged.paths.items()
+    )
+
+
+def in_memory(faces: np.ndarray, judged: Judged, repeats: int) -> list[list[str]]:
+    """A row a way: the median of some repeats, which take turns."""
+    ways = {
+        ORIGINAL: the_original_s_way(faces),
+        "ours, Keras's predict": our_way(faces, judged, in_keras=True),
+        "ours, as `score` does": our_way(faces, judged, in_keras=False),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for way in ways.values():
+        way()
+    before = peak()
+    for _ in range(repeats):
+        for name, way in ways.items():
+            taken[name].append(seconds(way))
+    most, median = max(before, peak()), {name: float(np.median(times)) for name, times in taken.items()}
+    cost = {name: operations(judged) for name in ways if name != ORIGINAL}
+    rows = []
+    for name, one in median.items():
+        reached = cost.get(name, 0) * len(faces) / one
+        ratio = median[ORIGINAL] / one
+        rows.append(
+            [
+                name,
+                f"{len(faces) / one:.0f}",
+                f"{ratio:.2f}",
+                f"{reached:.0f} ({reached / most:.0%})" if reached else "",
+            ]
+        )
+    print(json.dumps({"peak GFLOP/s": most, "seconds": taken}))
+    return rows
+
+
+def inputs(folder: Path, faces: np.ndarray) -> dict[str, tuple[Path, int]]:
+    """Files to score, and how many faces they hold."""
+    small = resize_images(faces, SIZES["emotion"])
+    texts = [" ".join(map(str, face.ravel())) for face in small]
+    pd.DataFrame({"emotion": 0, "pixels": texts}).to_csv(folder / "faces.csv", index=False)
+    crops, scenes = folder / "crops", folder / "photographs"
+    crops.mkdir()
+    scenes.mkdir()
+    for number, face in enumerate(faces):
+        cv2.imwrite(str(crops / f"{number:06}.png"), face)
+    for number in range(len(faces) // 60):
+        scene = np.full(SCENE, 150, np.uint8)
+        for place, (left, top) in enumerate(CORNERS):
+            face = faces[(6 * number + place) % len(faces)]
+            scene[top : top + SIDE, left : left + SIDE] = cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(scenes / f"{number:06}.jpg"), scene)
+    return {
+        "a CSV": (folder / "faces.csv", len(faces)),
+        "a folder of crops": (crops, len(faces)),
+        "photographs of six": (scenes, len(faces) // 60 * 6),
+    }
+
+
+def end_to_end(folder: Path, faces: np.ndarray, models: str) -> list[list[str]]:
+    """A row a kind of input: everything, the start of Python too."""
+    rows = []
+    for name, (source, count) in inputs(folder, faces).items():
+        out = folder / f"scored {name}"
+        command = [sys.executable, "-m", "flows.score", str(source), "--models", models, "--out", str(out)]
+        began, most = time.perf_counter(), 0
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None:
+                try:
+                    most = max(most, psutil.Process(process.pid).memory_info().rss)
+                except psutil.NoSuchProcess:
+                    break
+                time.sleep(0.05)
+        taken = time.perf_counter() - began
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)} failed")
+        found = len(pd.read_parquet(out / "predictions.parquet", columns=["face"]))
+        rows.append([name, f"{found} of {count}", f"{taken:.1f}", f"{found / taken:.0f}", f"{most / 1e6:.0f}"])
+    return rows
+
+
+def shown(title: str, names: list[str], rows: list[list[str]]) -> None:
+    table = Table(*names, title=title)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=120).print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faces", type=int, default=10_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--workspace", action="store_true")
+    given = parser.parse_args()
+    models = "workspace" if given.workspace else "released"
+    drawn, _ = draw_faces(np.random.default_rng(1), np.arange(DRAWN) % 5, SIZES["keypoints"], KEYPOINTS_FRAMING)
+    faces = drawn[np.arange(given.faces) % DRAWN]
+    names = ["way", "faces/s", "times the original's", "GFLOP/s (of the peak)"]
+    shown(f"{given.faces:,} faces in memory", names, in_memory(faces, judged_networks(VERDICTS[models]), given.repeats))
+    with TemporaryDirectory() as folder:
+        rows = end_to_end(Path(folder), faces, models)
+    shown("End to end, Python's start included", ["input", "faces", "s", "faces/s", "peak MB"], rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""From pictures and rows to faces, as both networks take them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from faces.detection import cut_out, found_faces
+from faces.pixels import SIZES
+from faces.resize import resize_images
+from params import Score
+from tasks.items import Item
+from tasks.pictures import grey_levels
+from tasks.sources import Unusable, content_of
+
+PLACE = ["source", "row", "face", "left", "top", "side", "detection_score"]
+
+
+class Cut(NamedTuple):
+    """Faces of some items, a row each in `places` (columns PLACE), their pixels by head, and items without a face.
+
+    `left`, `top` and `side` are of a face's square in pixels of its picture; `detection_score` is NaN where none was
+    looked for. `skipped` has `source`, `row` and `reason`.
+    """
+
+    places: pd.DataFrame
+    images: dict[str, np.ndarray]
+    skipped: pd.DataFrame
+
+
+def cut_faces(items: Sequence[Item], how: str, settings: Score) -> Cut:
+    """`how`: `detect` faces, take each picture `whole`, or `auto`: whole where it is no larger than a crop."""
+    places, skipped = [], []
+    images: dict[str, list[np.ndarray]] = {head: [np.empty((0, size, size), np.uint8)] for head, size in SIZES.items()}
+    for item in items:
+        try:
+            picture, squares, scores = _faces(item, how, settings)
+        except Unusable as error:
+            skipped.append((item.source, item.row, str(error)))
+            continue
+        for number, (square, score) in enumerate(zip(squares, scores, strict=True), start=1):
+            places.append((item.source, item.row, number, *square.tolist(), score))
+        for head, size in SIZES.items():
+            images[head].append(_cut(picture, squares, size))
+    return Cut(
+        pd.DataFrame(places, columns=PLACE),
+        {head: np.concatenate(parts) for head, parts in images.items()},
+        pd.DataFrame(skipped, columns=["source", "row", "reason"]),
+    )
+
+
+def _faces(item: Item, how: str, settings: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A picture, the squares (n, 3) of its faces, and their scores (n,). Raises Unusable where there are none."""
+    if isinstance(item.content, str):
+        raise Unusable(item.content)
+    if isinstance(item.content, np.ndarray):
+        return item.content, _whole(item.content), np.array([np.nan])
+    picture = grey_levels(content_of(item.source) if item.content is None else item.content, settings.most_pixels)
+    if how == "whole" or (how == "auto" and max(picture.shape) <= settings.crop_side):
+        return picture, _whole(picture), np.array([np.nan])
+    squares, scores = found_faces(picture, settings.detection_side)
+    if not len(squares):
+        raise Unusable("no face was found; upright faces are")
+    return picture, squares, scores
+
+
+def _whole(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape
+    side = max(height, width)
+    return np.array([[(width - side) / 2, (height - side) / 2, side]])
+
+
+def _cut(picture: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:
+    height, width = picture.shape
+    if height == width and squares.tolist() == [[0, 0, height]]:
+        # As faces of a table are brought to size: the same face, the same prediction.
+        return resize_images(picture[None], size)
+    return cut_out(picture, squares, size)

@@ -1,0 +1,111 @@
+"""What is scored at one time, and done again after a kill: shards of pictures and of rows of tables."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from faces.pixels import SIZES, decode_images
+from tasks.files import InputError
+from tasks.packed import opened
+from tasks.sources import is_remote, is_table
+from tasks.tables import PIXELS, header, read_raw
+
+PICTURES = ("image", "bytes")
+"""Columns of a Parquet table that may hold its pictures."""
+
+
+class Item(NamedTuple):
+    """A picture, or a row of a table (from 1; 0 for a picture), that may have faces.
+
+    `content`: the bytes of the picture; its pixels (H, W) uint8, if it is known to be one face; why there is none,
+    as text; None where the file has yet to be read.
+    """
+
+    source: str
+    row: int
+    content: bytes | np.ndarray | str | None
+
+
+class Shard(NamedTuple):
+    """Some items, and where they stand among all."""
+
+    number: int
+    items: list[Item]
+
+
+def shards_of(sources: Iterable[str], size: int) -> Iterator[Shard]:
+    """All items of the sources, in order, `size` a shard."""
+    number, items = 0, []
+    for item in (item for source in sources for item in _items(source)):
+        items.append(item)
+        if len(items) == size:
+            yield Shard(number, items)
+            number, items = number + 1, []
+    if items:
+        yield Shard(number, items)
+
+
+def count_items(source: str) -> int:
+    """How many items a source has, for the time that is left; a table's lines may be more than its rows."""
+    if not is_table(source):
+        return 1
+    try:
+        if source.lower().endswith(".parquet"):
+            with fsspec.open(source, "rb") as handle:
+                return max(pq.ParquetFile(handle).metadata.num_rows, 1)
+        with opened(Path(source)) as handle:
+            return max(sum(part.count(b"\n") for part in iter(lambda: handle.read(2**20), b"")) - 1, 1)
+    except (InputError, OSError, pa.ArrowException):
+        return 1
+
+
+def _items(source: str) -> Iterator[Item]:
+    if not is_table(source):
+        yield Item(source, 0, None)
+        return
+    row = 0
+    try:
+        for item in _parquet(source) if source.lower().endswith(".parquet") else _csv(source):
+            row = item.row
+            yield item
+        if not row:
+            yield Item(source, 0, "has no row")
+    except (InputError, OSError, pa.ArrowException) as error:
+        # What came before counts; what would come after cannot be known.
+        yield Item(source, row + 1, f"from here on: {str(error).removeprefix(f'{source}: ').removeprefix(source)}")
+
+
+def _csv(source: str) -> Iterator[Item]:
+    if is_remote(source):
+        raise InputError("CSV tables are read from this machine; fetch it, or give Parquet")
+    path = Path(source)
+    names = header(path)
+    head = next((head for head, column in PIXELS.items() if column in names), None)
+    if head is None:
+        raise InputError("has neither a column pixels (emotion) nor Image (key points)")
+    for chunk in read_raw(path, head):
+        images, usable = decode_images(chunk[PIXELS[head]].tolist(), SIZES[head])
+        faces = iter(images)
+        for row, good in zip(chunk["row"].tolist(), usable.tolist(), strict=True):
+            yield Item(source, row, next(faces) if good else f"not {SIZES[head] ** 2} pixels of 0..255")
+
+
+def _parquet(source: str) -> Iterator[Item]:
+    # Buffered ahead, all that was read would stay in memory to the end.
+    with fsspec.open(source, "rb") as handle, pq.ParquetFile(handle, pre_buffer=False) as table:
+        names = table.schema_arrow.names
+        column = next((name for name in PICTURES if name in names), None)
+        if column is None:
+            raise InputError(f"has no column {' or '.join(PICTURES)} of pictures; found {', '.join(names[:6])}")
+        row = 0
+        for batch in table.iter_batches(batch_size=256, columns=[column]):
+            for value in batch.column(0).to_pylist():
+                row += 1
+                # As Hugging Face's data sets keep pictures.
+                content = value.get("bytes") if isinstance(value, dict) else value
+                yield Item(source, row, content if isinstance(content, bytes) else "has no picture's bytes")

@@ -1,0 +1,91 @@
+"""What is to be scored: files, folders, patterns and addresses, as a list of sources in a fixed order."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import fsspec
+
+from tasks.files import InputError
+from tasks.packed import is_hidden
+
+TABLES = (".csv", ".gz", ".zip", ".parquet")
+MOST_BYTES = 256 * 2**20
+"""Of one picture's file."""
+
+
+class Unusable(Exception):
+    """A source that cannot be scored; the message says why, and the rest goes on."""
+
+
+def sources_of(given: Iterable[str]) -> list[str]:
+    """Every source once, in the order given, those of a folder or a pattern by name.
+
+    Folders are looked through to the bottom, hidden files and linked folders left out. Raises InputError where
+    nothing is there.
+    """
+    found = [source for path in given for source in _found(path)]
+    if not found:
+        raise InputError(f"{', '.join(given) or 'nothing'}: no file is there to score; correct the path")
+    return list(dict.fromkeys(found))
+
+
+def is_table(source: str) -> bool:
+    """Whether it is a raw CSV, packed or not, or a Parquet table; all else is taken for a picture."""
+    return source.lower().endswith(TABLES)
+
+
+def is_remote(source: str) -> bool:
+    """Whether it is an address that fsspec opens, such as https://host/face.jpg, and no path of this machine."""
+    return "://" in source
+
+
+def _found(path: str) -> list[str]:
+    if is_remote(path):
+        files, root = fsspec.core.url_to_fs(path)
+        if glob.has_magic(path) and not root.startswith("http"):
+            return [files.unstrip_protocol(name) for name in sorted(files.glob(root))]
+        # Asked of the web, this is a guess from the page's links.
+        is_folder = not root.startswith("http") and files.isdir(root)
+        return [files.unstrip_protocol(name) for name in sorted(files.find(root))] if is_folder else [path]
+    if os.path.isdir(path):
+        return sorted(_inside(path))
+    if os.path.lexists(path):
+        return [path]
+    matching = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
+    if not matching:
+        raise InputError(f"{path}: there is no such file or folder; correct the path")
+    return [source for name in matching for source in _found(glob.escape(name) if not os.path.lexists(name) else name)]
+
+
+def _inside(folder: str) -> Iterator[str]:
+    def fail(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be looked through ({error.strerror}); allow it, or leave it out")
+
+    for place, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        yield from (os.path.join(place, name) for name in names if not is_hidden(name))
+
+
+def content_of(source: str) -> bytes:
+    """The bytes of a picture's file. Raises Unusable where they cannot be read, or are too many."""
+    try:
+        if is_remote(source):
+            with fsspec.open(source, "rb") as handle:
+                content: bytes = handle.read(MOST_BYTES + 1)
+        else:
+            path = Path(source)
+            if path.exists() and not path.is_file():
+                raise Unusable("is no regular file")
+            with path.open("rb") as handle:
+                content = handle.read(MOST_BYTES + 1)
+    except Unusable:
+        raise
+    except OSError as error:
+        raise Unusable(f"cannot be read ({error.strerror or error})") from None
+    except Exception as error:  # each protocol's plug-in has errors of its own
+        raise Unusable(f"cannot be read ({type(error).__name__}: {error})") from None
+    if len(content) > MOST_BYTES:
+        raise Unusable(f"more than {MOST_BYTES // 2**20} MiB; make it smaller")
+    return content
