@@ -27,7 +27,7 @@ test: .venv/installed ## Format, lint, types and the test suite (under 25 minute
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-acceptance: .venv/installed ## What takes longer: the demo from a fresh clone, real faces, kills
+acceptance: .venv/installed ## What takes longer: a fresh clone, real faces, kills, schedules, the UI in Chromium, a million faces
 	$(BIN)/python -m pytest tests/acceptance --override-ini addopts=
 
 up: .venv/installed ## Start server and worker, with the scheduled deployments of prefect.yaml

@@ -137,20 +137,21 @@ def _finish(work: Path, out: Path, items: int) -> dict[str, int]:
 
     Raises InputError where an item is in neither table.
     """
-    rows, told = {}, 0
-    for name in ("skipped", "predictions"):
-        parts = sorted(work.glob(f"{name}-*.parquet"))
-        with (
-            replacing(out / f"{name}.parquet") as temporary,
-            pq.ParquetWriter(temporary, pq.read_schema(parts[0])) as writer,
-        ):
-            for table in _regrouped(map(pq.read_table, parts)):
-                writer.write_table(table)
-        rows[name] = pq.read_metadata(out / f"{name}.parquet").num_rows
-        # No item is in two shards.
-        told += sum(len(pq.read_table(part, columns=ITEM).group_by(ITEM).aggregate([])) for part in parts)
+    parts = {name: sorted(work.glob(f"{name}-*.parquet")) for name in ("skipped", "predictions")}
+    every = chain.from_iterable(parts.values())
+    # No item is in two shards.
+    told = sum(len(pq.read_table(part, columns=ITEM).group_by(ITEM).aggregate([])) for part in every)
     if told != items:
         raise InputError(f"{out}: {items} sources and rows went in, {told} came out; remove {work} and score them anew")
+    rows = {}
+    for name, files in parts.items():
+        with (
+            replacing(out / f"{name}.parquet") as temporary,
+            pq.ParquetWriter(temporary, pq.read_schema(files[0])) as writer,
+        ):
+            for table in _regrouped(map(pq.read_table, files)):
+                writer.write_table(table)
+        rows[name] = pq.read_metadata(out / f"{name}.parquet").num_rows
     shutil.rmtree(work)
     return rows
 

@@ -34,13 +34,15 @@ def cut_faces(items: Sequence[Item], how: str, settings: Score) -> Cut:
     places, skipped = [], []
     images: dict[str, list[np.ndarray]] = {head: [np.empty((0, size, size), np.uint8)] for head, size in SIZES.items()}
     for item in items:
+        # Names on a disk need not be text; tables hold nothing else.
+        name = item.source.encode(errors="backslashreplace").decode()
         try:
             picture, squares, scores = _faces(item, how, settings)
         except Unusable as error:
-            skipped.append((item.source, item.row, str(error)))
+            skipped.append((name, item.row, str(error)))
             continue
         for number, (square, score) in enumerate(zip(squares, scores, strict=True), start=1):
-            places.append((item.source, item.row, number, *square.tolist(), score))
+            places.append((name, item.row, number, *square.tolist(), score))
         for head, size in SIZES.items():
             images[head].append(_cut(picture, squares, size))
     return Cut(

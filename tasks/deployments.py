@@ -67,8 +67,8 @@ def tell_of_bad_runs(block: str | None) -> None:
     """
     kind, _, name = (block or "").partition("/")
     with get_client(sync_client=True) as client:
-        _forget(client, BAD)
         if block is None:
+            _forget(client, BAD)
             return
         try:
             document = client.read_block_document_by_name(name, kind)
@@ -77,6 +77,7 @@ def tell_of_bad_runs(block: str | None) -> None:
                 f"params.yaml, pipeline.notify: the Prefect API has no block {block}; make it in the UI, under Blocks, "
                 "or name one of `prefect block ls`"
             ) from None
+        _forget(client, BAD)
     trigger = EventTrigger(
         expect={f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut")},
         match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),

@@ -10,9 +10,9 @@ from faces.labels import COORDINATES
 from faces.photograph_figure import photograph_figure
 from params import Score
 from tasks.files import replacing
-from tasks.orchestration import leave_picture, leave_table, task
+from tasks.orchestration import leave_picture, leave_table, log, task
 from tasks.pictures import grey_levels
-from tasks.sources import content_of, is_table
+from tasks.sources import Unusable, content_of, is_table
 
 LEFT = 12
 """Pictures that a run leaves in the UI; all are in the folder."""
@@ -51,7 +51,11 @@ def draw_pictures(out: Path, settings: Score) -> None:
     drawn = []
     for number, source in enumerate(pictures, start=1):
         table = predictions[predictions["source"] == source]
-        picture = grey_levels(content_of(source), settings.most_pixels)
+        try:
+            picture = grey_levels(content_of(source), settings.most_pixels)
+        except Unusable as error:
+            log(f"{source}: {error} any more; it is not drawn")
+            continue
         points = table[list(COORDINATES)].to_numpy().reshape(-1, 15, 2)
         captions = [f"{name} {sure:.0%}" for name, sure in zip(table["emotion"], table["confidence"], strict=True)]
         squares = table[["left", "top", "side"]].to_numpy(np.float64)

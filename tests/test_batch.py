@@ -342,6 +342,19 @@ def test_names_of_any_kind_are_kept(scene: np.ndarray, judged: Judged, tmp_path:
     assert len(scored([str(folder / names[3])], judged, tmp_path / "one")) == 3
 
 
+def test_a_name_that_is_no_text_is_written_so_that_it_is(scene: np.ndarray, judged: Judged, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    content = encoded(Image.fromarray(scene), "PNG")
+    for name, what in ((b"caf\xe9.png", content), (b"\xff.png", b"")):
+        with open(os.path.join(os.fsencode(folder), name), "wb") as handle:
+            handle.write(what)
+    table = scored(folder, judged, tmp_path / "out")
+    draw_pictures(tmp_path / "out", settings())
+    assert {Path(source).name for source in table["source"]} == {"caf\\udce9.png"}
+    assert list(skipped(tmp_path / "out")) == ["\\udcff.png:0"]
+
+
 def test_links_that_lead_nowhere_or_in_circles_are_told(scene: np.ndarray, judged: Judged, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
