@@ -107,6 +107,7 @@ def test_the_pipeline_s_page_shows_its_stages(review: Review, done: dict[str, An
     review.page.get_by_text("Subflow Runs", exact=True).click()
     for stage in ("train@keypoints", "evaluate@emotion", "gate"):
         review.page.get_by_text(f"{stage} · ").first.wait_for()
+        assert review.page.get_by_text(f"{stage} · ").first.is_visible()
 
 
 @pytest.mark.timeout(300)
@@ -137,4 +138,5 @@ def test_a_stage_s_page_tells_its_story(review: Review, done: dict[str, Any]) ->
     review.open(f"/artifacts/artifact/{page['id']}", "Gate")
     for words in ("train@emotion", "accuracy", "macro_f1", "passed"):
         review.page.get_by_text(words).first.wait_for()
+        assert review.page.get_by_text(words).first.is_visible()
     review.shoot("page")
