@@ -186,18 +186,20 @@ class Prepare(Settings):
 class Network(Settings):
     """`resnet` has `widths` filters and `depths` blocks a stage, each stage half as high and wide as the one before.
 
-    `original` has sizes of its own: it takes neither, nor a dropout.
+    Its stem halves the face `halvings` times before the first of them. `original` has sizes of its own: it takes
+    none of these, nor a dropout.
     """
 
     kind: Literal["resnet", "original"]
     widths: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(max_length=5)] = ()
     depths: tuple[Count, ...] = ()
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    halvings: Literal[1, 2] = 1
 
     @model_validator(mode="after")
     def have_sizes_that_fit(self) -> "Network":
-        if self.kind == "original" and (self.widths or self.depths or self.dropout):
-            raise ValueError("the original network has sizes of its own; remove widths, depths and dropout")
+        if self.kind == "original" and (self.widths or self.depths or self.dropout or self.halvings > 1):
+            raise ValueError("the original network has sizes of its own; remove widths, depths, dropout and halvings")
         if self.kind == "resnet" and (len(self.widths) < 2 or len(self.widths) != len(self.depths)):
             raise ValueError("widths and depths need one number a stage each, and two stages or more")
         return self
@@ -261,13 +263,32 @@ class EmotionLoss(Settings):
     adjustment: NotNegative
 
 
+class Teacher(Settings):
+    """A saved network that is learnt from: `share` of every target is its answer, the rest the label.
+
+    `sha256` is its file's, so that no other is taken for it. With `flip_averaging` it answers by the mean over a face
+    and its mirror image; with `begin` training begins from its weights, those of its first member if it has several.
+    """
+
+    file: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    share: Annotated[float, Field(gt=0, le=1)]
+    flip_averaging: bool
+    begin: bool
+
+
 class TrainHead(Settings):
-    """`members`: networks whose outputs are averaged; they train one after another, from `seed`, `seed` + 1, ..."""
+    """`members`: networks whose outputs are averaged; they train one after another, from `seed`, `seed` + 1, ...
+
+    `teacher`: None to learn from labels alone. A taught emotion network has the outputs of its teacher, the answers,
+    and of faces that are of none of them it learns what the teacher says.
+    """
 
     seed: Seed
     members: Count
     network: Network
     descent: Descent
+    teacher: Teacher | None = None
 
 
 class TrainKeypoints(TrainHead):
@@ -286,12 +307,13 @@ class Recipe(Settings):
 
 
 class Train(Settings):
-    """`recipe` names the one of the four that is used."""
+    """`recipe` names the one of the five that is used."""
 
-    recipe: Literal["sample", "quick", "full", "original"]
+    recipe: Literal["sample", "quick", "full", "distilled", "original"]
     sample: Recipe
     quick: Recipe
     full: Recipe
+    distilled: Recipe
     original: Recipe
 
     @property

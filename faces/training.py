@@ -75,10 +75,13 @@ def compile_network(
 ) -> None:
     """Make the network ready for a training of so many steps."""
     optimizer = _optimizer(descent, steps)
-    # XLA, Keras's choice for TensorFlow, gains nothing on processors and compiles for a minute.
-    jit = False if keras.backend.backend() == "tensorflow" else "auto"
-    network.compile(optimizer, loss=loss, metrics=metrics, jit_compile=jit)
+    network.compile(optimizer, loss=loss, metrics=metrics, jit_compile=jit())
     optimizer.build(network.trainable_variables)
+
+
+def jit() -> bool | str:
+    """Keras's `jit_compile`: XLA, its choice for TensorFlow, gains nothing on processors and compiles for a minute."""
+    return False if keras.backend.backend() == "tensorflow" else "auto"
 
 
 def _optimizer(descent: Descent, steps: int) -> keras.optimizers.Optimizer:

@@ -7,6 +7,8 @@ import sys
 
 # TensorFlow's start-up notices about absent GPUs, several lines a stage, hide what a stage says itself.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow leaves oneDNN off where there is no AVX-512, though with AVX2 it trains half as fast again.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 for reporting, off in (
     ("DVC_NO_ANALYTICS", "1"),
     ("DO_NOT_TRACK", "1"),

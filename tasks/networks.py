@@ -21,10 +21,9 @@ def built_network(train: Part, settings: TrainKeypoints | TrainEmotion, constant
     size, shape = train.images.shape[1], settings.network
     sizes: dict[str, Any] = shape.model_dump(exclude={"kind"})
     mean, std = constants["mean"], constants["std"]
-    if shape.kind == "resnet" and size % 2 ** len(shape.widths):
-        raise InputError(
-            f"{size} px cannot be halved {len(shape.widths)} times; give `widths` and `depths` fewer stages"
-        )
+    halvings = len(shape.widths) - 1 + shape.halvings
+    if shape.kind == "resnet" and size % 2**halvings:
+        raise InputError(f"{size} px cannot be halved {halvings} times; give `widths` and `depths` fewer stages")
     match shape.kind, train.is_emotion:
         case "resnet", True:
             network = resnet.emotion_network(size, len(train.classes), mean, std, **sizes)
@@ -41,14 +40,16 @@ def built_network(train: Part, settings: TrainKeypoints | TrainEmotion, constant
 def loss_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> Callable:
     """Of points in pixels, or of class shares and probabilities."""
     if isinstance(settings, TrainEmotion):
-        counts = np.bincount(train.targets, minlength=len(train.classes))
+        counts = np.bincount(train.targets[train.targets >= 0], minlength=len(train.classes))
         return adjusted_cross_entropy(counts, settings.loss.smoothing, settings.loss.adjustment)
     return masked({"smooth_l1": smooth_l1, "wing": wing, "squared": keras.ops.square}[settings.loss])
 
 
 def class_shares(part: Part) -> np.ndarray:
-    """What a network is trained towards: points as they are, labels as shares (N, classes) float32."""
-    return np.eye(len(part.classes), dtype=np.float32)[part.targets] if part.is_emotion else part.targets
+    """What a network is trained towards: points as they are, labels as shares (N, classes) float32, none all zero."""
+    if not part.is_emotion:
+        return part.targets
+    return np.eye(len(part.classes), dtype=np.float32)[part.targets] * (part.targets >= 0)[:, None]
 
 
 def statistics_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> np.ndarray | None:
@@ -58,8 +59,12 @@ def statistics_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> np.nd
     return np.random.default_rng(settings.seed).permutation(originals)[:count] if count else None
 
 
-def batches_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> Callable[[range], Batches]:
-    """Makes the training batches of some epochs."""
+def batches_of(
+    train: Part,
+    settings: TrainKeypoints | TrainEmotion,
+    teach: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+) -> Callable[[range], Batches]:
+    """Makes the training batches of some epochs; `teach` makes targets of distorted faces and their labels."""
     size = train.images.shape[1]
     bounds = settings.distortion.model_dump(exclude={"mixup", "cutmix"})
 
@@ -71,5 +76,9 @@ def batches_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> Callable
             return mix_faces(generator, distorted, targets, mixing)
         return distorted, np.asarray(distort_points(targets, drawn, size))
 
+    def shown(generator: np.random.Generator, images: np.ndarray, targets: np.ndarray):
+        faces, labels = distort(generator, images, targets)
+        return faces, teach(faces, labels) if teach else labels
+
     targets, descent = class_shares(train), settings.descent
-    return lambda epochs: Batches(train.images, targets, descent.batch_size, settings.seed, epochs, distort)
+    return lambda epochs: Batches(train.images, targets, descent.batch_size, settings.seed, epochs, shown)

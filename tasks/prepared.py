@@ -60,12 +60,16 @@ class Part:
 
     def answered(self) -> "Part":
         """The faces of classes that are answered with; these are its classes."""
+        faces = self.in_terms_of_answers()
+        return faces[faces.targets >= 0] if self.is_emotion else self
+
+    def in_terms_of_answers(self) -> "Part":
+        """Every face; the answers are its classes, and -1 is the target of a face that is of none of them."""
         if not self.is_emotion:
             return self
         numbers = np.full(len(self.classes), -1)
         numbers[self.columns] = np.arange(len(self.answers))
-        kept = self[numbers[self.targets] >= 0]
-        return replace(kept, targets=numbers[kept.targets], classes=self.answers)
+        return replace(self, targets=numbers[self.targets], classes=self.answers)
 
     def __getitem__(self, which: np.ndarray | slice) -> "Part":
         """The faces at an index, a mask or a slice."""

@@ -19,6 +19,7 @@ from tasks.models import save_network
 from tasks.networks import batches_of, built_network, class_shares, loss_of, statistics_of
 from tasks.orchestration import Progress, leave_markdown, log, task
 from tasks.prepared import Part, joined, load_part
+from tasks.teaching import teacher_of
 from tasks.unfinished import identity, keep_state, kept_state
 
 
@@ -47,7 +48,10 @@ def fit_head(
     which epoch of each was kept, and what the network costs. A training that was cut off goes on from its last
     whole epoch, which the folder `unfinished` holds, to the same network.
     """
-    given, progress = _given(prepared), Progress(f"training-{head}", f"{head}: epochs trained")
+    given, progress = (
+        _given(prepared, taught=settings.teacher is not None),
+        Progress(f"training-{head}", f"{head}: epochs trained"),
+    )
     summary = _summary(built_network(given.train, settings, given.constants))
     leave_markdown(f"network-{head}", f"```\n{summary}\n```", f"{head}: the network, layer by layer")
     networks, curves = [], []
@@ -73,10 +77,12 @@ def fit_head(
     return model
 
 
-def _given(prepared: Path) -> _Given:
+def _given(prepared: Path, taught: bool) -> _Given:
     files = [prepared / name for name in ("train.npz", "augmented.npz", "validation.npz", "normalisation.json")]
-    train = joined([load_part(files[0]), load_part(files[1])])
-    return _Given(train, load_part(files[2]), json.loads(files[3].read_text()), files)
+    train, validation = joined([load_part(files[0]), load_part(files[1])]), load_part(files[2])
+    if taught:
+        train, validation = train.in_terms_of_answers(), validation.answered()
+    return _Given(train, validation, json.loads(files[3].read_text()), files)
 
 
 def _fit_member(
@@ -86,6 +92,7 @@ def _fit_member(
     keras.utils.set_random_seed(settings.seed)
     train, validation = given.train, given.validation
     network = built_network(train, settings, given.constants)
+    teach = teacher_of(network, settings.teacher) if settings.teacher else None
     log(f"{name}: {network.count_params():,} parameters, {len(train)} faces to train on, {len(validation)} to judge by")
     same = identity(settings.model_dump_json(), given.files)
     state = kept_state(kept, same)
@@ -93,7 +100,7 @@ def _fit_member(
         log(f"{name}: taking up a training that was cut off after epoch {len(state.epochs)}")
     epochs = fit_network(
         network,
-        batches_of(train, settings),
+        batches_of(train, settings, teach),
         (validation.images, class_shares(validation)),
         loss=loss_of(train, settings),
         metrics=["accuracy"] if train.is_emotion else [],

@@ -9,6 +9,7 @@ os.environ.update(
     DO_NOT_TRACK="1",
     GX_ANALYTICS_ENABLED="false",
     TF_CPP_MIN_LOG_LEVEL="3",
+    TF_ENABLE_ONEDNN_OPTS="1",
 )
 # What a schedule starts has none; DVC then takes /bin/sh, which need not give way to the command that it is given.
 os.environ.pop("SHELL", None)

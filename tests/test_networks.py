@@ -83,6 +83,18 @@ def test_every_layer_is_named_by_us(head: str) -> None:
 
 
 @pytest.mark.parametrize("head", HEADS)
+def test_a_stem_that_halves_twice_costs_less_and_gives_the_same(head: str) -> None:
+    once, twice = (resnet(head, 32, widths=(8, 12, 16), depths=(1, 1, 1), halvings=halvings) for halvings in (1, 2))
+    assert multiply_adds(twice) < 0.4 * multiply_adds(once)
+    assert twice.output.shape == once.output.shape
+    assert np.isfinite(twice(noise(3, 32))).all()
+    assert between(twice, "stage1_block1_relu").output.shape[1:3] == (8, 8)
+    if head == "keypoints":
+        for network in (once, twice):  # a quarter as wide as the face, whatever the stem
+            assert network.get_layer("score_maps").output.shape[1:3] == (8, 8)
+
+
+@pytest.mark.parametrize("head", HEADS)
 def test_normalisation_is_inside(head: str) -> None:
     """Mean and deviation are applied to grey levels: a constant face of the mean level is a face of noughts."""
     levels = np.array([60, 120, 180, 240], np.uint8).reshape(4, 1, 1) * np.ones((16, 16), np.uint8)

@@ -12,7 +12,7 @@ from faces.labels import LABEL_SETS
 from tests.conftest import ROOT
 
 ONE_EACH = "widths and depths need one number a stage each, and two stages or more$"
-OF_ITS_OWN = "the original network has sizes of its own; remove widths, depths and dropout$"
+OF_ITS_OWN = "the original network has sizes of its own; remove widths, depths, dropout and halvings$"
 TEXT = (ROOT / "params.yaml").read_text()
 
 
@@ -31,7 +31,7 @@ def test_the_project_s_own_settings_are_valid_and_frozen() -> None:
         settings.train.recipe = "full"
 
 
-@pytest.mark.parametrize("recipe", ["sample", "quick", "full", "original"])
+@pytest.mark.parametrize("recipe", ["sample", "quick", "full", "distilled", "original"])
 def test_the_recipe_s_name_chooses_what_is_trained(tmp_path: Path, recipe: str) -> None:
     train = params.load(write(tmp_path, "recipe: sample", f"recipe: {recipe}")).train
     assert train.chosen is getattr(train, recipe)
@@ -39,11 +39,12 @@ def test_the_recipe_s_name_chooses_what_is_trained(tmp_path: Path, recipe: str) 
         assert settings.network.kind == ("original" if recipe == "original" else "resnet")
 
 
-@pytest.mark.parametrize("recipe", ["sample", "quick", "full"])
+@pytest.mark.parametrize("recipe", ["sample", "quick", "full", "distilled"])
 def test_the_key_point_faces_halve_evenly_in_every_stage(recipe: str) -> None:
     """96 px, by the stem and by each stage after the first."""
     sample = getattr(params.load(ROOT / "params.yaml").train, recipe)
-    assert 96 % 2 ** len(sample.keypoints.network.widths) == 0
+    network = sample.keypoints.network
+    assert 96 % 2 ** (len(network.widths) - 1 + network.halvings) == 0
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_the_key_point_faces_halve_evenly_in_every_stage(recipe: str) -> None:
         (
             "recipe: sample",
             "recipe: fast",
-            "train.recipe = 'fast': Input should be 'sample', 'quick', 'full' or 'original'",
+            "train.recipe = 'fast': Input should be 'sample', 'quick', 'full', 'distilled' or 'original'",
         ),
         ("  full:\n", "  ful:\n", r"line \d+: train.ful is no setting; did you mean full\?"),
         ("depths: [1, 1, 1, 1]", "depths: [1, 1, 1]", r"line \d+: train.sample.keypoints.network = .*: " + ONE_EACH),
@@ -84,7 +85,7 @@ def test_the_key_point_faces_halve_evenly_in_every_stage(recipe: str) -> None:
         ("validation: 0.15, test: 0.15", "validation: 0.5, test: 0.5", "leave less than 0.2 of the rows"),
         ("brightness: null", "brightness: [2.5, 2.0]", "prepare.keypoints.augment.brightness = .* the other way round"),
         ("robustness_faces: 1000", "robustness_faces: 0", "evaluate.keypoints.robustness_faces = 0"),
-        ("flip_averaging: false", "flip_averaging: twice", "evaluate.keypoints.flip_averaging = 'twice'"),
+        ("flip_averaging: false ", "flip_averaging: twice ", "evaluate.keypoints.flip_averaging = 'twice'"),
         ("dropout: 0.0", "dropout: 1.0", "train.sample.keypoints.network.dropout = 1.0"),
         ("learning_rate: 4.0e-3", "learning_rate: .nan", "train.sample.keypoints.descent.learning_rate"),
         ("{optimizer: adamw", "{optimizer: adam", "adam knows neither warmup nor weight_decay; set both to 0"),

@@ -33,11 +33,11 @@ def basic_block(x, filters: int, halve: bool, name: str):
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_sum")([main, x]))
 
 
-def _stages(inputs, widths: Sequence[int], depths: Sequence[int], mean: float, std: float) -> list:
-    """Feature maps of each stage, (N, size / 2, size / 2, widths[0]) first, each next one half as high and wide."""
+def _stages(inputs, widths: Sequence[int], depths: Sequence[int], halvings: int, mean: float, std: float) -> list:
+    """Feature maps of each stage, each next one half as high and wide; the face was halved `halvings` times before."""
     x = layers.Reshape((*inputs.shape[1:], 1), name="channel")(inputs)
     x = layers.Rescaling(1 / std, offset=-mean / std, name="normalise")(x)
-    x = layers.ReLU(name="stem1_relu")(_normalised(x, widths[0] // 2, 3, "stem1"))
+    x = layers.ReLU(name="stem1_relu")(_normalised(x, widths[0] // 2, 3, "stem1", strides=halvings))
     x = layers.ReLU(name="stem2_relu")(_normalised(x, widths[0], 3, "stem2", strides=2))
     stages = []
     for stage, (filters, depth) in enumerate(zip(widths, depths, strict=True), start=1):
@@ -48,11 +48,19 @@ def _stages(inputs, widths: Sequence[int], depths: Sequence[int], mean: float, s
 
 
 def emotion_network(
-    size: int, classes: int, mean: float, std: float, *, widths: Sequence[int], depths: Sequence[int], dropout: float
+    size: int,
+    classes: int,
+    mean: float,
+    std: float,
+    *,
+    widths: Sequence[int],
+    depths: Sequence[int],
+    dropout: float,
+    halvings: int = 1,
 ) -> keras.Model:
-    """Faces (N, size, size) uint8 to probabilities (N, classes)."""
+    """Faces (N, size, size) uint8 to probabilities (N, classes); the stem halves them `halvings` times, 1 or 2."""
     inputs = keras.Input((size, size), dtype="uint8", name="faces")
-    x = _stages(inputs, widths, depths, mean, std)[-1]
+    x = _stages(inputs, widths, depths, halvings, mean, std)[-1]
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
@@ -60,22 +68,31 @@ def emotion_network(
 
 
 def keypoints_network(
-    size: int, mean: float, std: float, *, widths: Sequence[int], depths: Sequence[int], dropout: float
+    size: int,
+    mean: float,
+    std: float,
+    *,
+    widths: Sequence[int],
+    depths: Sequence[int],
+    dropout: float,
+    halvings: int = 1,
 ) -> keras.Model:
-    """Faces (N, size, size) uint8 to points (N, 15, 2) in pixels; `size` a multiple of 2 ** len(widths).
+    """Faces (N, size, size) uint8 to points (N, 15, 2) in pixels; the stem halves them `halvings` times, 1 or 2.
 
-    Coarse stages see the whole face, fine ones where exactly: from the last to the second, each is enlarged and added
-    to the one before (Lin et al. 2017, Feature Pyramid Networks).
+    Coarse stages see the whole face, fine ones where exactly: from the last to the one that is a quarter as wide as the
+    face, each is enlarged and added to the one before (Lin et al. 2017, Feature Pyramid Networks).
     """
     inputs = keras.Input((size, size), dtype="uint8", name="faces")
-    stages = _stages(inputs, widths, depths, mean, std)
+    stages = _stages(inputs, widths, depths, halvings, mean, std)
+    finest = 3 - halvings
+    filters = widths[finest - 1]
     x = layers.Dropout(dropout, name="dropout")(stages[-1])
-    x = _normalised(x, widths[1], 1, f"lateral{len(stages)}")
-    for stage in range(len(stages) - 1, 1, -1):
+    x = _normalised(x, filters, 1, f"lateral{len(stages)}")
+    for stage in range(len(stages) - 1, finest - 1, -1):
         x = layers.UpSampling2D(2, interpolation="bilinear", name=f"enlarge{stage}")(x)
-        x = layers.Add(name=f"pyramid{stage}")([x, _normalised(stages[stage - 1], widths[1], 1, f"lateral{stage}")])
+        x = layers.Add(name=f"pyramid{stage}")([x, _normalised(stages[stage - 1], filters, 1, f"lateral{stage}")])
     x = layers.ReLU(name="pyramid_relu")(x)
-    x = layers.ReLU(name="maps_relu")(_normalised(x, widths[1], 3, "maps"))
+    x = layers.ReLU(name="maps_relu")(_normalised(x, filters, 3, "maps"))
     x = layers.Conv2D(len(KEYPOINTS), 1, name="score_maps")(x)
     outputs = SoftArgmax(size // x.shape[1], dtype="float32", name="points")(x)
     return keras.Model(inputs, outputs, name="keypoints")

@@ -1,0 +1,39 @@
+"""Loads the saved network that another one is taught by."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from faces.inference import Inference
+from faces.teaching import answers_of, blended, first_member
+from params import Teacher
+from tasks.files import InputError, sha256
+from tasks.models import load_network
+
+
+def teacher_of(network: keras.Model, settings: Teacher) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Makes targets of faces and their labels; where it is asked for, `network` begins from the teacher's weights.
+
+    Raises InputError for a file that is absent or another than the settings name, or a teacher of other faces or
+    outputs than the network's.
+    """
+    path = Path(settings.file)
+    teacher = load_network(path)
+    if (found := sha256(path)) != settings.sha256:
+        raise InputError(f"{path}: has SHA-256 {found}, not the teacher's {settings.sha256}; set the one that is meant")
+    for side, taught, own in (("faces", network.input, teacher.input), ("outputs", network.output, teacher.output)):
+        if taught.shape != own.shape:
+            raise InputError(f"{path}: has {side} of shape {own.shape[1:]}, and what it is to teach {taught.shape[1:]}")
+    if settings.begin:
+        _begin(network, first_member(teacher), path)
+    answers = answers_of(teacher, Inference(settings.flip_averaging))
+    return lambda faces, labels: blended(labels, answers(faces), settings.share)
+
+
+def _begin(network: keras.Model, member: keras.Model, path: Path) -> None:
+    shapes, own = ([weights.shape for weights in model.weights] for model in (network, member))
+    if shapes != own:
+        raise InputError(f"{path}: is not of the widths and depths that `network` asks for; set `begin` to false")
+    network.set_weights(member.get_weights())
