@@ -389,11 +389,13 @@ class Pipeline(Settings):
     """`retries` by stage, for failures that are no fault of the input, such as a process that was killed.
 
     `notify`: the notification block, `type/name`, by which Prefect tells of bad runs; None for none.
+    `retrain_on_drift`: whether the deployment `retrain` runs when scored faces have drifted.
     """
 
     retries: dict[str, NonNegativeInt]
     retry_seconds: NonNegativeInt
     notify: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] | None
+    retrain_on_drift: bool
 
 
 class Quality(Settings):
@@ -403,6 +405,13 @@ class Quality(Settings):
     min_sharpness: NotNegative
     min_brightness: NotNegative
     max_clipped: Share
+
+
+class Drift(Settings):
+    """Both must be passed: a PSI over `max_psi`, and a probability of chance under `max_p`; see `faces.drift`."""
+
+    max_psi: Positive
+    max_p: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Score(Settings):
@@ -421,6 +430,7 @@ class Score(Settings):
     shard_items: Count
     min_confidence: Share
     quality: Quality
+    drift: Drift
 
 
 class Params(Settings):

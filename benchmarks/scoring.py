@@ -5,8 +5,9 @@
 First from faces in memory: the original's two networks as it used them, one `predict` each over 96x96 faces, then its
 frame of 30 coordinates and an emotion; against our networks (the released ones, or with `--workspace` those that
 passed the gate here) in the engine that `score` uses, and in Keras's `predict`. Then end to end by
-`python -m flows.score`, from a CSV, a folder of crops, and photographs of six faces each. The original's weights are as
-drawn: what it takes does not depend on them; nor is it charged for its float32 faces.
+`python -m flows.score`, from a CSV, a folder of crops, and photographs of six faces each; and from the CSV by one and
+by two Dask workers of one thread each, beside this machine's own way. The original's weights are as drawn: what it
+takes does not depend on them; nor is it charged for its float32 faces.
 
 GFLOP/s are two for each multiply-add, mirrored faces counted. The peak is that of products of two float32 matrices of
 2,048 x 2,048, the best before and after. Memory is the peak of a process of its own.
@@ -17,7 +18,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +27,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import psutil
+from distributed import Client
 from rich.console import Console
 from rich.table import Table
 
@@ -150,25 +153,57 @@ def inputs(folder: Path, faces: np.ndarray) -> dict[str, tuple[Path, int]]:
 
 
 def end_to_end(folder: Path, faces: np.ndarray, models: str) -> list[list[str]]:
-    """A row a kind of input: everything, the start of Python too."""
-    rows = []
-    for name, (source, count) in inputs(folder, faces).items():
-        out = folder / f"scored {name}"
-        command = [sys.executable, "-m", "flows.score", str(source), "--models", models, "--out", str(out)]
-        began, most = time.perf_counter(), 0
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            while process.poll() is None:
-                try:
-                    most = max(most, psutil.Process(process.pid).memory_info().rss)
-                except psutil.NoSuchProcess:
-                    break
-                time.sleep(0.05)
-        taken = time.perf_counter() - began
-        if process.returncode:
-            raise SystemExit(f"{' '.join(command)} failed")
-        found = len(pd.read_parquet(out / "predictions.parquet", columns=["face"]))
-        rows.append([name, f"{found} of {count}", f"{taken:.1f}", f"{found / taken:.0f}", f"{most / 1e6:.0f}"])
+    """A row a kind of input, and one a number of workers: everything, the start of Python too."""
+    given = inputs(folder, faces)
+    rows = [scored(name, source, count, folder, models) for name, (source, count) in given.items()]
+    name, (source, count) = next(iter(given.items()))
+    for workers in (1, 2):
+        with cluster(folder / f"scheduler-{workers}.json", workers) as address:
+            rows.append(scored(f"{name}, Dask, {workers}", source, count, folder, models, "--dask", address))
     return rows
+
+
+@contextmanager
+def cluster(about: Path, workers: int) -> Iterator[str]:
+    """The address of a Dask scheduler with so many workers of one thread, in processes of their own."""
+    local = ("--host", "127.0.0.1")
+    with ExitStack() as stack:
+
+        def begin(kind: str, *options: str) -> None:
+            command = [sys.executable, "-m", f"distributed.cli.{kind}", *local, *options]
+            process = stack.enter_context(
+                subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            )
+            stack.callback(process.kill)
+
+        begin("dask_scheduler", "--scheduler-file", str(about))
+        while not about.exists():
+            time.sleep(0.1)
+        address = str(json.loads(about.read_text())["address"])
+        for _ in range(workers):
+            begin("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+        with Client(address) as client:
+            client.wait_for_workers(workers)
+        yield address
+
+
+def scored(name: str, source: Path, count: int, folder: Path, models: str, *options: str) -> list[str]:
+    """A row on scoring a source by the command."""
+    out = folder / f"scored {name}"
+    command = [sys.executable, "-m", "flows.score", str(source), "--models", models, "--out", str(out), *options]
+    began, most = time.perf_counter(), 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            try:
+                most = max(most, psutil.Process(process.pid).memory_info().rss)
+            except psutil.NoSuchProcess:
+                break
+            time.sleep(0.05)
+    taken = time.perf_counter() - began
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    found = len(pd.read_parquet(out / "predictions.parquet", columns=["face"]))
+    return [name, f"{found} of {count}", f"{taken:.1f}", f"{found / taken:.0f}", f"{most / 1e6:.0f}"]
 
 
 def shown(title: str, names: list[str], rows: list[list[str]]) -> None:

@@ -53,6 +53,12 @@ def cut_out(photograph: np.ndarray, squares: np.ndarray, size: int) -> np.ndarra
     return faces
 
 
+def taken_out(points: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:
+    """Points (n, 15, 2) of a photograph in pixels of the faces that `cut_out` makes of it: `put_back` undone."""
+    scale = (squares[:, 2] / size)[:, None, None]
+    return (points - squares[:, None, :2] + 0.5) / scale - 0.5
+
+
 def put_back(points: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:
     """Points (n, 15, 2) in pixels of faces that `cut_out` made, in pixels of the photograph."""
     scale = (squares[:, 2] / size)[:, None, None]

@@ -7,6 +7,7 @@ from tasks.evaluate import judge_emotion, judge_keypoints
 from tasks.evaluation_pictures import draw_emotion, draw_keypoints
 from tasks.orchestration import flow
 from tasks.predict import predict_test
+from tasks.reference import keep_reference
 from tasks.robustness import draw_robustness, measure_robustness
 from tasks.slices import judge_slices
 
@@ -25,6 +26,7 @@ def evaluate(head: params.Head) -> None:
     else:
         judge_emotion(prepared, predictions, model, settings, duplicates, metrics, folder)
         draw_emotion(prepared, predictions, settings, folder)
+        keep_reference(prepared, predictions, folder / "reference.json")
     judge_slices(head, prepared, predictions, folder)
     draw_robustness(head, prepared, measure_robustness(head, prepared, predictions, model, settings, folder), folder)
 

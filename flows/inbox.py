@@ -5,7 +5,9 @@ from pathlib import Path
 
 import params
 from tasks.batch import score_sources
+from tasks.batch_page import write_page
 from tasks.drawn import count_scored, draw_pictures
+from tasks.drift import watch_drift
 from tasks.inbox import arrived, forget_unfinished, note_arrived
 from tasks.judged import judged_networks
 from tasks.orchestration import alone, flow, skipped
@@ -31,7 +33,9 @@ def inbox(models: str = "prod") -> object:
         out = SCORED / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
         score_sources(list(files), judged, verdict.parent.name, "auto", settings, out)
         count_scored(out)
+        watch_drift(out, judged.reference, settings.drift, verdict.parent.name)
         draw_pictures(out, settings)
+        write_page(out, judged.reference, settings)
         note_arrived(files, out)
         return None
 

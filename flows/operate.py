@@ -28,10 +28,18 @@ def up() -> str:
     if address is None:
         raise InputError(f"no Prefect API answers; the server's log is {background.log_of(serve.NAME)}")
     # Not before: what the settings name as the API is decided when this is imported.
-    from tasks.deployments import POOL, apply_deployments, crash_silent_runs, tell_of_bad_runs, worker_is_online
+    from tasks.deployments import (
+        POOL,
+        apply_deployments,
+        crash_silent_runs,
+        retrain_on_drift,
+        tell_of_bad_runs,
+        worker_is_online,
+    )
 
     apply_deployments()
     tell_of_bad_runs(settings.notify)
+    retrain_on_drift(settings.retrain_on_drift)
     if serve.is_ours(address):
         crash_silent_runs(SILENT_SECONDS)
     name = f"{POOL}-{os.getpid()}"

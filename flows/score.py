@@ -5,7 +5,9 @@ from typing import Literal
 
 import params
 from tasks.batch import score_sources
+from tasks.batch_page import write_page
 from tasks.drawn import count_scored, draw_pictures, write_csv
+from tasks.drift import watch_drift
 from tasks.files import InputError
 from tasks.judged import Judged, judged_networks
 from tasks.orchestration import flow
@@ -34,7 +36,7 @@ def score(
         models: workspace, those that `dvc repro` trained here; prod, those in production; a version; or released.
         out: A new folder, or that of a run with the same arguments that was killed: it goes on from there.
         faces: detect them; take each picture whole, as one face; or auto, whole where it is no larger than a crop.
-        draw: Write each picture, with its faces drawn into it, into the folder too.
+        draw: Write each picture, with its faces drawn into it, and a page about all of them, into the folder too.
         csv: Write the predictions as CSV too.
         dask: Address of a Dask scheduler whose workers score, tcp://HOST:PORT; none for this machine.
     """
@@ -43,10 +45,12 @@ def score(
     if sources:
         score_sources(sources_of(sources), judged, version, faces, settings, out, dask)
         count_scored(out)
+        watch_drift(out, judged.reference, settings.drift, version)
         if csv:
             write_csv(out)
         if draw:
             draw_pictures(out, settings)
+            write_page(out, judged.reference, settings)
         return
     if models == "workspace" and out != SCORED:
         raise InputError("--out is for sources of your own and for other --models; score.input goes to data/scored")

@@ -61,7 +61,8 @@ def main(flow: Callable[..., object]) -> None:
             raise InputError(orchestration.api.note)
         orchestration.terminal.info("%s: %s", name, orchestration.api.note)
         params.load()
-        with orchestration.alone(name):
+        # What is scored by hand has a folder of its own, and need not wait for other runs.
+        with orchestration.alone(f"{name} into {arguments['out']}" if arguments.get("sources") else name):
             orchestration.run(flow, arguments)
     except (InputError, params.SettingsError) as error:
         sys.exit(f"\n{name} cannot be done:\n{error}\n{remedy}".rstrip())

@@ -44,7 +44,7 @@ def cut_faces(items: Sequence[Item], how: str, settings: Score) -> Cut:
         for number, (square, score) in enumerate(zip(squares, scores, strict=True), start=1):
             places.append((name, item.row, number, *square.tolist(), score))
         for head, size in SIZES.items():
-            images[head].append(_cut(picture, squares, size))
+            images[head].append(cut_squares(picture, squares, size))
     return Cut(
         pd.DataFrame(places, columns=PLACE),
         {head: np.concatenate(parts) for head, parts in images.items()},
@@ -54,17 +54,23 @@ def cut_faces(items: Sequence[Item], how: str, settings: Score) -> Cut:
 
 def _faces(item: Item, how: str, settings: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A picture, the squares (n, 3) of its faces, and their scores (n,). Raises Unusable where there are none."""
-    if isinstance(item.content, str):
-        raise Unusable(item.content)
-    if isinstance(item.content, np.ndarray):
-        return item.content, _whole(item.content), np.array([np.nan])
-    picture = grey_levels(content_of(item.source) if item.content is None else item.content, settings.most_pixels)
-    if how == "whole" or (how == "auto" and max(picture.shape) <= settings.crop_side):
+    picture = picture_of(item, settings)
+    known = isinstance(item.content, np.ndarray)
+    if known or how == "whole" or (how == "auto" and max(picture.shape) <= settings.crop_side):
         return picture, _whole(picture), np.array([np.nan])
     squares, scores = found_faces(picture, settings.detection_side)
     if not len(squares):
         raise Unusable("no face was found; upright faces are")
     return picture, squares, scores
+
+
+def picture_of(item: Item, settings: Score) -> np.ndarray:
+    """Grey levels (H, W) uint8. Raises Unusable where there are none."""
+    if isinstance(item.content, str):
+        raise Unusable(item.content)
+    if isinstance(item.content, np.ndarray):
+        return item.content
+    return grey_levels(content_of(item.source) if item.content is None else item.content, settings.most_pixels)
 
 
 def _whole(picture: np.ndarray) -> np.ndarray:
@@ -73,7 +79,8 @@ def _whole(picture: np.ndarray) -> np.ndarray:
     return np.array([[(width - side) / 2, (height - side) / 2, side]])
 
 
-def _cut(picture: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:
+def cut_squares(picture: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:
+    """The squares (n, 3) of a picture (H, W) as faces (n, size, size) uint8."""
     height, width = picture.shape
     if height == width and squares.tolist() == [[0, 0, height]]:
         # As faces of a table are brought to size: the same face, the same prediction.

@@ -9,17 +9,19 @@ from prefect.automations import Automation
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType, WorkerStatus
 from prefect.context import refresh_global_settings_context
-from prefect.events.actions import ChangeFlowRunState, SendNotification
+from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 from ruamel.yaml import YAML
 
+from tasks.drift import EVENT
 from tasks.files import InputError
 
 POOL = "faces"
 SILENT = "Runs that fell silent have crashed"
 BAD = "Runs that failed or crashed are told of"
+DRIFTED = "Faces that have drifted start a training"
 
 
 def apply_deployments() -> None:
@@ -94,6 +96,24 @@ def tell_of_bad_runs(block: str | None) -> None:
         body="{{ flow_run.name }}\n{{ flow_run.state.message }}\n{{ flow_run|ui_url }}",
     )
     Automation(name=BAD, description=f"By the block {block}.", trigger=trigger, actions=[action]).create()
+
+
+def retrain_on_drift(bound: bool) -> None:
+    """Have the server run the deployment `retrain` when scored faces have drifted; or no more."""
+    with get_client(sync_client=True) as client:
+        _forget(client, DRIFTED)
+        if not bound:
+            return
+        deployment = client.read_deployment_by_name(f"{_entrypoints()['retrain'].rpartition(':')[2]}/retrain")
+    trigger = EventTrigger(
+        expect={EVENT},
+        match=ResourceSpecification({"prefect.resource.id": [EVENT]}),
+        posture=Posture.Reactive,
+        threshold=1,
+    )
+    action = RunDeployment(source="selected", deployment_id=deployment.id, parameters={}, job_variables={})
+    said = "Faces that were scored are unlike those that the networks were judged on."
+    Automation(name=DRIFTED, description=said, trigger=trigger, actions=[action]).create()
 
 
 def _forget(client: SyncPrefectClient, automation: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from tasks.orchestration import leave_picture, leave_table, log, task
 
 HEADLINE = {"keypoints": "nme", "emotion": "accuracy"}
 """The metric that slices are judged by."""
+
+LIST = re.compile(r"\[([^\[\]{}]*)\]")
 
 PARTS = ("train.npz", "augmented.npz", "validation.npz", "test.npz", "normalisation.json")
 
@@ -32,6 +35,8 @@ class Evaluated(NamedTuple):
 @task
 def judge_heads(heads: dict[str, Evaluated], settings: Gate, verdict: Path) -> Path:
     """Write every rule's outcome, and what it is about: hashes of networks and prepared faces, and the recipes.
+
+    What the judged faces looked like goes with it, for drift to be told by.
 
     Raises nothing for a failed rule, and InputError where metrics are of another network.
     """
@@ -54,6 +59,7 @@ def judge_heads(heads: dict[str, Evaluated], settings: Gate, verdict: Path) -> P
         "passed": outcome == "passed",
         "rules": [{name: _known(value) for name, value in rule._asdict().items()} for rule in rules],
         "classes": figures["emotion"]["classes"].split(", "),
+        "reference": json.loads((heads["emotion"].reports / "reference.json").read_text()),
         "models": {
             head: {
                 "path": str(one.model),
@@ -67,7 +73,9 @@ def judge_heads(heads: dict[str, Evaluated], settings: Gate, verdict: Path) -> P
         },
     }
     with replacing(verdict) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        # A quantile a line would be pages of them.
+        text = LIST.sub(lambda found: f"[{' '.join(found[1].split())}]", json.dumps(content, indent=2))
+        temporary.write_text(text + "\n")
     return verdict
 
 

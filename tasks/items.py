@@ -1,7 +1,10 @@
 """What is scored at one time, and done again after a kill: shards of pictures and of rows of tables."""
 
+import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import fsspec
@@ -41,7 +44,7 @@ class Shard(NamedTuple):
 def shards_of(sources: Iterable[str], size: int) -> Iterator[Shard]:
     """All items of the sources, in order, `size` a shard."""
     number, items = 0, []
-    for item in (item for source in sources for item in _items(source)):
+    for item in (item for source in sources for item in items_of(source)):
         items.append(item)
         if len(items) == size:
             yield Shard(number, items)
@@ -64,7 +67,8 @@ def count_items(source: str) -> int:
         return 1
 
 
-def _items(source: str) -> Iterator[Item]:
+def items_of(source: str) -> Iterator[Item]:
+    """The picture that a source is, or the rows of a table, in order."""
     if not is_table(source):
         yield Item(source, 0, None)
         return
@@ -81,9 +85,30 @@ def _items(source: str) -> Iterator[Item]:
 
 
 def _csv(source: str) -> Iterator[Item]:
-    if is_remote(source):
-        raise InputError("CSV tables are read from this machine; fetch it, or give Parquet")
-    path = Path(source)
+    with _on_disk(source) as path:
+        try:
+            yield from _csv_rows(source, path)
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), source)) from None
+
+
+@contextmanager
+def _on_disk(source: str) -> Iterator[Path]:
+    """A CSV where it is, or a copy of what an address holds: it is read from its beginning more than once."""
+    if not is_remote(source):
+        yield Path(source)
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "table"
+        try:
+            with fsspec.open(source, "rb") as given, path.open("wb") as copy:
+                shutil.copyfileobj(given, copy)
+        except Exception as error:  # each protocol's plug-in has errors of its own
+            raise InputError(f"cannot be read ({type(error).__name__}: {error})") from None
+        yield path
+
+
+def _csv_rows(source: str, path: Path) -> Iterator[Item]:
     names = header(path)
     head = next((head for head, column in PIXELS.items() if column in names), None)
     if head is None:

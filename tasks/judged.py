@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from faces.drift import Reference
 from faces.inference import Inference, predictions_of
 from tasks.files import InputError, sha256
 from tasks.models import load_network
@@ -16,11 +17,15 @@ from tasks.orchestration import task
 
 @dataclass(frozen=True)
 class Judged:
-    """Saved networks by head, how they were used when judged, and what the emotion's outputs stand for."""
+    """Saved networks by head, how they were used when judged, and what the emotion's outputs stand for.
+
+    `reference` tells what the judged faces looked like; None in a verdict that is older than that.
+    """
 
     paths: dict[str, Path]
     inference: dict[str, Inference]
     classes: list[str]
+    reference: Reference | None = None
 
 
 @task
@@ -35,6 +40,7 @@ def judged_networks(verdict: Path, folder: Path | None = None) -> Judged:
         named = {head: Path(one["path"]) for head, one in models.items()}
         paths = {head: folder / path.name if folder else path for head, path in named.items()}
         how = {head: Inference(bool(one["flip_averaging"]), float(one["temperature"])) for head, one in models.items()}
+        reference = Reference(**content["reference"]) if "reference" in content else None
     except FileNotFoundError:
         raise InputError(f"{verdict}: there is no verdict; `dvc repro gate` gives one on the networks here") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -44,7 +50,7 @@ def judged_networks(verdict: Path, folder: Path | None = None) -> Judged:
     for head, path in paths.items():
         if not path.is_file() or sha256(path) != models[head]["sha256"]:
             raise InputError(f"{path}: not the network that {verdict} is about; `dvc repro` judges this one")
-    return Judged(paths, how, classes)
+    return Judged(paths, how, classes, reference)
 
 
 def predictors(judged: Judged) -> dict[str, Callable[[np.ndarray], np.ndarray]]:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 from rich.console import Console
@@ -183,7 +184,7 @@ LOCKS = Path(".dvc/tmp/stages")
 def alone(name: str) -> Iterator[None]:
     """Hold a lock of this checkout, which the kernel frees however this process ends; InputError where it is held."""
     LOCKS.mkdir(parents=True, exist_ok=True)
-    with (LOCKS / f"{name}.lock").open("w") as handle:
+    with (LOCKS / f"{quote(name, safe=' @')}.lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -310,6 +311,14 @@ def leave_picture(key: str, path: Path, description: str) -> None:
 
         data = base64.b64encode(path.read_bytes()).decode()
         _send(create_image_artifact, image_url=f"data:image/png;base64,{data}", key=key, description=description)
+
+
+def emit(event: str, payload: dict[str, Any]) -> None:
+    """An event of this project, to which the API's automations can be bound; none where nothing is recorded."""
+    if api.url:
+        from prefect.events import emit_event
+
+        emit_event(event, resource={"prefect.resource.id": event}, payload=payload)
 
 
 class Progress:

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from faces.detection import put_back
+from faces.drift import pixel_properties
 from faces.pixels import SIZES
 from faces.predictions import prediction_table
 from faces.quality import FLAGS, Bounds, quality_flags
@@ -44,8 +45,9 @@ def rows_of(cut: Cut, outputs: dict[str, np.ndarray], networks: About, settings:
     table = prediction_table(cut.places["row"].to_numpy(), outputs["emotion"], networks.classes, points)
     table = pd.concat([cut.places, table.drop(columns="row")], axis=1)
     abstained = table["confidence"] < settings.min_confidence
+    properties = pixel_properties(cut.images["emotion"])
     flags = quality_flags(cut.images["keypoints"], squares[:, 2], Bounds(**settings.quality.model_dump()))
-    table = table.assign(abstained=abstained, **flags, version=networks.version, **networks.hashes)
+    table = table.assign(abstained=abstained, **flags, **properties, version=networks.version, **networks.hashes)
     return Rows(_arrow(table), _arrow(cut.skipped))
 
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +17,16 @@ from PIL import Image
 
 import params
 import tasks.batch
+from faces.detection import taken_out
+from faces.drift import Reference
 from faces.inference import Inference
 from faces.labels import COORDINATES
 from faces.sample.faces import draw_faces
 from faces.sample.pose import KEYPOINTS_FRAMING
 from tasks.batch import WORK, score_sources
+from tasks.batch_page import faces_of, write_page
 from tasks.drawn import count_scored, draw_pictures, write_csv
+from tasks.drift import watch_drift
 from tasks.files import InputError, sha256
 from tasks.judged import Judged
 from tasks.sources import sources_of
@@ -421,9 +426,17 @@ def test_addresses_are_read_through_fsspec(scene: np.ndarray, judged: Judged, tm
     files = fsspec.filesystem("memory")
     files.pipe("/photos/a.png", encoded(Image.fromarray(scene), "PNG"))
     files.pipe("/photos/b.png", b"")
-    table = scored(["memory://photos", "memory://absent.png"], judged, tmp_path / "out")
-    assert set(table["source"]) == {"memory://photos/a.png"} or set(table["source"]) == {"memory:///photos/a.png"}
+    files.pipe("/tables/faces.csv.gz", gzip.compress(("emotion,pixels\n0," + "90 " * 48**2 + "\n").encode()))
+    files.pipe("/tables/spoilt.csv", b"a,b\n1,2\n")
+    given = ["memory://photos", "memory://absent.png", "memory://tables", "memory://absent.csv"]
+    table = scored(given, judged, tmp_path / "out")
+    assert {source.replace(":///", "://") for source in table["source"]} == {
+        "memory://photos/a.png",
+        "memory://tables/faces.csv.gz",
+    }
     told = skipped(tmp_path / "out")
+    assert told["spoilt.csv:1"] == "from here on: has neither a column pixels (emotion) nor Image (key points)"
+    assert "FileNotFoundError" in told["absent.csv:1"]
     assert told["b.png:0"] == "is empty"
     assert told["absent.png:0"].startswith("cannot be read")
 
@@ -447,3 +460,47 @@ def test_a_disk_that_is_full_leaves_nothing_half(
     monkeypatch.undo()
     monkeypatch.setattr(tasks.batch, "predictor_of", lambda judged: said_of)
     pd.testing.assert_frame_equal(scored(sources, judged, tmp_path / "out", shard_items=3), whole)
+
+
+def test_a_page_shows_a_batch_whatever_is_left_of_its_sources(judged: Judged, sources: Path, tmp_path: Path) -> None:
+    (sources / "<b>odd.txt").write_text("no picture")
+    out = tmp_path / "out"
+    scored(sources, judged, out)
+    usual = Reference({"anger": 3, "sad": 1}, {"brightness": [float(level) for level in range(100, 141)]})
+    watch_drift(out, usual, params.Drift(max_psi=0.25, max_p=0.001), "tiny")
+    page = write_page(out, usual, settings()).read_text()
+    table, skipped = pd.read_parquet(out / "predictions.parquet"), pd.read_parquet(out / "skipped.parquet")
+    assert f"{len(table):,} faces; {len(skipped):,} sources" in page
+    assert page.count("data:image/png;base64,") == 4
+    assert "brightness" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)  # needs no other file
+    for name in ("faces", "least-sure"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    shutil.rmtree(sources)
+    for path in (out / "page.html", out / "faces.png", out / "least-sure.png"):
+        path.unlink()
+    page = write_page(out, None, settings()).read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert not (out / "faces.png").exists()
+
+
+def test_a_page_of_nothing_says_so(judged: Judged, tmp_path: Path) -> None:
+    (tmp_path / "<b>.png").write_bytes(b"no picture")
+    out = tmp_path / "<i>"
+    scored(tmp_path / "<b>.png", judged, out)
+    page = write_page(out, None, settings()).read_text()
+    assert "0 faces; 1 sources" in page
+    assert "&lt;i&gt;" in page
+    assert "<i>" not in page
+    assert "data:image" not in page
+
+
+def test_faces_are_cut_out_again_as_they_were_scored(judged: Judged, sources: Path, tmp_path: Path) -> None:
+    """Points go back to where the network said that they are in the face."""
+    table = scored(sources, judged, tmp_path / "out")
+    images, kept = faces_of(table, settings())
+    assert len(kept) == len(table) == len(images)
+    squares = table[["left", "top", "side"]].to_numpy(float)
+    points = taken_out(table[list(COORDINATES)].to_numpy(float).reshape(-1, 15, 2), squares, 96)
+    expected = said_of({"emotion": np.zeros((len(images), 48, 48)), "keypoints": images})["keypoints"]
+    np.testing.assert_allclose(points, expected, atol=1e-3)

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import requests
 
+from tasks.files import InputError
+from tasks.orchestration import alone
 from tests.conftest import copy_project, runner
 
 PROBE = '''"""A stage for tests: waits, then writes its output."""
@@ -268,3 +270,12 @@ def test_losing_the_api_once_begun_is_a_warning(probe: Path, tmp_path: Path) -> 
     assert "the work is done and counts" in output
     assert "Traceback" not in output
     assert (probe / "probe.txt").read_text() == "whole"
+
+
+def test_scorings_into_folders_of_their_own_do_not_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = pytest.raises(InputError, match="another run of score into some/where is under way here")
+    with alone("score into some/where"), alone("score into else/../where"), refused, alone("score into some/where"):
+        raise AssertionError("two runs into one folder")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from faces.drift import Reference
 from faces.verdict import (
     UNKNOWN,
     Ends,
@@ -25,6 +26,7 @@ from faces.verdict_figure import COLOURS, verdict_figure
 from params import Gate, GateData, GateEmotion, GateKeypoints
 from tasks.files import InputError, sha256
 from tasks.gate import PARTS, Evaluated, judge_heads, report_verdict, require_pass
+from tasks.judged import judged_networks
 
 NAN = float("nan")
 
@@ -200,6 +202,7 @@ def row(name: str, metric: str, ends: Ends) -> dict[str, object]:
 
 
 DATA = GateData(keypoints="drawn faces", emotion="other drawn faces")
+REFERENCE = Reference({"anger": 3, "disgust": 2}, {"brightness": [1.5, 80.0, 250.0]})
 SETTINGS = Gate(data=DATA, keypoints=GateKeypoints(**KEYPOINT_BOUNDS), emotion=GateEmotion(**EMOTION_BOUNDS))
 
 
@@ -221,6 +224,7 @@ def judged(folder: Path, other: bool = False, **emotion: float) -> tuple[Path, d
         pd.DataFrame([dark]).to_csv(heads[head].reports / "slices.csv", index=False)
     recalls = [row("anger", "recall", around(0.7)), row("disgust", "recall", UNKNOWN if emotion else around(0.5))]
     pd.DataFrame(recalls).to_csv(heads["emotion"].reports / "classes.csv", index=False)
+    (heads["emotion"].reports / "reference.json").write_text(json.dumps(REFERENCE._asdict()))
     if other:
         (folder / "emotion.keras").write_bytes(b"another network")
     return judge_heads(heads, SETTINGS, folder / "verdict.json"), heads
@@ -231,6 +235,8 @@ def test_a_verdict_pins_models_data_and_recipes(tmp_path: Path) -> None:
     content = json.loads(verdict.read_text())
     assert (content["outcome"], content["passed"], len(content["rules"])) == ("passed", True, 13)
     assert content["classes"] == ["anger", "disgust"]
+    assert judged_networks(verdict).reference == REFERENCE
+    assert '"brightness": [1.5, 80.0, 250.0]\n' in verdict.read_text()
     for head, model in content["models"].items():
         assert model["sha256"] == sha256(Path(model["path"]))
         assert model["data"] == {name: sha256(tmp_path / head / name) for name in PARTS}

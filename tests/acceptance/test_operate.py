@@ -1,6 +1,7 @@
 """An operator's night: a schedule fires by itself, a run is killed as it trains, the next one completes.
 
-And an operator's guard: who does not know the word is refused, and who is to know of a bad run is told.
+And an operator's guard: who does not know the word is refused, who is to know of a bad run is told, and faces unlike
+those of before start a training.
 """
 
 import json
@@ -13,11 +14,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import psutil
 import pytest
 import requests
 from ruamel.yaml import YAML
 
+from faces.sample.faces import draw_faces
+from faces.sample.pose import EMOTION_FRAMING
 from tests.acceptance.test_kills import stages_alive
 from tests.conftest import BIN, commit, copy_project, runner, set_params
 from tests.test_lanes import GRAPH, STEP
@@ -206,3 +211,36 @@ def test_a_guarded_server_refuses_strangers_and_tells_of_bad_runs(tmp_path: Path
         os.environ["PREFECT_API_URL"] = ""
         receiver.shutdown()
         receiver.server_close()
+
+
+@pytest.mark.timeout(600)
+def test_faces_that_have_drifted_start_a_training_where_that_is_bound(tmp_path: Path) -> None:
+    project = small_graph(tmp_path / "project")
+    faces, _ = draw_faces(np.random.default_rng(1), np.arange(40) % 5, 48, EMOTION_FRAMING)
+    (project / "dark").mkdir()
+    for number, face in enumerate(faces):
+        cv2.imwrite(str(project / f"dark/{number:02}.png"), face // 4)
+    commit(project, "a small graph, and forty dark faces")
+    run = runner(project)
+    os.environ.pop("PREFECT_API_URL", None)
+    score = ("python", "-m", "flows.score", "dark", "--models", "released", "--out")
+    try:
+        address = run("python", "-m", "flows.operate", "up").stdout.split()[1].rstrip(";") + "/api"
+        run(*score, "unbound")
+        set_params(project, pipeline__retrain_on_drift=True)
+        run("python", "-m", "flows.operate", "up")
+        assert started_runs(address) == []
+        assert "DRIFT of" in run(*score, "bound").stderr
+        wait_for(lambda: started_runs(address), 60)
+        wait_for(lambda: {one["state"]["type"] for one in started_runs(address)} <= TERMINAL, 120)
+        assert [one["state"]["type"] for one in started_runs(address)] == ["COMPLETED"]
+        artifacts = post(address, "artifacts/filter", {"artifacts": {"key": {"any_": ["drift"]}}})
+        assert len(artifacts) == 2
+    finally:
+        run("python", "-m", "flows.operate", "down")
+        os.environ["PREFECT_API_URL"] = ""
+
+
+def started_runs(address: str) -> list[dict[str, Any]]:
+    """The pipeline's runs but those that its schedule planned."""
+    return [one for one in flow_runs(address, "pipeline") if not one["auto_scheduled"]]

@@ -1,0 +1,114 @@
+"""One page about a scored batch, to be looked at in a browser: what was said, how surely, and of which faces."""
+
+import base64
+import html
+import json
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from faces.batch_figures import confidence_figure, emotions_figure
+from faces.detection import taken_out
+from faces.drift import Reference
+from faces.figures import faces_figure
+from faces.labels import COORDINATES
+from faces.pixels import SIZES
+from params import Score
+from tasks.cut import cut_squares, picture_of
+from tasks.drift import FILE
+from tasks.files import replacing
+from tasks.items import items_of
+from tasks.orchestration import leave_picture, log, task
+from tasks.sources import Unusable
+
+SHOWN, REASONS = 24, 20
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+img { max-width: 100% } table { border-collapse: collapse } th, td { padding: 0.2rem 0.8rem; text-align: left }
+tr + tr td { border-top: 1px solid #ddd } .pair { display: flex; flex-wrap: wrap } .pair img { width: 49% }
+"""
+
+
+@task
+def write_page(out: Path, usual: Reference | None, settings: Score) -> Path:
+    """Write `page.html`, which needs no other file: emotions, confidences, drift, faces by lot and the least sure."""
+    columns = ["source", "row", "left", "top", "side", "emotion", "confidence", *COORDINATES]
+    table = pd.read_parquet(out / "predictions.parquet", columns=columns)
+    skipped = pd.read_parquet(out / "skipped.parquet", columns=["reason"])
+    parts = [f"<p>{len(table):,} faces; {len(skipped):,} sources, or rows of tables, without one.</p>"]
+    if len(table):
+        emotions = {str(name): int(count) for name, count in table["emotion"].value_counts().sort_index().items()}
+        charts = (
+            emotions_figure(emotions, usual.emotions if usual else None),
+            confidence_figure(table["confidence"].to_numpy(), settings.min_confidence),
+        )
+        parts.append(f'<div class="pair">{"".join(map(_image, charts))}</div>')
+        parts += _drift(out / FILE)
+        by_lot = table.iloc[np.sort(np.random.default_rng(0).permutation(len(table))[:SHOWN])]
+        grids = {"faces": by_lot, "least-sure": table.nsmallest(SHOWN, "confidence")}
+        titles = {"faces": f"{len(by_lot)} of the faces, by lot", "least-sure": "The least sure"}
+        for name, rows in grids.items():
+            parts += _grid(rows, titles[name], out / f"{name}.png", settings)
+    if len(skipped):
+        reasons = skipped["reason"].value_counts().head(REASONS).rename_axis("reason").reset_index(name="how many")
+        parts.append("<h2>Without a face</h2>" + reasons.to_html(index=False, border=0))
+    title = html.escape(f"Scored: {out}")
+    with replacing(out / "page.html") as temporary:
+        temporary.write_text(
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+            f"<h1>{title}</h1>{''.join(parts)}</html>\n"
+        )
+    return out / "page.html"
+
+
+def _grid(rows: pd.DataFrame, title: str, picture: Path, settings: Score) -> list[str]:
+    """Faces with points and emotions, as a picture too; nothing where no source can be read any more."""
+    images, rows = faces_of(rows, settings)
+    if not len(rows):
+        return []
+    points = rows[list(COORDINATES)].to_numpy(float).reshape(-1, 15, 2)
+    own = taken_out(points, rows[["left", "top", "side"]].to_numpy(float), images.shape[1])
+    captions = [f"{name} {sure:.0%}" for name, sure in zip(rows["emotion"], rows["confidence"], strict=True)]
+    figure = faces_figure(images, captions, title, own)
+    with replacing(picture) as temporary:
+        figure.savefig(temporary, dpi=110)
+    leave_picture(picture.stem, picture, title)
+    return [_image(figure)]
+
+
+def faces_of(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.DataFrame]:
+    """The faces (n, 96, 96) of rows of predictions, cut out of their sources anew, and those of the rows that are."""
+    images: dict[object, np.ndarray] = {}
+    for source, wanted in rows.groupby("source", sort=False):
+        try:
+            for item in items_of(str(source)):
+                few = wanted[wanted["row"] == item.row]
+                if len(few):
+                    squares = few[["left", "top", "side"]].to_numpy(float)
+                    cut = cut_squares(picture_of(item, settings), squares, SIZES["keypoints"])
+                    images.update(zip(few.index, cut, strict=True))
+                if item.row >= wanted["row"].max():
+                    break
+        except Unusable as error:
+            log(f"{source}: {error} any more; its faces are not shown")
+    kept = rows[rows.index.isin(images)]
+    return np.array([images[index] for index in kept.index]), kept
+
+
+def _drift(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text())
+    table = pd.DataFrame(found["properties"]).drop(columns="drifted")
+    said = f"drifted: {', '.join(found['drifted'])}" if found["drifted"] else "nothing has drifted"
+    shown = table.to_html(index=False, border=0, float_format=lambda value: f"{value:.2g}")
+    return [f"<h2>Beside the faces that the networks were judged on: {html.escape(said)}</h2>{shown}"]
+
+
+def _image(figure: Figure) -> str:
+    content = BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}">'
