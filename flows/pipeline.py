@@ -1,10 +1,16 @@
 """DVC's graph as one Prefect run, a child run for each stage: what is scheduled, triggered and reviewed."""
 
+import sys
 import time
+
+from tasks.plan import plan_ahead, planned
+
+if __name__ == "__main__":
+    # Here, since Prefect is loaded by the imports below.
+    plan_ahead([word for word in sys.argv[1:] if not word.startswith("-")])
 
 import params
 from tasks.files import InputError
-from tasks.graph import planned
 from tasks.lanes import run_lanes
 from tasks.orchestration import alone, api, flow
 from tasks.pipeline_report import VERDICT, metrics_now, report_pipeline, require_done

@@ -1,6 +1,7 @@
 """DVC's own graph, read in this process: its stages, what each needs, and which of them would run."""
 
-from typing import NamedTuple
+import json
+import sys
 
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
@@ -8,16 +9,10 @@ from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
 
 from tasks.files import InputError
+from tasks.plan import Plan
 
 
-class Plan(NamedTuple):
-    """Stages in an order in which each follows those it needs, and those that DVC would run as things are."""
-
-    needs: dict[str, list[str]]
-    changed: set[str]
-
-
-def planned(targets: list[str]) -> Plan:
+def plan_of(targets: list[str]) -> Plan:
     """What `dvc repro` would look at for `targets` (stages or outputs), or for everything if there are none.
 
     Raises InputError for a target that DVC does not know, and where another command of DVC's is under way.
@@ -29,8 +24,15 @@ def planned(targets: list[str]) -> Plan:
             stages = plan_repro(graph, wanted)
             needs = {stage.addressing: sorted(need.addressing for need in graph.successors(stage)) for stage in stages}
             # Of all stages at once: asked for one by one, DVC takes three times as long.
-            return Plan(needs, needs.keys() & repo.status().keys())
+            return Plan(needs, sorted(needs.keys() & repo.status().keys()))
     except LockError:
         raise InputError("another command of DVC's is under way here; wait for it, or end it first") from None
     except DvcException as error:
         raise InputError(f"{error}; `dvc stage list` names the stages") from None
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(plan_of(sys.argv[1:])._asdict()))
+    except InputError as fault:
+        sys.exit(str(fault))

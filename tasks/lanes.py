@@ -24,8 +24,8 @@ from prefect.context import TaskRunContext
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed, Failed
 
-from tasks.graph import Plan
 from tasks.orchestration import PARENT_TASK_RUN, console
+from tasks.plan import Plan
 
 SAID = {"Running stage": "Completed", "is cached - skipping run": "Restored", "didn't change": "Skipped"}
 """What DVC says of a stage, and the name of the state that its task then ends in."""

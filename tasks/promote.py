@@ -13,7 +13,7 @@ from faces.duplicates import image_keys
 from params import Promote
 from tasks.evaluated import load_evaluated
 from tasks.files import InputError
-from tasks.graph import planned
+from tasks.graph import plan_of
 from tasks.judged import Judged, judged_networks, predictors
 from tasks.orchestration import leave_table, log, task
 from tasks.prepared import Part, load_part
@@ -63,7 +63,7 @@ def require_ready(judged: Judged, verdict: Path) -> None:
     for path in (*judged.paths.values(), verdict):
         if recorded.get(str(path)) != _md5(path):
             raise InputError(f"{path} is not what dvc.lock records; `dvc repro` makes them one")
-    if changed := planned(["gate"]).changed:
+    if changed := plan_of(["gate"]).changed:
         raise InputError(
             f"{', '.join(sorted(changed))}: changed since the gate judged; `dvc repro` judges anew, or `dvc pull` "
             "brings what is not on this disk"

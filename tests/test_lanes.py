@@ -10,6 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tasks.graph import plan_of
+from tasks.plan import plan_ahead, planned
 from tests.conftest import BIN, Run, commit, copy_project, runner, set_params
 from tests.test_stage import flow_runs, post, stage_of, wait_for
 
@@ -140,6 +142,15 @@ def test_every_stage_runs_once_as_a_child_and_then_is_skipped(graph: Graph, dvc:
     graph.pipeline()
     assert graph.states() == dict.fromkeys(STAGES, "Skipped")
     assert graph.children() == set()
+
+
+def test_a_plan_made_ahead_is_the_one_that_is_made_here(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(graph.project)
+    for targets in ([], ["evaluate"]):
+        plan_ahead(targets)
+        plan = planned(targets)
+        assert plan == plan_of(targets)
+        assert set(plan.needs) == (set(STAGES) if not targets else {"ingest", "train@emotion", "evaluate"})
 
 
 def test_a_failed_stage_stops_what_needs_it_and_nothing_else(graph: Graph) -> None:

@@ -31,6 +31,9 @@ def test_they_load_safely_as_judged_and_say_what_they_are_for(monkeypatch: pytes
     monkeypatch.chdir(ROOT)
     judged = judged_networks(RELEASED / "verdict.json")
     assert judged.classes == list(LABEL_SETS["course"])
+    assert judged.reference is not None
+    tested = json.loads((ROOT / "docs/released/emotion.json").read_text())["test_rows"]
+    assert sum(judged.reference.emotions.values()) == tested
     predict = predictors(judged)
     points = predict["keypoints"](noise(3, SIZES["keypoints"]))
     probabilities = predict["emotion"](noise(3, SIZES["emotion"]))
