@@ -266,12 +266,14 @@ class EmotionLoss(Settings):
 class Teacher(Settings):
     """A saved network that is learnt from: `share` of every target is its answer, the rest the label.
 
-    `sha256` is its file's, so that no other is taken for it. With `flip_averaging` it answers by the mean over a face
+    `sha256` is its file's, so that no other is taken for it; `classes` are what its outputs stand for, in their order,
+    none for key points. With `flip_averaging` it answers by the mean over a face
     and its mirror image; with `begin` training begins from its weights, those of its first member if it has several.
     """
 
     file: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    classes: tuple[str, ...] = ()
     share: Annotated[float, Field(gt=0, le=1)]
     flip_averaging: bool
     begin: bool
@@ -521,6 +523,9 @@ def wrong_sources(params: Params, graph: Path = Path("dvc.yaml")) -> list[str]:
     made = {stage: [_folder(out) for out in entry.get("outs", [])] for stage, entry in stages.items()}
     named = {f"ingest.{head}": ("ingest", getattr(params.ingest, head)) for head in HEADS}
     named["score.input"] = ("score", params.score.input)
+    for head in HEADS:
+        if teacher := getattr(params.train.chosen, head).teacher:
+            named[f"train.{params.train.recipe}.{head}.teacher.file"] = ("train", teacher.file)
     lines = []
     for key, (stage, source) in named.items():
         maker = next((name for name, folders in made.items() if _folder(source) in folders), None)

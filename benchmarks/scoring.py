@@ -10,7 +10,7 @@ by two Dask workers of one thread each, beside this machine's own way. The origi
 takes does not depend on them; nor is it charged for its float32 faces.
 
 GFLOP/s are two for each multiply-add, mirrored faces counted. The peak is that of products of two float32 matrices of
-2,048 x 2,048, the best before and after. Memory is the peak of a process of its own.
+2,048 x 2,048, the best before and after. Memory is the peak of the command's own process; Dask's have theirs.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -47,6 +47,7 @@ VERDICTS = {"released": Path("models/released/verdict.json"), "workspace": Path(
 ORIGINAL = "the original's way"
 DRAWN = 500
 """Different faces; more are these again."""
+START_SECONDS = 60
 SIDE, SCENE = 160, (620, 900)
 CORNERS = ((20, 30), (300, 60), (600, 20), (60, 380), (350, 330), (650, 340))
 
@@ -177,13 +178,19 @@ def cluster(about: Path, workers: int) -> Iterator[str]:
             stack.callback(process.kill)
 
         begin("dask_scheduler", "--scheduler-file", str(about))
-        while not about.exists():
+        address = ""
+        for _ in range(10 * START_SECONDS):
             time.sleep(0.1)
-        address = str(json.loads(about.read_text())["address"])
+            # Dask writes it in place.
+            with suppress(FileNotFoundError, json.JSONDecodeError):
+                address = str(json.loads(about.read_text())["address"])
+                break
+        else:
+            raise SystemExit("no Dask scheduler began")
         for _ in range(workers):
             begin("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
         with Client(address) as client:
-            client.wait_for_workers(workers)
+            client.wait_for_workers(workers, timeout=START_SECONDS)
         yield address
 
 

@@ -8,18 +8,19 @@ from matplotlib.figure import Figure
 BAR_COLOUR, USUAL_COLOUR = "#56b4e9", "#e69f00"
 
 
-def emotions_figure(emotions: Mapping[str, int], usual: Mapping[str, int] | None) -> Figure:
-    """Each emotion's share of the faces, with its share of the judged faces beside it where that is known."""
-    names, figure = list(emotions), Figure(figsize=(5.2, 3.4), layout="constrained")
+def emotions_figure(emotions: Mapping[str, int], usual: Mapping[str, int]) -> Figure:
+    """Each emotion's share of the faces, with its share of the judged faces beside it; `usual` is empty if unknown."""
+    names, figure = sorted(emotions.keys() | usual.keys()), Figure(figsize=(5.2, 3.4), layout="constrained")
     axis, total = figure.subplots(), sum(emotions.values())
-    axis.bar(names, [emotions[name] / total for name in names], color=BAR_COLOUR, label="here")
+    shares = [emotions.get(name, 0) / total for name in names]
+    axis.bar(names, shares, color=BAR_COLOUR, label="here")
     if usual:
         judged = sum(usual.values())
-        shares = [usual.get(name, 0) / judged for name in names]
-        axis.plot(names, shares, "_", color=USUAL_COLOUR, markersize=30, markeredgewidth=3, label="when judged")
+        before = [usual.get(name, 0) / judged for name in names]
+        axis.plot(names, before, "_", color=USUAL_COLOUR, markersize=30, markeredgewidth=3, label="when judged")
         axis.legend(frameon=False)
-    for place, name in enumerate(names):
-        axis.annotate(f"{emotions[name]:,}", (place, emotions[name] / total), ha="center", va="bottom", fontsize=8)
+    for place, (name, share) in enumerate(zip(names, shares, strict=True)):
+        axis.annotate(f"{emotions.get(name, 0):,}", (place, share), ha="center", va="bottom", fontsize=8)
     axis.set(title=f"Emotions of {total:,} faces", ylabel="share of the faces")
     axis.margins(y=0.15)
     return figure

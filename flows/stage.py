@@ -62,7 +62,7 @@ def main(flow: Callable[..., object]) -> None:
         orchestration.terminal.info("%s: %s", name, orchestration.api.note)
         params.load()
         # What is scored by hand has a folder of its own, and need not wait for other runs.
-        with orchestration.alone(f"{name} into {arguments['out']}" if arguments.get("sources") else name):
+        with orchestration.alone(name, str(arguments["out"]) if arguments.get("sources") else ""):
             orchestration.run(flow, arguments)
     except (InputError, params.SettingsError) as error:
         sys.exit(f"\n{name} cannot be done:\n{error}\n{remedy}".rstrip())

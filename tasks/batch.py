@@ -40,7 +40,7 @@ def score_sources(
     the same again. Raises InputError where `out` holds anything else.
     """
     work, networks = _begun(out, _asked(sources, judged, version, how, settings)), about(judged, version)
-    progress, total, began = Progress("scoring", "sources scored"), sum(map(count_items, sources)), time.monotonic()
+    counts, progress, began = list(map(count_items, sources)), Progress("scoring", "sources scored"), time.monotonic()
     counted = _Counted(shards_of(sources, settings.shard_items), work)
     if dask:
         from tasks.cluster import on_cluster
@@ -52,9 +52,12 @@ def score_sources(
     for shard, rows in scored:
         _keep(rows, work, shard.number)
         new += len(shard.items)
-        rate, left = new / (time.monotonic() - began), total - counted.found - new
-        log(f"{counted.found + new:,} of {total:,} scored · {rate:.0f}/s · {max(left, 0) / rate:.0f} s left")
-        progress.update(min((counted.found + new) / total, 1))
+        done, rate, total = counted.found + new, new / (time.monotonic() - began), sum(counts)
+        if all(counts):
+            log(f"{done:,} of {total:,} scored · {rate:.0f}/s · {max(total - done, 0) / rate:.0f} s left")
+            progress.update(min(done / total, 1))
+        else:
+            log(f"{done:,} scored, of a number that is not known yet · {rate:.0f}/s")
     rows_in = _finish(work, out, counted.items)
     log(f"{out}: {rows_in['predictions']:,} faces, {rows_in['skipped']:,} sources or rows without one")
     return out / "predictions.parquet"

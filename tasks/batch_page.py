@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
 from faces.batch_figures import confidence_figure, emotions_figure
@@ -18,7 +19,7 @@ from faces.labels import COORDINATES
 from faces.pixels import SIZES
 from params import Score
 from tasks.cut import cut_squares, picture_of
-from tasks.drift import FILE
+from tasks.drift import FILE, counted
 from tasks.files import replacing
 from tasks.items import items_of
 from tasks.orchestration import leave_picture, log, task
@@ -35,26 +36,26 @@ tr + tr td { border-top: 1px solid #ddd } .pair { display: flex; flex-wrap: wrap
 @task
 def write_page(out: Path, usual: Reference | None, settings: Score) -> Path:
     """Write `page.html`, which needs no other file: emotions, confidences, drift, faces by lot and the least sure."""
-    columns = ["source", "row", "left", "top", "side", "emotion", "confidence", *COORDINATES]
-    table = pd.read_parquet(out / "predictions.parquet", columns=columns)
-    skipped = pd.read_parquet(out / "skipped.parquet", columns=["reason"])
-    parts = [f"<p>{len(table):,} faces; {len(skipped):,} sources, or rows of tables, without one.</p>"]
+    path = out / "predictions.parquet"
+    table = pq.read_table(path, columns=["emotion", "confidence"])
+    reasons = counted(pq.read_table(out / "skipped.parquet", columns=["reason"])["reason"])
+    parts = [f"<p>{len(table):,} faces; {sum(reasons.values()):,} sources, or rows of tables, without one.</p>"]
     if len(table):
-        emotions = {str(name): int(count) for name, count in table["emotion"].value_counts().sort_index().items()}
+        confidence = table["confidence"].to_numpy()
         charts = (
-            emotions_figure(emotions, usual.emotions if usual else None),
-            confidence_figure(table["confidence"].to_numpy(), settings.min_confidence),
+            emotions_figure(counted(table["emotion"]), usual.emotions if usual else {}),
+            confidence_figure(confidence, settings.min_confidence),
         )
         parts.append(f'<div class="pair">{"".join(map(_image, charts))}</div>')
         parts += _drift(out / FILE)
-        by_lot = table.iloc[np.sort(np.random.default_rng(0).permutation(len(table))[:SHOWN])]
-        grids = {"faces": by_lot, "least-sure": table.nsmallest(SHOWN, "confidence")}
-        titles = {"faces": f"{len(by_lot)} of the faces, by lot", "least-sure": "The least sure"}
-        for name, rows in grids.items():
-            parts += _grid(rows, titles[name], out / f"{name}.png", settings)
-    if len(skipped):
-        reasons = skipped["reason"].value_counts().head(REASONS).rename_axis("reason").reset_index(name="how many")
-        parts.append("<h2>Without a face</h2>" + reasons.to_html(index=False, border=0))
+        by_lot = np.sort(np.random.default_rng(0).permutation(len(table))[:SHOWN])
+        least = np.argsort(confidence, kind="stable")[:SHOWN]
+        parts += _grid(_rows(path, by_lot), f"{len(by_lot)} of the faces, by lot", out / "faces.png", settings)
+        parts += _grid(_rows(path, least), "The least sure", out / "least-sure.png", settings)
+    if reasons:
+        most = sorted(reasons.items(), key=lambda item: -item[1])[:REASONS]
+        shown = pd.DataFrame(most, columns=["reason", "how many"]).to_html(index=False, border=0)
+        parts.append(f"<h2>Without a face</h2>{shown}")
     title = html.escape(f"Scored: {out}")
     with replacing(out / "page.html") as temporary:
         temporary.write_text(
@@ -62,6 +63,18 @@ def write_page(out: Path, usual: Reference | None, settings: Score) -> Path:
             f"<h1>{title}</h1>{''.join(parts)}</html>\n"
         )
     return out / "page.html"
+
+
+def _rows(path: Path, numbers: np.ndarray) -> pd.DataFrame:
+    """Some rows of a table, by their numbers and in their order, a group of rows in memory at a time."""
+    columns = ["source", "row", "left", "top", "side", "emotion", "confidence", *COORDINATES]
+    found, start = [], 0
+    with pq.ParquetFile(path, pre_buffer=False) as table:
+        for batch in table.iter_batches(columns=columns):
+            wanted = numbers[(numbers >= start) & (numbers < start + len(batch))]
+            found.append(batch.take(wanted - start).to_pandas().set_axis(wanted))
+            start += len(batch)
+    return pd.concat(found).loc[numbers]
 
 
 def _grid(rows: pd.DataFrame, title: str, picture: Path, settings: Score) -> list[str]:
@@ -92,6 +105,8 @@ def faces_of(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.DataFr
                     images.update(zip(few.index, cut, strict=True))
                 if item.row >= wanted["row"].max():
                     break
+            if not set(wanted.index) <= images.keys():
+                log(f"{source}: not all of its rows are there any more; those faces are not shown")
         except Unusable as error:
             log(f"{source}: {error} any more; its faces are not shown")
     kept = rows[rows.index.isin(images)]

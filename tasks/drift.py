@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 import params
@@ -13,6 +13,12 @@ from tasks.orchestration import emit, leave_table, log, task
 
 FILE = "drift.json"
 EVENT = "faces.drift"
+
+
+def counted(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each text stands in a column, by the text."""
+    found = column.value_counts().to_pylist()
+    return {str(one["values"]): int(one["counts"]) for one in sorted(found, key=lambda one: str(one["values"]))}
 
 
 @task
@@ -28,8 +34,8 @@ def watch_drift(out: Path, usual: Reference | None, settings: params.Drift, vers
     table = pq.read_table(out / "predictions.parquet", columns=["emotion", *usual.quantiles])
     if not len(table):
         return
-    emotions = {str(one["values"]): one["counts"].as_py() for one in table["emotion"].value_counts()}
-    properties = {name: table[name].to_numpy().astype(np.float64) for name in usual.quantiles}
+    emotions = counted(table["emotion"])
+    properties = {name: table[name].to_numpy() for name in usual.quantiles}
     found = drifts(usual, emotions, properties, **settings.model_dump())
     drifted = [one.property for one in found if one.drifted]
     rows = [one._asdict() for one in found]

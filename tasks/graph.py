@@ -9,7 +9,7 @@ from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
 
 from tasks.files import InputError
-from tasks.plan import Plan
+from tasks.plan import REFUSED, Plan
 
 
 def plan_of(targets: list[str]) -> Plan:
@@ -35,4 +35,5 @@ if __name__ == "__main__":
     try:
         print(json.dumps(plan_of(sys.argv[1:])._asdict()))
     except InputError as fault:
-        sys.exit(str(fault))
+        print(fault, file=sys.stderr)
+        sys.exit(REFUSED)

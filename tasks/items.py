@@ -54,9 +54,14 @@ def shards_of(sources: Iterable[str], size: int) -> Iterator[Shard]:
 
 
 def count_items(source: str) -> int:
-    """How many items a source has, for the time that is left; a table's lines may be more than its rows."""
+    """How many items a source has, for the time that is left; a table's lines may be more than its rows.
+
+    0 where that is not known before: of a CSV at an address.
+    """
     if not is_table(source):
         return 1
+    if is_remote(source) and not source.lower().endswith(".parquet"):
+        return 0
     try:
         if source.lower().endswith(".parquet"):
             with fsspec.open(source, "rb") as handle:

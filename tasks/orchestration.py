@@ -7,6 +7,7 @@ Nothing else in `flows/` or `tasks/` imports Prefect, and where no API is config
 import base64
 import fcntl
 import functools
+import hashlib
 import logging
 import math
 import os
@@ -17,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import quote
 from uuid import UUID
 
 from rich.console import Console
@@ -181,14 +181,19 @@ LOCKS = Path(".dvc/tmp/stages")
 
 
 @contextmanager
-def alone(name: str) -> Iterator[None]:
-    """Hold a lock of this checkout, which the kernel frees however this process ends; InputError where it is held."""
+def alone(name: str, folder: str | Path = "") -> Iterator[None]:
+    """Hold a lock of this checkout, which the kernel frees however this process ends; InputError where it is held.
+
+    With a `folder`, only a run into the same one is kept out.
+    """
     LOCKS.mkdir(parents=True, exist_ok=True)
-    with (LOCKS / f"{quote(name, safe=' @')}.lock").open("w") as handle:
+    of_folder = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16] if folder else ""
+    with (LOCKS / f"{name}{of_folder}.lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"another run of {name} is under way here; wait for it, or end it first") from None
+            what = f"{name} into {folder}" if folder else name
+            raise InputError(f"another run of {what} is under way here; wait for it, or end it first") from None
         yield
 
 

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from tasks.files import InputError
 
+REFUSED = 3
+"""Exit status of a planning process whose targets or checkout are at fault, as it then says."""
+
 
 class Plan(NamedTuple):
     """Stages in an order in which each follows those it needs, and those that DVC would run as things are."""
@@ -29,12 +32,12 @@ def planned(targets: list[str]) -> Plan:
 
     Raises InputError for a target that DVC does not know, and where another command of DVC's is under way.
     """
-    process = _ahead.pop(tuple(targets), None)
-    if process is None:
-        from tasks.graph import plan_of
+    if process := _ahead.pop(tuple(targets), None):
+        said, error = process.communicate()
+        if process.returncode == 0:
+            return Plan(**json.loads(said))
+        if process.returncode == REFUSED:
+            raise InputError(error.strip())
+    from tasks.graph import plan_of
 
-        return plan_of(targets)
-    said, error = process.communicate()
-    if process.returncode:
-        raise InputError(error.strip())
-    return Plan(**json.loads(said))
+    return plan_of(targets)

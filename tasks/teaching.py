@@ -1,6 +1,6 @@
 """Loads the saved network that another one is taught by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -13,16 +13,21 @@ from tasks.files import InputError, sha256
 from tasks.models import load_network
 
 
-def teacher_of(network: keras.Model, settings: Teacher) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def teacher_of(
+    network: keras.Model, classes: Sequence[str], settings: Teacher
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Makes targets of faces and their labels; where it is asked for, `network` begins from the teacher's weights.
 
-    Raises InputError for a file that is absent or another than the settings name, or a teacher of other faces or
-    outputs than the network's.
+    `classes` are the network's, none for key points. Raises InputError for a file that is absent or another than the
+    settings name, or a teacher of other faces, classes or outputs than the network's.
     """
     path = Path(settings.file)
     teacher = load_network(path)
     if (found := sha256(path)) != settings.sha256:
         raise InputError(f"{path}: has SHA-256 {found}, not the teacher's {settings.sha256}; set the one that is meant")
+    if list(settings.classes) != list(classes):
+        here, there = (", ".join(names) or "none" for names in (classes, settings.classes))
+        raise InputError(f"{path}: as teacher, has the classes {there}; the answers here are {here}, in this order")
     for side, taught, own in (("faces", network.input, teacher.input), ("outputs", network.output, teacher.output)):
         if taught.shape != own.shape:
             raise InputError(f"{path}: has {side} of shape {own.shape[1:]}, and what it is to teach {taught.shape[1:]}")

@@ -92,7 +92,7 @@ def _fit_member(
     keras.utils.set_random_seed(settings.seed)
     train, validation = given.train, given.validation
     network = built_network(train, settings, given.constants)
-    teach = teacher_of(network, settings.teacher) if settings.teacher else None
+    teach = teacher_of(network, train.classes.tolist(), settings.teacher) if settings.teacher else None
     log(f"{name}: {network.count_params():,} parameters, {len(train)} faces to train on, {len(validation)} to judge by")
     same = identity(settings.model_dump_json(), given.files)
     state = kept_state(kept, same)

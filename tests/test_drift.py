@@ -11,6 +11,7 @@ from scipy import stats
 
 import params
 import tasks.drift
+from faces.batch_figures import emotions_figure
 from faces.drift import STEPS, Reference, drifts, pixel_properties, reference_of, stability_index
 from faces.sample.faces import draw_faces
 from faces.sample.pose import EMOTION_FRAMING
@@ -78,6 +79,45 @@ def test_a_small_difference_of_many_faces_and_a_great_one_of_a_few_are_no_drift(
     assert not any(one.drifted for one in (*many, *few))
 
 
+@pytest.mark.parametrize(("least", "greatest"), [(0.0, 0.4), (0.3, 0.0), (0.3, 0.4)], ids=["many 1", "many 0", "both"])
+def test_faces_of_one_value_are_no_drift(least: float, greatest: float) -> None:
+    """Saturated crops, and a network that is sure: values stand together at an end, or close to it."""
+
+    def drawn(faces: int, seed: int) -> np.ndarray:
+        generator = np.random.default_rng(seed)
+        sure = 1 - generator.random(faces) ** 30
+        return np.select([generator.random(faces) < least, generator.random(faces) < greatest], [0.0, 1.0], sure)
+
+    usual = reference_of(["sad"] * 2000, {"confidence": drawn(2000, 1)})
+    for faces in (1, 30, 500, 5000):
+        for seed in range(2, 12):
+            found = drifts(usual, {"sad": faces}, {"confidence": drawn(faces, seed)}, **BOUNDS)
+            assert found[1].psi < 0.25 or faces < 100
+            assert found[1].p > BOUNDS["max_p"] or faces == 5000, (faces, seed)
+            assert not found[1].drifted
+    other = drifts(usual, {"sad": 500}, {"confidence": drawn(500, 3) * 0.9}, **BOUNDS)
+    assert other[1].drifted
+
+
+def test_a_batch_has_not_drifted_from_itself() -> None:
+    confidence = (1 - np.random.default_rng(1).random(600) ** 40).astype(np.float32)
+    usual = reference_of(["sad"] * 600, {"confidence": confidence})
+    found = drifts(usual, {"sad": 600}, {"confidence": confidence}, **BOUNDS)[1]
+    assert found.psi == pytest.approx(0, abs=1e-3)
+    assert found.p > 0.9
+
+
+def test_a_face_of_a_rare_emotion_is_no_drift() -> None:
+    usual = Reference({"happiness": 600, "sad": 381, "disgust": 19}, {})
+    assert drifts(usual, {"disgust": 1}, {}, **BOUNDS)[0].p == pytest.approx(0.019, abs=0.005)
+    assert drifts(usual, {"disgust": 6}, {}, **BOUNDS)[0].drifted
+    shares = np.array([600, 381, 19]) / 1000
+    for faces in (1, 2, 3, 10, 40):
+        drawn = np.random.default_rng(faces).multinomial(faces, shares, 300)
+        rows = [dict(zip(usual.emotions, map(int, row), strict=True)) for row in drawn]
+        assert sum(drifts(usual, row, {}, **BOUNDS)[0].drifted for row in rows) <= 2, faces
+
+
 @pytest.mark.parametrize("shift", [0, 4, 9])
 def test_p_is_that_of_both_samples(shift: float) -> None:
     """What interpolation between quantiles costs."""
@@ -90,6 +130,11 @@ def test_an_emotion_that_was_never_named_and_one_that_always_is() -> None:
     usual = Reference({"sad": 100}, {})
     assert drifts(usual, {"anger": 100}, {}, **BOUNDS)[0].drifted
     assert drifts(usual, {"sad": 5}, {}, **BOUNDS)[0][1:] == ("sad 100%", "sad 100%", 0.0, 1.0, False)
+
+
+def test_an_emotion_that_is_not_named_any_more_is_drawn() -> None:
+    labels = emotions_figure({"sad": 5}, {"sad": 10, "happiness": 90}).axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels] == ["happiness", "sad"]
 
 
 def test_properties_are_those_of_each_face_alone() -> None:

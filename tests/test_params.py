@@ -196,6 +196,15 @@ def test_a_source_is_there_or_made_by_a_stage_before(tmp_path: Path, old: str, n
     assert all(str(message) in line and new.split(": ")[1] in line for line in lines)
 
 
+def test_an_absent_teacher_is_found_before_any_work(tmp_path: Path) -> None:
+    path = write(tmp_path, "file: models/released/emotion.keras", "file: models/trained/emotion.keras")
+    assert params.wrong_sources(params.load(path), ROOT / "dvc.yaml") == []
+    path.write_text(path.read_text().replace("recipe: sample", "recipe: distilled"))
+    (line,) = params.wrong_sources(params.load(path), ROOT / "dvc.yaml")
+    assert "train.distilled.emotion.teacher.file" in line
+    assert "the stage train makes it anew" in line
+
+
 def test_an_absent_file_says_where_to_stand(tmp_path: Path) -> None:
     with pytest.raises(params.SettingsError, match="run from the project's folder"):
         params.load(tmp_path / "params.yaml")

@@ -1,6 +1,7 @@
 """The stage runner: plain functions, top-level runs, child runs; an API that refuses, or that is lost."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,9 @@ from typing import Any
 import pytest
 import requests
 
-from tasks.files import InputError
+from flows.stage import main
 from tasks.orchestration import alone
-from tests.conftest import copy_project, runner
+from tests.conftest import ROOT, copy_project, runner
 
 PROBE = '''"""A stage for tests: waits, then writes its output."""
 import os
@@ -272,10 +273,27 @@ def test_losing_the_api_once_begun_is_a_warning(probe: Path, tmp_path: Path) -> 
     assert (probe / "probe.txt").read_text() == "whole"
 
 
-def test_scorings_into_folders_of_their_own_do_not_wait_for_each_other(
+def test_scorings_by_hand_wait_for_those_into_the_same_folder_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def score(sources: list[str], out: Path = Path("scored")) -> None:
+        done.append((sources, out))
+
+    def by_hand(out: str) -> None:
+        monkeypatch.setattr("sys.argv", ["score", "a.png", "--out", out])
+        main(score)
+
+    done: list[tuple[list[str], Path]] = []
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    refused = pytest.raises(InputError, match="another run of score into some/where is under way here")
-    with alone("score into some/where"), alone("score into else/../where"), refused, alone("score into some/where"):
-        raise AssertionError("two runs into one folder")
+    long = f"{'ж' * 90}/{'a' * 200}"
+    (tmp_path / "link").symlink_to("here")
+    before = signal.getsignal(signal.SIGTERM)
+    with alone("score"), alone("score", "here"):
+        by_hand("elsewhere")
+        by_hand(long)
+        for same in ("here", "other/../here", str(tmp_path / "here"), "link"):
+            with pytest.raises(SystemExit, match=f"another run of score into {same} is under way here"):
+                by_hand(same)
+    signal.signal(signal.SIGTERM, before)
+    assert done == [(["a.png"], Path("elsewhere")), (["a.png"], Path(long))]

@@ -68,7 +68,9 @@ def pupils(folder: Path, head: str) -> Paths:
 
 
 def taught(head: str, file: Path, **changes: Any):
-    given = {"file": str(file), "sha256": sha256(file), "share": 0.5, "flip_averaging": True, "begin": False} | changes
+    classes = part("emotion", 1).classes[[3, 1]].tolist() if head == "emotion" else []
+    given = {"file": str(file), "sha256": sha256(file), "classes": classes, "share": 0.5} | changes
+    given = {"flip_averaging": True, "begin": False} | given
     return training(head, epochs=1).model_copy(update={"teacher": Teacher.model_validate(given)})
 
 
@@ -146,6 +148,10 @@ def test_a_teacher_that_is_not_the_one_that_was_meant_is_refused(saved: Callable
     paths, file = pupils(tmp_path, "emotion"), saved("emotion")
     for settings, said in (
         (taught("emotion", file, sha256="0" * 64), f"{file}: has SHA-256 {sha256(file)}, not the teacher's 0000"),
+        (
+            taught("emotion", file, classes=part("emotion", 1).classes[[1, 3]].tolist()),
+            "as teacher, has the classes disgust, happiness; the answers here are happiness, disgust, in this order",
+        ),
         (taught("emotion", saved("keypoints")), r"has outputs of shape \(15, 2\), and what it is to teach \(2,\)"),
         (
             taught("emotion", file, begin=True).model_copy(update={"network": wider()}),
