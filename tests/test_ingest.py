@@ -130,6 +130,7 @@ def test_a_downloaded_table_of_the_other_head_is_named_by_its_address(tmp_path: 
         (a_zip(**{"train/happy/a.png": PNG})[:-9], "cannot be unpacked .*; fetch it again"),
         (b"<!DOCTYPE html>", "no column emotion, pixels; found <!DOCTYPE html>"),
     ],
+    ids=["gzip cut off", "two tables", "tree of no class", "zip cut off", "a page"],
 )
 def test_what_is_downloaded_and_broken_is_named_by_its_address(
     tmp_path: Path, serve: Serve, table: bytes, message: str
