@@ -104,3 +104,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, check=True)
     yield done.stdout.strip().removeprefix("Prefect: ") + "/api"
     run("python", "-m", "flows.serve", "down")
+
+
+LONGEST = ("test_promotion.py", "test_pipeline.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first: two processes share the rest, and neither is left with them at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)

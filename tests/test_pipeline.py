@@ -284,7 +284,8 @@ def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> No
     squares = table[["left", "top", "side"]].to_numpy()
     assert (np.abs(points.mean(axis=1) - squares[:, :2] - squares[:, 2:] / 2) < squares[:, 2:] / 2).all()
     made = {str(path.relative_to(small / "scored")) for path in (small / "scored").rglob("*") if path.is_file()}
-    assert made == {"predictions.parquet", "predictions.csv", "skipped.parquet", "pictures/0001-scene.png"}
+    tables, drawn = {"predictions.parquet", "predictions.csv", "skipped.parquet"}, {"page.html", "faces.png"}
+    assert made == tables | drawn | {"least-sure.png", "pictures/0001-scene.png", "drift.json"}
     skipped = pd.read_parquet(small / "scored/skipped.parquet")
     assert skipped["source"].tolist() == ["empty.png", "mine.csv"]
     assert stages_run(dvc("repro").stdout) == []
