@@ -267,14 +267,16 @@ class Teacher(Settings):
     """A saved network that is learnt from: `share` of every target is its answer, the rest the label.
 
     `sha256` is its file's, so that no other is taken for it; `classes` are what its outputs stand for, in their order,
-    none for key points. With `flip_averaging` it answers by the mean over a face
-    and its mirror image; with `begin` training begins from its weights, those of its first member if it has several.
+    none for key points. It is asked about every face in `rounds` distortions, which come again when all were shown.
+    With `flip_averaging` it answers by the mean over a face and its mirror image; with `begin` training begins from its
+    weights, those of its first member if it has several.
     """
 
     file: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     classes: tuple[str, ...] = ()
     share: Annotated[float, Field(gt=0, le=1)]
+    rounds: Count
     flip_averaging: bool
     begin: bool
 

@@ -80,7 +80,9 @@ def our_way(faces: np.ndarray, judged: Judged, in_keras: bool) -> Callable[[], o
     """The same faces, resized for each network, to the table of predictions."""
     by_head = predictors(judged)
     predict = (
-        (lambda images: {head: by_head[head](images[head]) for head in images}) if in_keras else predictor_of(judged)
+        (lambda images: {head: by_head[head](images[head]) for head in images})
+        if in_keras
+        else predictor_of(judged.paths, judged.inference)
     )
 
     def score() -> pd.DataFrame:

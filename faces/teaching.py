@@ -1,12 +1,7 @@
 """One network taught by another (Hinton et al. 2015, Distilling the Knowledge in a Neural Network)."""
 
-from collections.abc import Callable
-
 import keras
 import numpy as np
-
-from faces.inference import Inference, combined
-from faces.training import jit
 
 
 def blended(labels: np.ndarray, answers: np.ndarray, share: float) -> np.ndarray:
@@ -17,16 +12,6 @@ def blended(labels: np.ndarray, answers: np.ndarray, share: float) -> np.ndarray
     """
     labelled = labels.sum(axis=1, keepdims=True) if labels.ndim == 2 else 1.0
     return ((1 - share) * labels + (1 - (1 - share) * labelled) * answers).astype(np.float32)
-
-
-def answers_of(teacher: keras.Model, how: Inference) -> Callable[[np.ndarray], np.ndarray]:
-    """Gives the teacher's outputs for a batch of faces (N, H, W), as they were distorted.
-
-    On faces that it learnt by heart it says no more than their labels (Beyer et al. 2022, Knowledge distillation: A
-    good teacher is patient and consistent).
-    """
-    teacher.compile(jit_compile=jit())
-    return lambda faces: combined(teacher.predict_on_batch, faces, how)
 
 
 def first_member(network: keras.Model) -> keras.Model:

@@ -47,7 +47,7 @@ def score_sources(
 
         scored = on_cluster(counted, dask, judged, networks, how, settings)
     else:
-        scored = _here(counted, predictor_of(judged), networks, how, settings)
+        scored = _here(counted, predictor_of(judged.paths, judged.inference), networks, how, settings)
     new = 0
     for shard, rows in scored:
         _keep(rows, work, shard.number)

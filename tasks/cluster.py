@@ -71,4 +71,4 @@ def _engine(contents: tuple[tuple[str, bytes], ...], inference: tuple[tuple[str,
         paths = {head: Path(folder) / f"{head}.keras" for head, _ in contents}
         for head, content in contents:
             paths[head].write_bytes(content)
-        return predictor_of(Judged(paths, dict(inference), []))
+        return predictor_of(paths, dict(inference))

@@ -1,6 +1,6 @@
 """Both networks over many faces: by OpenVINO, which is the fastest here by measurement (`benchmarks/scoring.py`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,9 +8,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import openvino
 
-from faces.inference import combined
+from faces.inference import Inference, combined
 from faces.pixels import SIZES
-from tasks.judged import Judged
 from tasks.models import load_network
 
 CHUNK = 32
@@ -20,14 +19,19 @@ Predictor = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 """From faces by head, (N, size, size) uint8, to points (N, 15, 2) in their pixels and probabilities (N, classes)."""
 
 
-def predictor_of(judged: Judged) -> Predictor:
-    """Predicts as Keras does with the same networks, to 1e-4 of a probability and 0.01 px."""
-    runs = {head: partial(_run, _requests(path, SIZES[head])) for head, path in judged.paths.items()}
+def predictor_of(paths: Mapping[str, Path], inference: Mapping[str, Inference]) -> Predictor:
+    """Predicts as Keras does with the same networks, by head, to 1e-4 of a probability and 0.01 px."""
+    runs = {head: running(path, SIZES[head]) for head, path in paths.items()}
 
     def predict(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {head: combined(run, faces[head], judged.inference[head]) for head, run in runs.items()}
+        return {head: combined(run, faces[head], inference[head]) for head, run in runs.items()}
 
     return predict
+
+
+def running(path: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A saved network's outputs of faces (N, size, size) uint8, as they are: not tempered, not flip-averaged."""
+    return partial(_run, _requests(path, size))
 
 
 def _requests(path: Path, size: int) -> openvino.AsyncInferQueue:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from faces.batches import Batches, Mixing, mix_faces
+from faces.batches import Batches, Mixing, Teaching, mix_faces
 from faces.distortion import distort_images, distort_points, draw_distortions
 from faces.losses import adjusted_cross_entropy, masked, smooth_l1, wing
 from faces.networks import original, resnet
@@ -60,11 +60,9 @@ def statistics_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> np.nd
 
 
 def batches_of(
-    train: Part,
-    settings: TrainKeypoints | TrainEmotion,
-    teach: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    train: Part, settings: TrainKeypoints | TrainEmotion, teaching: Teaching | None = None
 ) -> Callable[[range], Batches]:
-    """Makes the training batches of some epochs; `teach` makes targets of distorted faces and their labels."""
+    """Makes the training batches of some epochs."""
     size = train.images.shape[1]
     bounds = settings.distortion.model_dump(exclude={"mixup", "cutmix"})
 
@@ -76,9 +74,5 @@ def batches_of(
             return mix_faces(generator, distorted, targets, mixing)
         return distorted, np.asarray(distort_points(targets, drawn, size))
 
-    def shown(generator: np.random.Generator, images: np.ndarray, targets: np.ndarray):
-        faces, labels = distort(generator, images, targets)
-        return faces, teach(faces, labels) if teach else labels
-
-    targets, descent = class_shares(train), settings.descent
-    return lambda epochs: Batches(train.images, targets, descent.batch_size, settings.seed, epochs, shown)
+    targets, batch_size, seed = class_shares(train), settings.descent.batch_size, settings.seed
+    return lambda epochs: Batches(train.images, targets, batch_size, seed, epochs, distort, teaching)

@@ -40,7 +40,7 @@ def predict_faces(faces: Path, judged: Judged, predictions: Path) -> Path:
     """Write emotion and points of every face, points in pixels of the face as given; Parquet, and CSV beside it."""
     with np.load(faces, allow_pickle=False) as arrays:
         images, rows = arrays["images"], arrays["rows"]
-    predict = predictor_of(judged)
+    predict = predictor_of(judged.paths, judged.inference)
     progress = Progress("scoring", "faces scored")
     tables = []
     for start in range(0, len(images), BATCH):

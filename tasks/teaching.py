@@ -1,22 +1,21 @@
 """Loads the saved network that another one is taught by."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 
-from faces.inference import Inference
-from faces.teaching import answers_of, blended, first_member
+from faces.batches import Teaching
+from faces.inference import Inference, combined
+from faces.teaching import blended, first_member
 from params import Teacher
+from tasks.engine import running
 from tasks.files import InputError, sha256
 from tasks.models import load_network
 
 
-def teacher_of(
-    network: keras.Model, classes: Sequence[str], settings: Teacher
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Makes targets of faces and their labels; where it is asked for, `network` begins from the teacher's weights.
+def teaching_of(network: keras.Model, classes: Sequence[str], settings: Teacher) -> Teaching:
+    """What the teacher makes of distorted faces; where it is asked for, `network` begins from the teacher's weights.
 
     `classes` are the network's, none for key points. Raises InputError for a file that is absent or another than the
     settings name, or a teacher of other faces, classes or outputs than the network's.
@@ -33,8 +32,10 @@ def teacher_of(
             raise InputError(f"{path}: has {side} of shape {own.shape[1:]}, and what it is to teach {taught.shape[1:]}")
     if settings.begin:
         _begin(network, first_member(teacher), path)
-    answers = answers_of(teacher, Inference(settings.flip_averaging))
-    return lambda faces, labels: blended(labels, answers(faces), settings.share)
+    answers, how = running(path, network.input.shape[1]), Inference(settings.flip_averaging)
+    return Teaching(
+        lambda faces, labels: blended(labels, combined(answers, faces, how), settings.share), settings.rounds
+    )
 
 
 def _begin(network: keras.Model, member: keras.Model, path: Path) -> None:

@@ -19,7 +19,7 @@ from tasks.models import save_network
 from tasks.networks import batches_of, built_network, class_shares, loss_of, statistics_of
 from tasks.orchestration import Progress, leave_markdown, log, task
 from tasks.prepared import Part, joined, load_part
-from tasks.teaching import teacher_of
+from tasks.teaching import teaching_of
 from tasks.unfinished import identity, keep_state, kept_state
 
 
@@ -92,7 +92,7 @@ def _fit_member(
     keras.utils.set_random_seed(settings.seed)
     train, validation = given.train, given.validation
     network = built_network(train, settings, given.constants)
-    teach = teacher_of(network, train.classes.tolist(), settings.teacher) if settings.teacher else None
+    teaching = teaching_of(network, train.classes.tolist(), settings.teacher) if settings.teacher else None
     log(f"{name}: {network.count_params():,} parameters, {len(train)} faces to train on, {len(validation)} to judge by")
     same = identity(settings.model_dump_json(), given.files)
     state = kept_state(kept, same)
@@ -100,7 +100,7 @@ def _fit_member(
         log(f"{name}: taking up a training that was cut off after epoch {len(state.epochs)}")
     epochs = fit_network(
         network,
-        batches_of(train, settings, teach),
+        batches_of(train, settings, teaching),
         (validation.images, class_shares(validation)),
         loss=loss_of(train, settings),
         metrics=["accuracy"] if train.is_emotion else [],

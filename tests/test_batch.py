@@ -48,7 +48,7 @@ def said_of(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 @pytest.fixture(autouse=True)
 def stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.batch, "predictor_of", lambda judged: said_of)
+    monkeypatch.setattr(tasks.batch, "predictor_of", lambda paths, inference: said_of)
 
 
 @pytest.fixture(scope="module")
@@ -180,11 +180,11 @@ def test_a_run_that_stopped_goes_on_and_scores_nothing_twice(
         return predict
 
     for at in (0, 2, 7):
-        monkeypatch.setattr(tasks.batch, "predictor_of", lambda judged, at=at: failing(at))
+        monkeypatch.setattr(tasks.batch, "predictor_of", lambda paths, inference, at=at: failing(at))
         with pytest.raises(KeyboardInterrupt):
             scored(sources, judged, tmp_path / "out", shard_items=3)
         assert not (tmp_path / "out/predictions.parquet").exists()
-    monkeypatch.setattr(tasks.batch, "predictor_of", lambda judged: failing(-1))
+    monkeypatch.setattr(tasks.batch, "predictor_of", lambda paths, inference: failing(-1))
     scored(sources, judged, tmp_path / "out", shard_items=3)
     assert same_bytes(tmp_path / "out", tmp_path / "whole")
     assert sum(seen) == len(pd.read_parquet(tmp_path / "out/predictions.parquet"))
@@ -200,7 +200,7 @@ def test_what_is_there_is_not_written_over(
     def interrupted(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tasks.batch, "predictor_of", lambda judged: interrupted)
+    monkeypatch.setattr(tasks.batch, "predictor_of", lambda paths, inference: interrupted)
     with pytest.raises(KeyboardInterrupt):
         scored(sources / "crops", judged, tmp_path / "other")
     with pytest.raises(InputError, match="a run that was asked otherwise stopped there"):
@@ -458,7 +458,7 @@ def test_a_disk_that_is_full_leaves_nothing_half(
         scored(sources, judged, tmp_path / "out", shard_items=3)
     assert not (tmp_path / "out/predictions.parquet").exists()
     monkeypatch.undo()
-    monkeypatch.setattr(tasks.batch, "predictor_of", lambda judged: said_of)
+    monkeypatch.setattr(tasks.batch, "predictor_of", lambda paths, inference: said_of)
     pd.testing.assert_frame_equal(scored(sources, judged, tmp_path / "out", shard_items=3), whole)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faces.batches import Batches, Distort, Mixing, mix_faces
+from faces.batches import Batches, Distort, Mixing, Teaching, mix_faces
 
 FACES = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((4, 4), np.uint8)
 
@@ -147,3 +147,30 @@ def test_a_low_parameter_mostly_leaves_faces_apart_and_a_high_one_halves_them(
 ) -> None:
     shares = np.array([mixed(seed, strength, 0, LEVELS)[1].max(axis=1).min() for seed in range(60)])
     assert least <= (shares > 0.9).mean() <= most
+
+
+def test_after_its_rounds_a_teacher_is_not_asked_again() -> None:
+    asked = []
+
+    def teach(faces: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        asked.append(faces)
+        return targets + faces.mean(axis=(1, 2))
+
+    taught = Batches(FACES, np.arange(10), 4, 1, range(5), distorted, Teaching(teach, rounds=2))
+    epochs = [[taught[epoch * taught.steps + number] for number in range(taught.steps)] for epoch in range(5)]
+    assert len(asked) == 2 * taught.steps
+    for later, first in ((2, 0), (3, 1), (4, 0)):
+        for (faces, targets), (before, said) in zip(epochs[later], epochs[first], strict=True):
+            np.testing.assert_array_equal(faces, before)
+            np.testing.assert_array_equal(targets, said)
+    assert not np.array_equal(epochs[0][0][0], epochs[1][0][0])
+
+
+def test_taken_up_after_its_rounds_a_training_is_taught_the_same() -> None:
+    teaching = Teaching(lambda faces, targets: targets + faces.mean(axis=(1, 2)), rounds=2)
+    whole = Batches(FACES, np.arange(10), 4, 1, range(5), distorted, teaching)
+    rest = Batches(FACES, np.arange(10), 4, 1, range(3, 5), distorted, teaching)
+    before = [whole[index] for index in range(len(whole))][3 * whole.steps :]
+    for (faces, targets), (same, said) in zip([rest[index] for index in range(len(rest))], before, strict=True):
+        np.testing.assert_array_equal(faces, same)
+        np.testing.assert_array_equal(targets, said)

@@ -21,7 +21,7 @@ def judged() -> Judged:
 
 @pytest.fixture(scope="module")
 def predict(judged: Judged) -> Predictor:
-    return predictor_of(judged)
+    return predictor_of(judged.paths, judged.inference)
 
 
 @pytest.fixture(scope="module")

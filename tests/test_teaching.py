@@ -12,8 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from faces.augment import mirror_images
-from faces.inference import Inference
-from faces.teaching import answers_of, blended, first_member
+from faces.batches import Teaching
+from faces.inference import Inference, predictions_of
+from faces.teaching import blended, first_member
 from params import Teacher
 from tasks.files import InputError, sha256
 from tasks.models import load_network
@@ -70,7 +71,7 @@ def pupils(folder: Path, head: str) -> Paths:
 def taught(head: str, file: Path, **changes: Any):
     classes = part("emotion", 1).classes[[3, 1]].tolist() if head == "emotion" else []
     given = {"file": str(file), "sha256": sha256(file), "classes": classes, "share": 0.5} | changes
-    given = {"flip_averaging": True, "begin": False} | given
+    given = {"rounds": 1, "flip_averaging": True, "begin": False} | given
     return training(head, epochs=1).model_copy(update={"teacher": Teacher.model_validate(given)})
 
 
@@ -96,7 +97,7 @@ def test_it_is_shown_what_the_teacher_says_of_the_faces_as_they_are_distorted(
         fit(head, taught(head, saved(head), share=1.0), pupils(tmp_path, head))
     faces, targets = given["batch"]
     teacher = load_network(saved(head))
-    answers = answers_of(teacher, Inference(flip_averaging=True))(faces)
+    answers = predictions_of(teacher, faces, Inference(flip_averaging=True))
     known = ~np.isnan(targets)
     assert known.mean() > 0.5
     np.testing.assert_allclose(targets[known], answers[known], rtol=1e-4, atol=1e-5)
@@ -117,9 +118,8 @@ def test_faces_of_other_classes_have_no_label() -> None:
     settings = training("emotion", epochs=1)
     still = {"mixup": 0.0, "cutmix": 0.0}
     settings = settings.model_copy(update={"distortion": settings.distortion.model_copy(update=still)})
-    batches = batches_of(numbered, settings, lambda _, labels: blended(labels, np.full((len(labels), 2), 0.5), 0.25))(
-        range(1)
-    )
+    teaching = Teaching(lambda _, labels: blended(labels, np.full((len(labels), 2), 0.5), 0.25), rounds=1)
+    batches = batches_of(numbered, settings, teaching)(range(1))
     shown = np.concatenate([batches[number][1] for number in range(len(batches))])
     assert {tuple(row) for row in shown.tolist()} == {(0.5, 0.5), (0.875, 0.125), (0.125, 0.875)}
 
