@@ -12,11 +12,13 @@ SIDE_COLOURS = {"left": "#00c2a8", "right": "#ffb300"}
 """Points of the subject's left and right, told apart so that a mirror that forgot to swap them is seen."""
 POINT_COLOURS = [SIDE_COLOURS.get(name.removeprefix("mouth_").split("_")[0], "#f06292") for name in KEYPOINTS]
 TRUTH_COLOUR = "#ff7043"
+TITLE_INCHES = 4.5
+"""What the longest title needs."""
 
 
 def _grid(count: int, columns: int, title: str) -> tuple[Figure, list]:
     rows = -(-count // columns)
-    figure = Figure(figsize=(1.5 * columns, 1.72 * rows + 0.45), layout="constrained")
+    figure = Figure(figsize=(max(1.5 * columns, TITLE_INCHES), 1.72 * rows + 0.45), layout="constrained")
     figure.suptitle(title, fontsize=11)
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axis in axes:

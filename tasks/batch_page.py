@@ -28,7 +28,8 @@ from tasks.sources import Unusable
 SHOWN, REASONS = 24, 20
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-img { max-width: 100% } table { border-collapse: collapse } th, td { padding: 0.2rem 0.8rem; text-align: left }
+img { max-width: 100%; display: block }
+table { border-collapse: collapse } th, td { padding: 0.2rem 0.8rem; text-align: left }
 tr + tr td { border-top: 1px solid #ddd } .pair { display: flex; flex-wrap: wrap } .pair img { width: 49% }
 """
 
@@ -39,7 +40,7 @@ def write_page(out: Path, usual: Reference | None, settings: Score) -> Path:
     path = out / "predictions.parquet"
     table = pq.read_table(path, columns=["emotion", "confidence"])
     reasons = counted(pq.read_table(out / "skipped.parquet", columns=["reason"])["reason"])
-    parts = [f"<p>{len(table):,} faces; {sum(reasons.values()):,} sources, or rows of tables, without one.</p>"]
+    parts = [f"<p>Faces: {len(table):,}. Sources, or rows of tables, without one: {sum(reasons.values()):,}.</p>"]
     if len(table):
         confidence = table["confidence"].to_numpy()
         charts = (

@@ -470,7 +470,7 @@ def test_a_page_shows_a_batch_whatever_is_left_of_its_sources(judged: Judged, so
     watch_drift(out, usual, params.Drift(max_psi=0.25, max_p=0.001), "tiny")
     page = write_page(out, usual, settings()).read_text()
     table, skipped = pd.read_parquet(out / "predictions.parquet"), pd.read_parquet(out / "skipped.parquet")
-    assert f"{len(table):,} faces; {len(skipped):,} sources" in page
+    assert f"Faces: {len(table):,}. Sources, or rows of tables, without one: {len(skipped):,}." in page
     assert page.count("data:image/png;base64,") == 4
     assert "brightness" in page
     assert not re.search(r'(src|href)="(?!data:)', page)  # needs no other file
@@ -489,7 +489,7 @@ def test_a_page_of_nothing_says_so(judged: Judged, tmp_path: Path) -> None:
     out = tmp_path / "<i>"
     scored(tmp_path / "<b>.png", judged, out)
     page = write_page(out, None, settings()).read_text()
-    assert "0 faces; 1 sources" in page
+    assert "Faces: 0. Sources, or rows of tables, without one: 1." in page
     assert "&lt;i&gt;" in page
     assert "<i>" not in page
     assert "data:image" not in page

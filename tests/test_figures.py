@@ -255,3 +255,10 @@ def test_predicted_points_are_x_then_y(table: pd.DataFrame) -> None:
     assert table["left_eye_center_y"].tolist() == [1, 31]
     assert table["right_eye_center_x"].tolist() == [2, 32]
     assert table["mouth_center_bottom_lip_y"].tolist() == [29, 59]
+
+
+def test_over_a_single_face_a_title_has_room() -> None:
+    figure = faces_figure(IMAGES[:1], CAPTIONS[:1], "Predictions: 15 points and an emotion for every face")
+    figure.savefig(io.BytesIO())
+    title = figure.texts[0].get_window_extent()
+    assert 0 <= title.x0 < title.x1 <= figure.bbox.width
