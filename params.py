@@ -186,19 +186,19 @@ class Prepare(Settings):
 class Network(Settings):
     """`resnet` has `widths` filters and `depths` blocks a stage, each stage half as high and wide as the one before.
 
-    Its stem halves the face `halvings` times before the first of them. `original` has sizes of its own: it takes
-    none of these, nor a dropout.
+    Its stem halves the face `halvings` times before the first of them, 0 to 2. `original` has sizes of its own: it
+    takes none of these, nor a dropout.
     """
 
     kind: Literal["resnet", "original"]
     widths: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(max_length=5)] = ()
     depths: tuple[Count, ...] = ()
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    halvings: Literal[1, 2] = 1
+    halvings: Literal[0, 1, 2] = 1
 
     @model_validator(mode="after")
     def have_sizes_that_fit(self) -> "Network":
-        if self.kind == "original" and (self.widths or self.depths or self.dropout or self.halvings > 1):
+        if self.kind == "original" and (self.widths or self.depths or self.dropout or self.halvings != 1):
             raise ValueError("the original network has sizes of its own; remove widths, depths, dropout and halvings")
         if self.kind == "resnet" and (len(self.widths) < 2 or len(self.widths) != len(self.depths)):
             raise ValueError("widths and depths need one number a stage each, and two stages or more")

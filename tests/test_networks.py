@@ -95,6 +95,13 @@ def test_a_stem_that_halves_twice_costs_less_and_gives_the_same(head: str) -> No
 
 
 @pytest.mark.parametrize("head", HEADS)
+def test_a_stem_that_does_not_halve_sees_every_pixel(head: str) -> None:
+    network = resnet(head, 32, widths=(4, 6), depths=(1, 1), halvings=0)
+    assert between(network, "stage1_block1_relu").output.shape[1:3] == (32, 32)
+    assert np.isfinite(network(noise(2, 32))).all()
+
+
+@pytest.mark.parametrize("head", HEADS)
 def test_normalisation_is_inside(head: str) -> None:
     """Mean and deviation are applied to grey levels: a constant face of the mean level is a face of noughts."""
     levels = np.array([60, 120, 180, 240], np.uint8).reshape(4, 1, 1) * np.ones((16, 16), np.uint8)

@@ -37,8 +37,8 @@ def _stages(inputs, widths: Sequence[int], depths: Sequence[int], halvings: int,
     """Feature maps of each stage, each next one half as high and wide; the face was halved `halvings` times before."""
     x = layers.Reshape((*inputs.shape[1:], 1), name="channel")(inputs)
     x = layers.Rescaling(1 / std, offset=-mean / std, name="normalise")(x)
-    x = layers.ReLU(name="stem1_relu")(_normalised(x, widths[0] // 2, 3, "stem1", strides=halvings))
-    x = layers.ReLU(name="stem2_relu")(_normalised(x, widths[0], 3, "stem2", strides=2))
+    x = layers.ReLU(name="stem1_relu")(_normalised(x, widths[0] // 2, 3, "stem1", strides=max(halvings, 1)))
+    x = layers.ReLU(name="stem2_relu")(_normalised(x, widths[0], 3, "stem2", strides=min(halvings + 1, 2)))
     stages = []
     for stage, (filters, depth) in enumerate(zip(widths, depths, strict=True), start=1):
         for block in range(1, depth + 1):
@@ -58,7 +58,7 @@ def emotion_network(
     dropout: float,
     halvings: int = 1,
 ) -> keras.Model:
-    """Faces (N, size, size) uint8 to probabilities (N, classes); the stem halves them `halvings` times, 1 or 2."""
+    """Faces (N, size, size) uint8 to probabilities (N, classes); the stem halves them `halvings` times, up to 2."""
     inputs = keras.Input((size, size), dtype="uint8", name="faces")
     x = _stages(inputs, widths, depths, halvings, mean, std)[-1]
     x = layers.GlobalAveragePooling2D(name="pool")(x)
@@ -77,14 +77,14 @@ def keypoints_network(
     dropout: float,
     halvings: int = 1,
 ) -> keras.Model:
-    """Faces (N, size, size) uint8 to points (N, 15, 2) in pixels; the stem halves them `halvings` times, 1 or 2.
+    """Faces (N, size, size) uint8 to points (N, 15, 2) in pixels; the stem halves them `halvings` times, up to 2.
 
     Coarse stages see the whole face, fine ones where exactly: from the last to the one that is a quarter as wide as the
     face, each is enlarged and added to the one before (Lin et al. 2017, Feature Pyramid Networks).
     """
     inputs = keras.Input((size, size), dtype="uint8", name="faces")
     stages = _stages(inputs, widths, depths, halvings, mean, std)
-    finest = 3 - halvings
+    finest = min(3 - halvings, len(stages))
     filters = widths[finest - 1]
     x = layers.Dropout(dropout, name="dropout")(stages[-1])
     x = _normalised(x, filters, 1, f"lateral{len(stages)}")

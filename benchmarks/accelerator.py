@@ -1,0 +1,196 @@
+"""Train an emotion recipe on an accelerator, by Keras on JAX, as stage `train@emotion` trains it.
+
+    KERAS_BACKEND=jax python -m benchmarks.accelerator OUT [--project FOLDER] [--precision mixed_bfloat16]
+
+FOLDER holds params.yaml, whose recipe is trained, and data/prepared/emotion. OUT gets `emotion.keras` and, for each
+member, `seed-N.npz`: the weights of its best epoch and all epochs. Networks, losses, draws and their order are those of
+the stage; so are distortions, statistics and a teacher's answers, compiled. Numbers differ by rounding.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import jax
+import keras
+import numpy as np
+
+import faces.training
+import params
+import tasks.networks
+from faces.batches import Batches, Teaching
+from faces.distortion import distort_images
+from faces.inference import Inference, combined
+from faces.networks.answers import answering
+from faces.networks.mean import mean_network
+from faces.teaching import blended
+from faces.training import STATISTICS_BATCH, Descent, Epoch, State, fit_network
+from params import Teacher, TrainEmotion
+from tasks.models import load_network, save_network
+from tasks.networks import batches_of, built_network, class_shares, loss_of, statistics_of
+from tasks.prepared import Part, joined, load_part
+
+AHEAD, THREADS = 48, 12
+
+
+class Ahead(keras.utils.PyDataset):
+    """Batches, made by threads before they are asked for, and asked for in their order."""
+
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self._batches, self._pool = batches, ThreadPoolExecutor(THREADS)
+        self._made: dict[int, Future] = {}
+        self.steps, self.batch_size = batches.steps, batches.batch_size
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        for number in range(index, min(index + AHEAD, len(self))):
+            if number not in self._made:
+                self._made[number] = self._pool.submit(self._batches.__getitem__, number)
+        return self._made.pop(index).result()
+
+
+def compiled_statistics() -> Callable[[keras.Model, np.ndarray], None]:
+    """`faces.training.renew_statistics`, its step compiled once a network instead of run layer by layer."""
+    steps: dict[int, Callable] = {}
+
+    def renew(network: keras.Model, images: np.ndarray) -> None:
+        kept = network.non_trainable_variables
+        if id(network) not in steps:
+            steps[id(network)] = _statistics_step(network)
+        batches = np.split(images, range(STATISTICS_BATCH, len(images), STATISTICS_BATCH))
+        trained = [variable.value for variable in network.trainable_variables]
+        before = [variable.value for variable in kept]
+        found = [steps[id(network)](trained, before, batch) for batch in batches]
+        for number, variable in enumerate(kept):
+            if "moving_" in variable.path:
+                variable.assign(np.mean([np.asarray(of[number]) for of in found], axis=0))
+
+    return renew
+
+
+def _statistics_step(network: keras.Model) -> Callable:
+    """What batch normalisation sees in one batch, no face distorted and nothing dropped out."""
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    dropouts = [layer for layer in network.layers if isinstance(layer, keras.layers.Dropout)]
+
+    @jax.jit
+    def step(trained, kept, batch):
+        momenta, rates = [layer.momentum for layer in norms], [layer.rate for layer in dropouts]
+        for layer in norms:
+            layer.momentum = 0.0
+        for layer in dropouts:
+            layer.rate = 0.0
+        _, seen = network.stateless_call(trained, kept, batch, training=True)
+        for layer, momentum in zip(norms, momenta, strict=True):
+            layer.momentum = momentum
+        for layer, rate in zip(dropouts, rates, strict=True):
+            layer.rate = rate
+        return seen
+
+    return step
+
+
+def compiled_answers(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    trained = [variable.value for variable in network.trainable_variables]
+    kept = [variable.value for variable in network.non_trainable_variables]
+    run = jax.jit(lambda images: network.stateless_call(trained, kept, images, training=False)[0])
+    return lambda images: np.asarray(run(images), np.float32)
+
+
+def teaching(network: keras.Model, settings: Teacher) -> Teaching:
+    """By a network of the answers' outputs."""
+    run, how = compiled_answers(network), Inference(settings.flip_averaging)
+    return Teaching(lambda images, labels: blended(labels, combined(run, images, how), settings.share), settings.rounds)
+
+
+def train_member(
+    train: Part,
+    validation: Part,
+    constants: dict[str, float],
+    settings: TrainEmotion,
+    taught: Teaching | None,
+    tell: Callable[[Epoch], None],
+    keep: Callable[[State], None] = lambda _: None,
+) -> tuple[keras.Model, list[Epoch]]:
+    """One network, in the precision that is set, with the weights of its best epoch."""
+    keras.utils.set_random_seed(settings.seed)
+    network = built_network(train, settings, constants)
+    make = batches_of(train, settings, taught)
+    epochs = fit_network(
+        network,
+        lambda epochs: Ahead(make(epochs)),
+        (validation.images, class_shares(validation)),
+        loss=loss_of(train, settings),
+        metrics=["accuracy"],
+        descent=Descent(**settings.descent.model_dump(exclude={"batch_size", "statistics_faces"})),
+        statistics=statistics_of(train, settings),
+        tell=tell,
+        keep=keep,
+    )
+    return network, epochs
+
+
+def in_full_precision(
+    network: keras.Model, train: Part, constants: dict[str, float], settings: TrainEmotion
+) -> keras.Model:
+    """The same weights in a network that computes in float32, with statistics taken by it."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    exact = built_network(train, settings, constants)
+    keras.config.set_dtype_policy(policy)
+    exact.set_weights(network.get_weights())
+    if (images := statistics_of(train, settings)) is not None:
+        faces.training.renew_statistics(exact, images)
+    return exact
+
+
+def write_member(path: Path, network: keras.Model, epochs: list[Epoch]) -> None:
+    arrays = {f"best_{k:04}": np.asarray(variable) for k, variable in enumerate(network.variables)}
+    about = np.array(json.dumps([epoch._asdict() for epoch in epochs]))
+    np.savez(path, allow_pickle=False, epochs=about, **arrays)
+
+
+def compile_what_the_stage_runs_eagerly() -> None:
+    vars(tasks.networks)["distort_images"] = jax.jit(distort_images)
+    vars(faces.training)["renew_statistics"] = compiled_statistics()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--project", type=Path, default=Path())
+    parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="mixed_bfloat16")
+    options = parser.parse_args()
+    settings: TrainEmotion = params.load(options.project / "params.yaml").train.chosen.emotion
+    prepared = options.project / "data/prepared/emotion"
+    train, validation = (
+        joined([load_part(prepared / f"{name}.npz") for name in names])
+        for names in (("train", "augmented"), ("validation",))
+    )
+    constants = json.loads((prepared / "normalisation.json").read_text())
+    compile_what_the_stage_runs_eagerly()
+    taught = None
+    if settings.teacher:
+        train, validation = train.in_terms_of_answers(), validation.answered()
+        if settings.teacher.begin:
+            raise SystemExit("a teacher's weights are not begun from here; set `begin` to false")
+        taught = teaching(load_network(options.project / settings.teacher.file), settings.teacher)
+    keras.config.set_dtype_policy(options.precision)
+    options.out.mkdir(parents=True, exist_ok=True)
+    networks = []
+    for number in range(settings.members):
+        alone = settings.model_copy(update={"seed": settings.seed + number, "members": 1})
+        network, epochs = train_member(train, validation, constants, alone, taught, print)
+        exact = in_full_precision(network, train, constants, alone)
+        write_member(options.out / f"seed-{alone.seed}.npz", exact, epochs)
+        networks.append(answering(exact, train.columns))
+    save_network(mean_network(networks), options.out / "emotion.keras")
+
+
+if __name__ == "__main__":
+    main()
