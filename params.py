@@ -257,10 +257,14 @@ class EmotionDistortion(Distortion):
 
 
 class EmotionLoss(Settings):
-    """`smoothing` of each label goes to all classes; `adjustment` of the logits by the classes' shares, 0 for none."""
+    """`smoothing` of each label goes to all classes; `adjustment` of the logits by the classes' shares, 0 for none.
+
+    With `refit_biases` the last layer's are fitted to the validation faces when training is done.
+    """
 
     smoothing: Annotated[float, Field(ge=0, lt=1)]
     adjustment: NotNegative
+    refit_biases: bool = False
 
 
 class Teacher(Settings):

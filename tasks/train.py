@@ -9,7 +9,9 @@ from typing import NamedTuple
 import keras
 import pandas as pd
 
-from faces.networks.answers import answering
+from faces.calibration import fit_biases
+from faces.inference import plain_predictions
+from faces.networks.answers import add_biases, answering
 from faces.networks.cost import multiply_adds
 from faces.networks.mean import mean_network
 from faces.training import Descent, Epoch, best_epoch, fit_network
@@ -62,7 +64,7 @@ def fit_head(
         kept = unfinished / f"seed-{alone.seed}.npz"
         tell = _teller(name, given.train.caution, progress, number / settings.members, 1 / settings.members)
         network, epochs = _fit_member(name, given, alone, kept, tell)
-        networks.append(answering(network, given.train.columns) if given.train.is_emotion else network)
+        networks.append(_answering(name, network, given, settings) if isinstance(settings, TrainEmotion) else network)
         curves.append(epochs)
     network = mean_network(networks)
     save_network(network, model)
@@ -111,6 +113,18 @@ def _fit_member(
         keep=lambda state: keep_state(kept, same, state),
     )
     return network, epochs
+
+
+def _answering(name: str, network: keras.Model, given: _Given, settings: TrainEmotion) -> keras.Model:
+    """The network as it is to answer: with the classes that are asked for, and their biases."""
+    network = answering(network, given.train.columns)
+    if settings.loss.refit_biases:
+        validation = given.validation.answered()
+        found = fit_biases(validation.targets, plain_predictions(network, validation.images))
+        add_biases(network, found)
+        each = ", ".join(f"{of} {bias:+.2f}" for of, bias in zip(validation.classes, found, strict=True))
+        log(f"{name}: biases refitted on {len(validation)} validation faces: {each}")
+    return network
 
 
 def _teller(name: str, caution: str, progress: Progress, begun: float, share: float) -> Callable[[Epoch], None]:

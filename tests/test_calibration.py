@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 
 from faces.abstaining import aurc, risk_coverage
-from faces.calibration import fit_temperature, reliability, with_temperature
+from faces.calibration import fit_biases, fit_temperature, reliability, with_temperature
 from faces.metrics import emotion_metrics, expected_calibration_error
 
 
@@ -53,6 +53,23 @@ def test_probabilities_of_zero_and_one_are_borne() -> None:
     assert 1 < fit_temperature(np.array([0, 1, 2, 0]), certain) <= 50.1
     # All are right, and as sure as can be: nothing to be gained by any temperature up to where 0.99 would be lost.
     assert 0 < fit_temperature(np.array([0, 1, 2, 2]), certain) < 20
+
+
+def test_known_biases_are_found_again_beside_a_temperature() -> None:
+    labels, honest = drawn_from(4)
+    biases = np.array([0.6, -0.9, 0.1, 0.3, -0.1])
+    # softmax((log p' + biases) / 2.5) is honest.
+    shifted = softmax(2.5 * np.log(honest) - biases, axis=1)
+    np.testing.assert_allclose(fit_biases(labels, shifted), biases, atol=0.15)
+    mended = softmax(np.log(shifted) + fit_biases(labels, shifted), axis=1)
+    assert fit_temperature(labels, mended) == pytest.approx(2.5, rel=0.04)
+
+
+def test_a_class_that_no_validation_face_bears_has_a_bias_all_the_same() -> None:
+    labels, honest = drawn_from(5, faces=500)
+    found = fit_biases(labels[labels != 2], honest[labels != 2])
+    assert np.isfinite(found).all()
+    assert found.argmin() == 2
 
 
 # Reliability: two bins, four classes. Under 1/2: 0.4 right. From 1/2 up: 0.6 right, 0.8 right, 1.0 wrong.

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from faces.calibration import fit_biases, fit_temperature, with_temperature
 from params import TrainEmotion, TrainKeypoints
 from tasks.files import InputError
 from tasks.models import load_network
@@ -99,6 +100,27 @@ def test_members_are_the_networks_of_their_seeds_and_their_mean_is_saved(head: s
     assert len(report["best_epochs"]) == 2
     report_training(head, paths.prepared, paths.curve, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_refitted_biases_move_the_answers_towards_the_validation_faces_and_nothing_else(tmp_path: Path) -> None:
+    plain, refitted = (prepared(tmp_path / name, "emotion") for name in ("plain", "refitted"))
+    settings = training("emotion", epochs=2)
+    assert isinstance(settings, TrainEmotion)
+    loss = settings.loss.model_copy(update={"refit_biases": True})
+    networks = [
+        load_network(fit("emotion", settings, plain)),
+        load_network(fit("emotion", settings.model_copy(update={"loss": loss}), refitted)),
+    ]
+    (*trunk, biases), (*same_trunk, refitted_biases) = (network.get_weights() for network in networks)
+    for before, after in zip(trunk, same_trunk, strict=True):
+        np.testing.assert_array_equal(before, after)
+    validation = load_part(refitted.prepared / "validation.npz")
+    own = (np.arange(len(validation)), validation.targets)
+    before, after = (np.asarray(network(validation.images)) for network in networks)
+    added = fit_biases(validation.targets, before)
+    np.testing.assert_allclose(refitted_biases - biases, added, atol=1e-2)
+    tempered = [with_temperature(each, fit_temperature(validation.targets, each)) for each in (before, after)]
+    assert np.log(tempered[1][own]).mean() > np.log(tempered[0][own]).mean()
 
 
 def test_a_network_answers_with_the_answers_only(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A network that was trained on more classes than it is to answer with."""
+"""What a trained network answers: with fewer classes than it was trained on, or with other biases."""
 
 from collections.abc import Sequence
 
@@ -21,3 +21,9 @@ def answering(network: keras.Model, columns: Sequence[int]) -> keras.Model:
     outputs = fewer(last.input)
     fewer.set_weights([kernel[:, columns], bias[list(columns)]])
     return keras.Model(network.input, outputs, name=network.name)
+
+
+def add_biases(network: keras.Model, biases: np.ndarray) -> None:
+    """Add to the logits, (classes,), in place. Its last layer is the softmax over all."""
+    kernel, bias = network.layers[-1].get_weights()
+    network.layers[-1].set_weights([kernel, bias + biases])
