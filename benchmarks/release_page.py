@@ -18,10 +18,13 @@ CHARTS = {
 """Of reports/evaluate: those without faces."""
 SHOWN = {"keypoints": ("nme", "rmse_px"), "emotion": ("accuracy", "macro_f1")}
 
-ABOUT = """\
-# Released networks
+SETS = {"released": "Released networks", "fast": "Fast networks"}
+"""Titles by name, which is that of a folder in models."""
 
-Two networks to use on day one: `python -m flows.score PHOTO --models released --out scored`. Input and output are those
+ABOUT = """\
+# {title}
+
+Two networks to use on day one: `python -m flows.score PHOTO --models {name} --out scored`. Input and output are those
 of any network trained here: uint8 faces in, points in pixels or probabilities out; `verdict.json` pins their bytes and
 says how they were judged, flip-averaged or not and at which temperature, and `score` uses them so.
 
@@ -39,7 +42,7 @@ LIMITS = """\
 - FER2013's labels are noisy, and disgust is rare: see its row. Its pictures come from a web search of 2013; who is in
   them is not known, so nothing can be said of differences between groups of people.
 - The key points were learnt from video frames of a few hundred public figures. Profiles and covered faces are worst.
-- Faces are expected upright and framed as the training's; docs/released.md has tables of what blur, turning, covering
+- Faces are expected upright and framed as the training's; docs/{name}.md has tables of what blur, turning, covering
   and closer framing cost.
 """
 
@@ -82,10 +85,10 @@ def shifted_labels(project: Path) -> str:
     )
 
 
-def page(project: Path, verdict: Mapping) -> str:
-    """What stands beside the networks."""
+def page(project: Path, verdict: Mapping, name: str, origin: str) -> str:
+    """What stands beside the networks; `origin` says of how they were made what `dvc repro` and settings do not."""
     sections = [
-        ABOUT,
+        ABOUT.format(title=SETS[name], name=name),
         "## Files\n",
         markdown_table(file_rows(project, verdict)),
         "## Data\n",
@@ -101,19 +104,21 @@ def page(project: Path, verdict: Mapping) -> str:
         )
         sections.append(markdown_table(metric_rows(head, figures)))
     sections.append(shifted_labels(project))
-    sections.append("Slices, corruptions and charts: [docs/released.md](../../docs/released.md).\n")
+    sections.append(f"Slices, corruptions and charts: [docs/{name}.md](../../docs/{name}.md).\n")
     revision, changed = git(project, "rev-parse", "HEAD"), git(project, "diff", "HEAD", "--unified=0", "params.yaml")
     settings = "\n".join(line for line in changed.splitlines()[4:] if not line.startswith("@@"))
     sections.append(f"## How to make them\n\n`dvc repro` on those data sets. Revision {revision}, settings changed:\n")
     sections.append(f"```diff\n{settings or 'none'}\n```\n")
-    return "\n".join([*sections, LIMITS])
+    if origin:
+        sections.append(origin)
+    return "\n".join([*sections, LIMITS.format(name=name)])
 
 
-def evidence(project: Path, folder: str) -> str:
-    """Slices, corruptions, classes and points, with the charts in `folder`, relative to the page."""
-    sections = ["# The released networks on test faces\n"]
+def evidence(project: Path, name: str) -> str:
+    """Slices, corruptions, classes and points, with the charts, which are in the folder `name` beside the page."""
+    sections = [f"# {SETS[name]} on test faces\n"]
     sections.append(
-        "Made by `python -m benchmarks.release` from the evaluation of the networks in models/released; the terms are\n"
+        f"Made by `python -m benchmarks.release` from the evaluation of the networks in models/{name}; the terms are\n"
         "explained in the [README](../README.md#what-the-evaluation-says). Intervals are 95% bootstrap intervals.\n"
     )
     for head in HEADS:
@@ -126,7 +131,7 @@ def evidence(project: Path, folder: str) -> str:
         ways = pd.read_csv(reports / "robustness.csv", keep_default_na=False, na_values=[""]).fillna({"unit": ""})
         rows = (_selected(row, head, ("corruption", "strength", "unit")) for row in ways.to_dict("records"))
         sections.append(f"### Corrupted, {ways['faces'].max():,} faces by lot\n\n" + markdown_table(rows))
-        sections += [f"![{head}: {chart}]({folder}/{head}-{chart}.png)\n" for chart in CHARTS[head]]
+        sections += [f"![{head}: {chart}]({name}/{head}-{chart}.png)\n" for chart in CHARTS[head]]
     return "\n".join(sections)
 
 

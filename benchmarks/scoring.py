@@ -1,9 +1,9 @@
 """How fast faces are scored: the original's way and ours, side by side in one run.
 
-    python -m benchmarks.scoring [--faces 10000] [--repeats 3] [--workspace]
+    python -m benchmarks.scoring [--faces 10000] [--repeats 3] [--models released]
 
 First from faces in memory: the original's two networks as it used them, one `predict` each over 96x96 faces, then its
-frame of 30 coordinates and an emotion; against our networks (the released ones, or with `--workspace` those that
+frame of 30 coordinates and an emotion; against our networks (`released`, `fast`, or `workspace`, those that
 passed the gate here) in the engine that `score` uses, and in Keras's `predict`. Then end to end by
 `python -m flows.score`, from a CSV, a folder of crops, and photographs of six faces each; and from the CSV by one and
 by two Dask workers of one thread each, beside this machine's own way. The original's weights are as drawn: what it
@@ -39,11 +39,11 @@ from faces.predictions import prediction_table
 from faces.resize import resize_images
 from faces.sample.faces import draw_faces
 from faces.sample.pose import KEYPOINTS_FRAMING
+from flows.score import VERDICTS
 from tasks.engine import predictor_of
 from tasks.judged import Judged, judged_networks, predictors
 from tasks.models import load_network
 
-VERDICTS = {"released": Path("models/released/verdict.json"), "workspace": Path("reports/verdict.json")}
 ORIGINAL = "the original's way"
 DRAWN = 500
 """Different faces; more are these again."""
@@ -226,15 +226,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--workspace", action="store_true")
+    parser.add_argument("--models", choices=VERDICTS, default="released")
     given = parser.parse_args()
-    models = "workspace" if given.workspace else "released"
     drawn, _ = draw_faces(np.random.default_rng(1), np.arange(DRAWN) % 5, SIZES["keypoints"], KEYPOINTS_FRAMING)
     faces = drawn[np.arange(given.faces) % DRAWN]
     names = ["way", "faces/s", "times the original's", "GFLOP/s (of the peak)"]
-    shown(f"{given.faces:,} faces in memory", names, in_memory(faces, judged_networks(VERDICTS[models]), given.repeats))
+    shown(
+        f"{given.faces:,} faces in memory",
+        names,
+        in_memory(faces, judged_networks(VERDICTS[given.models]), given.repeats),
+    )
     with TemporaryDirectory() as folder:
-        rows = end_to_end(Path(folder), faces, models)
+        rows = end_to_end(Path(folder), faces, given.models)
     shown("End to end, Python's start included", ["input", "faces", "s", "faces/s", "peak MB"], rows)
 
 

@@ -15,7 +15,9 @@ from tasks.registry import NETWORKS, fetch
 from tasks.score import draw_predictions, predict_faces, read_faces
 from tasks.sources import sources_of
 
-VERDICTS = {"workspace": Path("reports/verdict.json"), "released": Path("models/released/verdict.json")}
+VERDICTS = {"workspace": Path("reports/verdict.json")} | {
+    name: Path("models", name, "verdict.json") for name in ("released", "fast")
+}
 SCORED, PICTURE = Path("scored"), Path("reports/score/predictions.png")
 
 
@@ -33,7 +35,7 @@ def score(
 
     Args:
         sources: Pictures, folders of them, patterns, raw CSV tables, Parquet tables of pictures, or addresses.
-        models: workspace, those that `dvc repro` trained here; prod, those in production; a version; or released.
+        models: workspace, those that `dvc repro` trained here; prod, those in production; a version; released or fast.
         out: A new folder, or that of a run with the same arguments that was killed: it goes on from there.
         faces: detect them; take each picture whole, as one face; or auto, whole where it is no larger than a crop.
         draw: Write each picture, with its faces drawn into it, and a page about all of them, into the folder too.

@@ -62,7 +62,7 @@ def fetch(wanted: str) -> Path:
     if version not in versions():
         known = ", ".join(versions()) or "none"
         raise InputError(
-            f"{version}: no version of {ARTIFACT}; registered: {known}; or say workspace, prod or released"
+            f"{version}: no version of {ARTIFACT}; registered: {known}; or say workspace, prod, released or fast"
         )
     verdict = FETCHED / version / "verdict.json"
     if not verdict.exists():
