@@ -259,7 +259,8 @@ class EmotionDistortion(Distortion):
 class EmotionLoss(Settings):
     """`smoothing` of each label goes to all classes; `adjustment` of the logits by the classes' shares, 0 for none.
 
-    With `refit_biases` the last layer's are fitted to the validation faces when training is done.
+    With `refit_biases` each member's last ones are fitted to the validation faces when its training is done, each face
+    seen once: their shares of the classes are what it then answers to.
     """
 
     smoothing: Annotated[float, Field(ge=0, lt=1)]

@@ -4,13 +4,13 @@
 
 FOLDER holds params.yaml, whose recipe is trained, and data/prepared/emotion. OUT gets `emotion.keras` and, for each
 member, `seed-N.npz`: the weights of its best epoch and all epochs. Networks, losses, draws and their order are those of
-the stage; so are distortions, statistics and a teacher's answers, compiled. Numbers differ by rounding.
+the stage; so are distortions, statistics and a teacher's answers, compiled. Numbers differ by rounding, and by what
+dropout leaves out, which is drawn by JAX. JAX with support for the accelerator is to be installed beside Keras.
 """
 
 import argparse
 import json
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -20,38 +20,25 @@ import numpy as np
 import faces.training
 import params
 import tasks.networks
-from faces.batches import Batches, Teaching
+from benchmarks.ahead import Ahead
+from faces.batches import Teaching
 from faces.distortion import distort_images
 from faces.inference import Inference, combined
-from faces.networks.answers import answering
 from faces.networks.mean import mean_network
 from faces.teaching import blended
-from faces.training import STATISTICS_BATCH, Descent, Epoch, State, fit_network
+from faces.training import STATISTICS_BATCH, Descent, Epoch, fit_network
 from params import Teacher, TrainEmotion
-from tasks.models import load_network, save_network
-from tasks.networks import batches_of, built_network, class_shares, loss_of, statistics_of
+from tasks.models import save_network
+from tasks.networks import (
+    answering_network,
+    batches_of,
+    built_network,
+    class_shares,
+    load_teacher,
+    loss_of,
+    statistics_of,
+)
 from tasks.prepared import Part, joined, load_part
-
-AHEAD, THREADS = 48, 12
-
-
-class Ahead(keras.utils.PyDataset):
-    """Batches, made by threads before they are asked for, and asked for in their order."""
-
-    def __init__(self, batches: Batches) -> None:
-        super().__init__()
-        self._batches, self._pool = batches, ThreadPoolExecutor(THREADS)
-        self._made: dict[int, Future] = {}
-        self.steps, self.batch_size = batches.steps, batches.batch_size
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        for number in range(index, min(index + AHEAD, len(self))):
-            if number not in self._made:
-                self._made[number] = self._pool.submit(self._batches.__getitem__, number)
-        return self._made.pop(index).result()
 
 
 def compiled_statistics() -> Callable[[keras.Model, np.ndarray], None]:
@@ -102,10 +89,12 @@ def compiled_answers(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]
     return lambda images: np.asarray(run(images), np.float32)
 
 
-def teaching(network: keras.Model, settings: Teacher) -> Teaching:
-    """By a network of the answers' outputs."""
-    run, how = compiled_answers(network), Inference(settings.flip_averaging)
-    return Teaching(lambda images, labels: blended(labels, combined(run, images, how), settings.share), settings.rounds)
+def teaching(project: Path, train: Part, constants: dict[str, float], settings: TrainEmotion, by: Teacher) -> Teaching:
+    """By a saved network, which is refused as the stage refuses it."""
+    pupil = built_network(train, settings, constants)
+    teacher = load_teacher(project / by.file, pupil, train.classes.tolist(), by)
+    run, how = compiled_answers(teacher), Inference(by.flip_averaging)
+    return Teaching(lambda images, labels: blended(labels, combined(run, images, how), by.share), by.rounds)
 
 
 def train_member(
@@ -115,7 +104,6 @@ def train_member(
     settings: TrainEmotion,
     taught: Teaching | None,
     tell: Callable[[Epoch], None],
-    keep: Callable[[State], None] = lambda _: None,
 ) -> tuple[keras.Model, list[Epoch]]:
     """One network, in the precision that is set, with the weights of its best epoch."""
     keras.utils.set_random_seed(settings.seed)
@@ -130,7 +118,7 @@ def train_member(
         descent=Descent(**settings.descent.model_dump(exclude={"batch_size", "statistics_faces"})),
         statistics=statistics_of(train, settings),
         tell=tell,
-        keep=keep,
+        keep=lambda _: None,
     )
     return network, epochs
 
@@ -166,6 +154,8 @@ def main() -> None:
     parser.add_argument("--project", type=Path, default=Path())
     parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="mixed_bfloat16")
     options = parser.parse_args()
+    if keras.backend.backend() != "jax":
+        parser.error("set KERAS_BACKEND=jax")
     settings: TrainEmotion = params.load(options.project / "params.yaml").train.chosen.emotion
     prepared = options.project / "data/prepared/emotion"
     train, validation = (
@@ -179,7 +169,7 @@ def main() -> None:
         train, validation = train.in_terms_of_answers(), validation.answered()
         if settings.teacher.begin:
             raise SystemExit("a teacher's weights are not begun from here; set `begin` to false")
-        taught = teaching(load_network(options.project / settings.teacher.file), settings.teacher)
+        taught = teaching(options.project, train, constants, settings, settings.teacher)
     keras.config.set_dtype_policy(options.precision)
     options.out.mkdir(parents=True, exist_ok=True)
     networks = []
@@ -188,7 +178,7 @@ def main() -> None:
         network, epochs = train_member(train, validation, constants, alone, taught, print)
         exact = in_full_precision(network, train, constants, alone)
         write_member(options.out / f"seed-{alone.seed}.npz", exact, epochs)
-        networks.append(answering(exact, train.columns))
+        networks.append(answering_network(f"seed {alone.seed}", exact, train, validation, settings))
     save_network(mean_network(networks), options.out / "emotion.keras")
 
 

@@ -13,7 +13,7 @@ SIDE_COLOURS = {"left": "#00c2a8", "right": "#ffb300"}
 POINT_COLOURS = [SIDE_COLOURS.get(name.removeprefix("mouth_").split("_")[0], "#f06292") for name in KEYPOINTS]
 TRUTH_COLOUR = "#ff7043"
 TITLE_INCHES = 4.5
-"""What the longest title needs."""
+"""What a title of sixty letters needs."""
 
 
 def _grid(count: int, columns: int, title: str) -> tuple[Figure, list]:

@@ -1,18 +1,24 @@
 """Builds the network, the loss and the batches that a head's settings ask for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from faces.batches import Batches, Mixing, Teaching, mix_faces
+from faces.calibration import fit_biases
 from faces.distortion import distort_images, distort_points, draw_distortions
+from faces.inference import plain_predictions
 from faces.losses import adjusted_cross_entropy, masked, smooth_l1, wing
 from faces.networks import original, resnet
+from faces.networks.answers import add_biases, answering
 from faces.networks.initialise import initialise
-from params import TrainEmotion, TrainKeypoints
-from tasks.files import InputError
+from params import Teacher, TrainEmotion, TrainKeypoints
+from tasks.files import InputError, sha256
+from tasks.models import load_network
+from tasks.orchestration import log
 from tasks.prepared import Part
 
 
@@ -34,6 +40,38 @@ def built_network(train: Part, settings: TrainKeypoints | TrainEmotion, constant
         case _:
             network = original.keypoints_network(size, mean, std)
     initialise(network, settings.seed)
+    return network
+
+
+def load_teacher(path: Path, network: keras.Model, classes: Sequence[str], settings: Teacher) -> keras.Model:
+    """The network at `path`, which is to teach `network`, whose outputs are `classes`, or points.
+
+    Raises InputError for a file that is absent or another than the settings name, or a teacher of other faces, classes
+    or outputs than the network's.
+    """
+    teacher = load_network(path)
+    if (found := sha256(path)) != settings.sha256:
+        raise InputError(f"{path}: has SHA-256 {found}, not the teacher's {settings.sha256}; set the one that is meant")
+    if list(settings.classes) != list(classes):
+        here, there = (", ".join(names) or "none" for names in (classes, settings.classes))
+        raise InputError(f"{path}: as teacher, has the classes {there}; the answers here are {here}, in this order")
+    for side, taught, own in (("faces", network.input, teacher.input), ("outputs", network.output, teacher.output)):
+        if taught.shape != own.shape:
+            raise InputError(f"{path}: has {side} of shape {own.shape[1:]}, and what it is to teach {taught.shape[1:]}")
+    return teacher
+
+
+def answering_network(
+    name: str, network: keras.Model, train: Part, validation: Part, settings: TrainEmotion
+) -> keras.Model:
+    """A trained emotion network as it is to answer: with the classes that are asked for, and their biases."""
+    network = answering(network, train.columns)
+    if settings.loss.refit_biases:
+        judging = validation.answered()
+        found = fit_biases(judging.targets, plain_predictions(network, judging.images))
+        add_biases(network, found)
+        each = ", ".join(f"{of} {bias:+.2f}" for of, bias in zip(judging.classes, found, strict=True))
+        log(f"{name}: biases refitted on {len(judging)} validation faces: {each}")
     return network
 
 

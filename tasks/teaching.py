@@ -10,26 +10,18 @@ from faces.inference import Inference, combined
 from faces.teaching import blended, first_member
 from params import Teacher
 from tasks.engine import running
-from tasks.files import InputError, sha256
-from tasks.models import load_network
+from tasks.files import InputError
+from tasks.networks import load_teacher
 
 
 def teaching_of(network: keras.Model, classes: Sequence[str], settings: Teacher) -> Teaching:
     """What the teacher makes of distorted faces; where it is asked for, `network` begins from the teacher's weights.
 
-    `classes` are the network's, none for key points. Raises InputError for a file that is absent or another than the
-    settings name, or a teacher of other faces, classes or outputs than the network's.
+    `classes` are the network's, none for key points. Raises InputError as `load_teacher` does, and for weights that
+    cannot be begun from.
     """
     path = Path(settings.file)
-    teacher = load_network(path)
-    if (found := sha256(path)) != settings.sha256:
-        raise InputError(f"{path}: has SHA-256 {found}, not the teacher's {settings.sha256}; set the one that is meant")
-    if list(settings.classes) != list(classes):
-        here, there = (", ".join(names) or "none" for names in (classes, settings.classes))
-        raise InputError(f"{path}: as teacher, has the classes {there}; the answers here are {here}, in this order")
-    for side, taught, own in (("faces", network.input, teacher.input), ("outputs", network.output, teacher.output)):
-        if taught.shape != own.shape:
-            raise InputError(f"{path}: has {side} of shape {own.shape[1:]}, and what it is to teach {taught.shape[1:]}")
+    teacher = load_teacher(path, network, classes, settings)
     if settings.begin:
         _begin(network, first_member(teacher), path)
     answers, how = running(path, network.input.shape[1]), Inference(settings.flip_averaging)
@@ -39,7 +31,13 @@ def teaching_of(network: keras.Model, classes: Sequence[str], settings: Teacher)
 
 
 def _begin(network: keras.Model, member: keras.Model, path: Path) -> None:
-    shapes, own = ([weights.shape for weights in model.weights] for model in (network, member))
+    # Strides have no weights, but outputs.
+    shapes, own = (
+        [(layer.output.shape, [weights.shape for weights in layer.weights]) for layer in model.layers]
+        for model in (network, member)
+    )
     if shapes != own:
-        raise InputError(f"{path}: is not of the widths and depths that `network` asks for; set `begin` to false")
+        raise InputError(
+            f"{path}: is not of the widths, depths and halvings that `network` asks for; set `begin` to false"
+        )
     network.set_weights(member.get_weights())

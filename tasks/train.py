@@ -9,16 +9,13 @@ from typing import NamedTuple
 import keras
 import pandas as pd
 
-from faces.calibration import fit_biases
-from faces.inference import plain_predictions
-from faces.networks.answers import add_biases, answering
 from faces.networks.cost import multiply_adds
 from faces.networks.mean import mean_network
 from faces.training import Descent, Epoch, best_epoch, fit_network
 from params import TrainEmotion, TrainKeypoints
 from tasks.files import InputError, replacing
 from tasks.models import save_network
-from tasks.networks import batches_of, built_network, class_shares, loss_of, statistics_of
+from tasks.networks import answering_network, batches_of, built_network, class_shares, loss_of, statistics_of
 from tasks.orchestration import Progress, leave_markdown, log, task
 from tasks.prepared import Part, joined, load_part
 from tasks.teaching import teaching_of
@@ -50,10 +47,8 @@ def fit_head(
     which epoch of each was kept, and what the network costs. A training that was cut off goes on from its last
     whole epoch, which the folder `unfinished` holds, to the same network.
     """
-    given, progress = (
-        _given(prepared, taught=settings.teacher is not None),
-        Progress(f"training-{head}", f"{head}: epochs trained"),
-    )
+    given = _given(prepared, taught=settings.teacher is not None)
+    progress = Progress(f"training-{head}", f"{head}: epochs trained")
     summary = _summary(built_network(given.train, settings, given.constants))
     leave_markdown(f"network-{head}", f"```\n{summary}\n```", f"{head}: the network, layer by layer")
     networks, curves = [], []
@@ -64,7 +59,9 @@ def fit_head(
         kept = unfinished / f"seed-{alone.seed}.npz"
         tell = _teller(name, given.train.caution, progress, number / settings.members, 1 / settings.members)
         network, epochs = _fit_member(name, given, alone, kept, tell)
-        networks.append(_answering(name, network, given, settings) if isinstance(settings, TrainEmotion) else network)
+        if isinstance(settings, TrainEmotion):
+            network = answering_network(name, network, given.train, given.validation, settings)
+        networks.append(network)
         curves.append(epochs)
     network = mean_network(networks)
     save_network(network, model)
@@ -113,18 +110,6 @@ def _fit_member(
         keep=lambda state: keep_state(kept, same, state),
     )
     return network, epochs
-
-
-def _answering(name: str, network: keras.Model, given: _Given, settings: TrainEmotion) -> keras.Model:
-    """The network as it is to answer: with the classes that are asked for, and their biases."""
-    network = answering(network, given.train.columns)
-    if settings.loss.refit_biases:
-        validation = given.validation.answered()
-        found = fit_biases(validation.targets, plain_predictions(network, validation.images))
-        add_biases(network, found)
-        each = ", ".join(f"{of} {bias:+.2f}" for of, bias in zip(validation.classes, found, strict=True))
-        log(f"{name}: biases refitted on {len(validation)} validation faces: {each}")
-    return network
 
 
 def _teller(name: str, caution: str, progress: Progress, begun: float, share: float) -> Callable[[Epoch], None]:

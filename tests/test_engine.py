@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks.release_page import SETS
 from faces.sample.faces import draw_faces
 from faces.sample.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
 from tasks.engine import CHUNK, Predictor, predictor_of
@@ -14,9 +15,10 @@ from tests.conftest import ROOT
 Faces = dict[str, np.ndarray]
 
 
-@pytest.fixture(scope="module")
-def judged() -> Judged:
-    return judged_networks(ROOT / "models/released/verdict.json", ROOT / "models/released")
+@pytest.fixture(scope="module", params=SETS)
+def judged(request: pytest.FixtureRequest) -> Judged:
+    folder = ROOT / "models" / request.param
+    return judged_networks(folder / "verdict.json", folder)
 
 
 @pytest.fixture(scope="module")

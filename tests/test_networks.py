@@ -96,9 +96,14 @@ def test_a_stem_that_halves_twice_costs_less_and_gives_the_same(head: str) -> No
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_stem_that_does_not_halve_sees_every_pixel(head: str) -> None:
-    network = resnet(head, 32, widths=(4, 6), depths=(1, 1), halvings=0)
+    network = resnet(head, 32, widths=(4, 6, 8, 10), depths=(1, 1, 1, 1), halvings=0)
     assert between(network, "stage1_block1_relu").output.shape[1:3] == (32, 32)
     assert np.isfinite(network(noise(2, 32))).all()
+    if head == "keypoints":  # a quarter as wide as the face, or what comes nearest to it
+        assert network.get_layer("score_maps").output.shape[1:3] == (8, 8)
+        shallow = resnet(head, 32, widths=(4, 6), depths=(1, 1), halvings=0)
+        assert shallow.get_layer("score_maps").output.shape[1:3] == (16, 16)
+        assert shallow(noise(2, 32)).shape == (2, 15, 2)
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -155,7 +155,11 @@ def test_a_teacher_that_is_not_the_one_that_was_meant_is_refused(saved: Callable
         (taught("emotion", saved("keypoints")), r"has outputs of shape \(15, 2\), and what it is to teach \(2,\)"),
         (
             taught("emotion", file, begin=True).model_copy(update={"network": wider()}),
-            "is not of the widths and depths that `network` asks for; set `begin` to false",
+            "is not of the widths, depths and halvings that `network` asks for; set `begin` to false",
+        ),
+        (
+            taught("emotion", file, begin=True).model_copy(update={"network": halved_again()}),
+            "is not of the widths, depths and halvings that `network` asks for; set `begin` to false",
         ),
     ):
         with pytest.raises(InputError, match=said):
@@ -167,3 +171,8 @@ def test_a_teacher_that_is_not_the_one_that_was_meant_is_refused(saved: Callable
 
 def wider():
     return training("emotion").network.model_copy(update={"widths": (3, 6)})
+
+
+def halved_again():
+    """As many weights, of other scale."""
+    return training("emotion").network.model_copy(update={"halvings": 2})

@@ -80,7 +80,8 @@ def keypoints_network(
     """Faces (N, size, size) uint8 to points (N, 15, 2) in pixels; the stem halves them `halvings` times, up to 2.
 
     Coarse stages see the whole face, fine ones where exactly: from the last to the one that is a quarter as wide as the
-    face, each is enlarged and added to the one before (Lin et al. 2017, Feature Pyramid Networks).
+    face, each is enlarged and added to the one before (Lin et al. 2017, Feature Pyramid Networks). Where no stage is
+    as narrow as that, the last alone is looked at.
     """
     inputs = keras.Input((size, size), dtype="uint8", name="faces")
     stages = _stages(inputs, widths, depths, halvings, mean, std)
