@@ -86,7 +86,7 @@ def shifted_labels(project: Path) -> str:
 
 
 def page(project: Path, verdict: Mapping, name: str, origin: str) -> str:
-    """What stands beside the networks; `origin` says of how they were made what `dvc repro` and settings do not."""
+    """What stands beside the networks; `origin` says how they were made, if not by `dvc repro` alone."""
     sections = [
         ABOUT.format(title=SETS[name], name=name),
         "## Files\n",
@@ -107,10 +107,8 @@ def page(project: Path, verdict: Mapping, name: str, origin: str) -> str:
     sections.append(f"Slices, corruptions and charts: [docs/{name}.md](../../docs/{name}.md).\n")
     revision, changed = git(project, "rev-parse", "HEAD"), git(project, "diff", "HEAD", "--unified=0", "params.yaml")
     settings = "\n".join(line for line in changed.splitlines()[4:] if not line.startswith("@@"))
-    sections.append(f"## How to make them\n\n`dvc repro` on those data sets. Revision {revision}, settings changed:\n")
-    sections.append(f"```diff\n{settings or 'none'}\n```\n")
-    if origin:
-        sections.append(origin)
+    sections.append(f"## How to make them\n\n{origin or '`dvc repro` on those data sets.'}\n")
+    sections.append(f"Revision {revision}, settings changed:\n\n```diff\n{settings or 'none'}\n```\n")
     return "\n".join([*sections, LIMITS.format(name=name)])
 
 

@@ -9,9 +9,10 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from types import FrameType
-from typing import Literal, get_args, get_origin
+from typing import Literal, NoReturn, get_args, get_origin
 
 import params
 from tasks import orchestration
@@ -45,6 +46,14 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _leave(status: int) -> NoReturn:
+    """Exit at once: a training that was broken off leaves threads that call Python, and tidying up then never ends."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 def main(flow: Callable[..., object]) -> None:
     """Run a stage's flow and exit: 0 done, 1 with a clear message, 130 interrupted."""
     logging.basicConfig(format="%(asctime)s | %(message)s", datefmt="%H:%M:%S")
@@ -65,10 +74,12 @@ def main(flow: Callable[..., object]) -> None:
         with orchestration.alone(name, str(arguments["out"]) if arguments.get("sources") else ""):
             orchestration.run(flow, arguments)
     except (InputError, params.SettingsError) as error:
-        sys.exit(f"\n{name} cannot be done:\n{error}\n{remedy}".rstrip())
+        print(f"\n{name} cannot be done:\n{error}\n{remedy}".rstrip(), file=sys.stderr)
+        _leave(1)
     except KeyboardInterrupt:
         print(f"\n{name} was interrupted; no half-written file is left. {remedy}".rstrip(), file=sys.stderr)
-        sys.exit(130)
+        _leave(130)
     except Exception:
         print(f"\n{name} failed. {remedy}".rstrip(), file=sys.stderr)
-        raise
+        traceback.print_exc()
+        _leave(1)

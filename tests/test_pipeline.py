@@ -333,7 +333,7 @@ def test_what_passed_the_gate_can_be_released_and_is_used_as_it_was_judged(small
     assert charts == {f"released/{path.name}" for path in (small / "docs/released").glob("*.png")}
     assert not [chart for chart in charts if re.search("faces|worst|corruptions", chart)]
     tables: list[pd.DataFrame] = []
-    for models in ("workspace", "released"):
+    for models in ("workspace", "released", "fast"):
         run("python", "-m", "flows.score", "one.png", "--models", models, "--out", f"by-{models}")
         tables.append(pd.read_parquet(small / f"by-{models}/predictions.parquet"))
         assert set(tables[-1].pop("version")) == {models}

@@ -10,12 +10,17 @@ from benchmarks.release import LARGEST_BYTES
 from benchmarks.release_page import CHARTS, HEADS, SETS
 from faces.labels import KEYPOINTS, LABEL_SETS
 from faces.pixels import SIZES
+from flows.score import VERDICTS
 from tasks.judged import judged_networks, predictors
 from tasks.model_card import METRICS, estimated
 from tests.conftest import ROOT, tracked_files
 from tests.tiny import noise
 
 FOLDERS = {name: Path("models", name) for name in SETS}
+
+
+def test_each_is_known_to_score_by_its_name() -> None:
+    assert {name: path.parent for name, path in VERDICTS.items() if name != "workspace"} == FOLDERS
 
 
 def test_they_are_in_git_and_not_too_large() -> None:

@@ -54,6 +54,42 @@ if __name__ == "__main__":
 '''
 
 
+TRAINING = '''"""A stage for tests: a training without end."""
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tasks.orchestration import flow
+
+
+class Faces(keras.utils.PyDataset):
+    def __len__(self):
+        return 100_000
+
+    def __getitem__(self, index):
+        faces = keras.ops.ones((64, 96, 96, 1))
+        for _ in range(20):
+            faces = keras.ops.sin(faces)
+        return np.asarray(faces), np.zeros((64, 1))
+
+
+@flow
+def probe() -> None:
+    """A stage for tests."""
+    network = keras.Sequential([keras.layers.Conv2D(8, 3), keras.layers.Flatten(), keras.layers.Dense(1)])
+    network.compile(loss="mse")
+    begun = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: Path("begun").touch())
+    network.fit(Faces(), epochs=1000, steps_per_epoch=20, shuffle=False, verbose=0, callbacks=[begun])
+
+
+if __name__ == "__main__":
+    from flows.stage import main
+
+    main(probe)
+'''
+
+
 @pytest.fixture
 def probe(project: Path) -> Path:
     """A copy of the project with a stage `probe`, which waits, if told to, until the file `begun` is gone."""
@@ -177,6 +213,19 @@ def test_a_stage_runs_alone_and_an_interrupt_is_said(probe: Path) -> None:
     assert (probe / "probe.txt").exists()
 
 
+def test_an_interrupted_training_ends(probe: Path) -> None:
+    """Whatever TensorFlow's threads are about to do then."""
+    (probe / "flows/probe.py").write_text(TRAINING)
+    training = start(probe, PROBE_WAIT="1")
+    training.send_signal(signal.SIGTERM)
+    try:
+        output, _ = training.communicate(timeout=20)
+    finally:
+        training.kill()
+    assert training.returncode == 130, output
+    assert "probe was interrupted; no half-written file is left" in output
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
 @pytest.mark.parametrize("moment", ["while it imports", "while it works"])
 def test_a_stage_dies_with_its_parent(probe: Path, moment: str) -> None:
@@ -274,7 +323,7 @@ def test_losing_the_api_once_begun_is_a_warning(probe: Path, tmp_path: Path) -> 
 
 
 def test_scorings_by_hand_wait_for_those_into_the_same_folder_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def score(sources: list[str], out: Path = Path("scored")) -> None:
         done.append((sources, out))
@@ -286,6 +335,7 @@ def test_scorings_by_hand_wait_for_those_into_the_same_folder_only(
     done: list[tuple[list[str], Path]] = []
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("flows.stage._leave", sys.exit)
     long = f"{'ж' * 90}/{'a' * 200}"
     (tmp_path / "link").symlink_to("here")
     before = signal.getsignal(signal.SIGTERM)
@@ -293,7 +343,8 @@ def test_scorings_by_hand_wait_for_those_into_the_same_folder_only(
         by_hand("elsewhere")
         by_hand(long)
         for same in ("here", "other/../here", str(tmp_path / "here"), "link"):
-            with pytest.raises(SystemExit, match=f"another run of score into {same} is under way here"):
+            with pytest.raises(SystemExit, match="1"):
                 by_hand(same)
+            assert f"another run of score into {same} is under way here" in capsys.readouterr().err
     signal.signal(signal.SIGTERM, before)
     assert done == [(["a.png"], Path("elsewhere")), (["a.png"], Path(long))]
