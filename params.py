@@ -423,18 +423,27 @@ class Drift(Settings):
     max_p: Annotated[float, Field(gt=0, lt=1)]
 
 
+class Detector(Settings):
+    """YuNet's ONNX file: a path, or an address that every worker of a cluster can read too, and its hash."""
+
+    file: Address
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Score(Settings):
     """`input` is scored by `dvc repro`; the rest is for what is scored by hand or from the inbox.
 
     `crop_side`: a picture no larger, in pixels, is taken for one face; `detection_side`: a larger one is looked through
-    at this size; `most_pixels`: a still larger one is not opened; `shard_items`: pictures, or rows of tables, that are
-    scored at one time; `min_confidence`: an emotion that is less sure is marked as abstained.
+    at this size, for faces, by `detector` or, if that is None, by OpenCV's cascade; `most_pixels`: a still larger one
+    is not opened; `shard_items`: pictures, or rows of tables, that are scored at one time; `min_confidence`: an emotion
+    that is less sure is marked as abstained.
     """
 
     input: Address
     faces_drawn: Count
     crop_side: Count
     detection_side: Count
+    detector: Detector | None = None
     most_pixels: Count
     shard_items: Count
     min_confidence: Share

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from params import Score
 from tasks.cut import Cut, cut_faces
+from tasks.detector import finder_of
 from tasks.engine import Predictor, predictor_of
 from tasks.files import InputError, replacing, sha256
 from tasks.items import Shard, count_items, shards_of
@@ -37,8 +38,9 @@ def score_sources(
 
     `version` names the networks in the table; `how` is `cut_faces`'s; `dask` is the address of a scheduler whose
     workers score, or empty for this machine. A run that was killed goes on from its last whole shard, if it is asked
-    the same again. Raises InputError where `out` holds anything else.
+    the same again. Raises InputError where `out` holds anything else, or the detector is not to be had.
     """
+    finder_of(settings)  # refused before anything is begun
     work, networks = _begun(out, _asked(sources, judged, version, how, settings)), about(judged, version)
     counts, progress, began = list(map(count_items, sources)), Progress("scoring", "sources scored"), time.monotonic()
     counted = _Counted(shards_of(sources, settings.shard_items), work)

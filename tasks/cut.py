@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from faces.detection import cut_out, found_faces
+from faces.detection import cut_out
 from faces.pixels import SIZES
 from faces.resize import resize_images
 from params import Score
+from tasks.detector import finder_of
 from tasks.items import Item
 from tasks.pictures import grey_levels
 from tasks.sources import Unusable, content_of
@@ -58,7 +59,7 @@ def _faces(item: Item, how: str, settings: Score) -> tuple[np.ndarray, np.ndarra
     known = isinstance(item.content, np.ndarray)
     if known or how == "whole" or (how == "auto" and max(picture.shape) <= settings.crop_side):
         return picture, _whole(picture), np.array([np.nan])
-    squares, scores = found_faces(picture, settings.detection_side)
+    squares, scores = finder_of(settings)(picture)
     if not len(squares):
         raise Unusable("no face was found; upright faces are")
     return picture, squares, scores
