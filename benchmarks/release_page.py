@@ -107,7 +107,7 @@ def page(project: Path, verdict: Mapping, name: str, origin: str) -> str:
     sections.append(f"Slices, corruptions and charts: [docs/{name}.md](../../docs/{name}.md).\n")
     revision, changed = git(project, "rev-parse", "HEAD"), git(project, "diff", "HEAD", "--unified=0", "params.yaml")
     settings = "\n".join(line for line in changed.splitlines()[4:] if not line.startswith("@@"))
-    sections.append(f"## How to make them\n\n{origin or '`dvc repro` on those data sets.'}\n")
+    sections.append(f"## How to make them\n\n{origin.strip() or '`dvc repro` on those data sets.'}\n")
     sections.append(f"Revision {revision}, settings changed:\n\n```diff\n{settings or 'none'}\n```\n")
     return "\n".join([*sections, LIMITS.format(name=name)])
 
