@@ -332,13 +332,23 @@ def test_what_passed_the_gate_can_be_released_and_is_used_as_it_was_judged(small
     charts = set(re.findall(r"\((released/.+\.png)\)", (small / "docs/released.md").read_text()))
     assert charts == {f"released/{path.name}" for path in (small / "docs/released").glob("*.png")}
     assert not [chart for chart in charts if re.search("faces|worst|corruptions", chart)]
+    (small / "origin.md").write_text("Drawn by hand.\n")
+    run("python", "-m", "benchmarks.release", ".", "--name", "fast", "--origin", "origin.md")
+    other = (small / "models/fast/README.md").read_text()
+    assert "## How to make them\n\nDrawn by hand.\n\nRevision" in other
+    assert "## How to make them\n\n`dvc repro` on those data sets.\n\nRevision" in page
+    assert "--models fast" in other
+    assert "docs/fast.md" in other
     tables: list[pd.DataFrame] = []
     for models in ("workspace", "released", "fast"):
         run("python", "-m", "flows.score", "one.png", "--models", models, "--out", f"by-{models}")
         tables.append(pd.read_parquet(small / f"by-{models}/predictions.parquet"))
         assert set(tables[-1].pop("version")) == {models}
-    pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
-    shutil.rmtree(small / "models/released")
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(tables[0], table, check_exact=True)
+    for folder in ("models/released", "models/fast", "docs/fast"):
+        shutil.rmtree(small / folder)
+    (small / "origin.md").unlink()
 
 
 def test_a_bad_score_input_is_named(small: Path, first: str) -> None:
