@@ -17,6 +17,11 @@ for reporting, off in (
 ):
     os.environ.setdefault(reporting, off)
 
+# What a proxy is for lies beyond this machine: the server on loopback is not reached through one.
+direct = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")
+direct = list(dict.fromkeys([*filter(None, direct), "127.0.0.1", "localhost", "::1"]))
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(direct)
+
 PR_SET_PDEATHSIG = 1
 
 if sys.platform == "linux" and os.environ.keys() & {"DVC_STAGE", "FACES_PARENT_TASK_RUN_ID"}:

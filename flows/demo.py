@@ -11,6 +11,8 @@ from rich.table import Table
 
 import params
 from flows import serve
+from tasks import server
+from tasks.files import InputError
 
 SHOWN = {
     "keypoints": [
@@ -62,17 +64,20 @@ def summary(console: Console, address: str | None) -> None:
     console.print("Pictures     reports/score/predictions.png; more in reports/*/")
     console.print("Bad rows     data/quarantine/*.csv; what was judged: reports/validation/")
     if address:
-        stop = " (`make down` stops the server)" if serve.is_ours(address) else ""
+        stop = " (`make down` stops the server)" if address == server.own_address() else ""
         console.print(f"Runs         {address.removesuffix('/api')}/runs{stop}")
+        console.print(serve.access(), markup=False, soft_wrap=True)
 
 
 def main() -> None:
     console = Console(highlight=False)
     params.main()
     console.print("Starting the project's Prefect server, unless one answers ...")
-    address = serve.up()
-    if not address:
-        console.print("No Prefect API answers, and none was started; going on without records of the runs.")
+    try:
+        address = serve.up()
+    except InputError as error:
+        address = None
+        console.print(f"{error}.\nThe stages run without a record of their runs.", markup=False, soft_wrap=True)
     status = repro()
     if status:
         sys.exit(status)

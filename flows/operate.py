@@ -8,14 +8,16 @@ import os
 import sys
 import time
 
+import httpx
+
 import params
 from flows import serve
-from tasks import background
+from tasks import background, server
 from tasks.files import InputError
 
-NAME = "worker"
+NAME = serve.WORKER
 START_SECONDS = 120
-SILENT_SECONDS = 6 * serve.HEARTBEAT_SECONDS
+SILENT_SECONDS = 6 * server.HEARTBEAT_SECONDS
 
 
 def up() -> str:
@@ -25,8 +27,6 @@ def up() -> str:
     """
     settings = params.load().pipeline
     address = serve.up()
-    if address is None:
-        raise InputError(f"no Prefect API answers; the server's log is {background.log_of(serve.NAME)}")
     # Not before: what the settings name as the API is decided when this is imported.
     from tasks.deployments import (
         POOL,
@@ -40,7 +40,7 @@ def up() -> str:
     apply_deployments()
     tell_of_bad_runs(settings.notify)
     retrain_on_drift(settings.retrain_on_drift)
-    if serve.is_ours(address):
+    if address == server.own_address():
         crash_silent_runs(SILENT_SECONDS)
     name = f"{POOL}-{os.getpid()}"
     if not background.running(NAME):
@@ -62,17 +62,15 @@ def down() -> list[str]:
 
 def status() -> list[str]:
     """A line each on server, worker and deployments. Raises InputError where no API answers."""
-    address = serve.configured_url()
-    if not address or not serve.healthy(address):
-        raise InputError(f"No Prefect API answers; the server's log is {background.log_of(serve.NAME)}.")
-    from tasks.deployments import next_runs
+    address = serve.answering()
+    from tasks.deployments import next_runs, paused_deployments
 
     lines = [f"Prefect: {address.removesuffix('/api')}"]
     lines.append("worker: running" if background.running(NAME) else "worker: none; `make up` starts one")
+    paused = paused_deployments()
     for name, time_of_next in next_runs().items():
-        lines.append(
-            f"{name}: next run {time_of_next:%Y-%m-%d %H:%M %Z}" if time_of_next else f"{name}: no run planned"
-        )
+        planned = f"next run {time_of_next:%Y-%m-%d %H:%M %Z}" if time_of_next else "no run planned"
+        lines.append(f"{name}: {'paused; resume it in the UI' if name in paused else planned}")
     return lines
 
 
@@ -83,12 +81,18 @@ def main() -> None:
     try:
         if action == "up":
             print(f"Prefect: {up().removesuffix('/api')}; a worker waits for the runs of its deployments")
+            print(serve.access())
         elif action == "down":
             print(f"Stopped: {', '.join(down()) or 'nothing was running'}.")
         else:
             print("\n".join(status()))
     except (InputError, params.SettingsError) as error:
         sys.exit(str(error))
+    except httpx.HTTPError as error:
+        sys.exit(
+            f"the Prefect API did not do what was asked ({error}); it may need another PREFECT_API_AUTH_STRING or "
+            "PREFECT_API_KEY, or be down: see `make status`"
+        )
 
 
 if __name__ == "__main__":

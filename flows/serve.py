@@ -1,115 +1,132 @@
 """The project's own Prefect server, on loopback: `python -m flows.serve up | down | status`.
 
-Its database, log and process record live in `.prefect/`; `prefect.toml`, which every Prefect command run in this
-folder reads, names its address while it runs. Both are git-ignored.
+Its database, log, credentials and process record live in `.prefect/`; `prefect.toml`, which every Prefect command run
+in this folder reads, gives its address and credentials while it runs. Both are git-ignored.
 """
 
 import argparse
-import contextlib
 import os
-import socket
+import shlex
 import sys
-import time
 from pathlib import Path
+from urllib.request import getproxies
 
 import requests
 
-from tasks import background
-from tasks.orchestration import configured_auth, configured_url
+from tasks import background, server
+from tasks.api_settings import URL, accepts, configured_url, is_prefect
+from tasks.files import InputError
 
-NAME = "server"
-CLIENT = Path("prefect.toml")
-HOST = "127.0.0.1"
-FIRST_PORT = 4200
-START_SECONDS = 180
-HEARTBEAT_SECONDS = 30
-"""Between two signs of life of a run; `flows.operate` has runs without any marked as crashed."""
+WORKER = "worker"
 
 
-def healthy(address: str) -> bool:
-    """Whether an API answers at this address."""
+def up() -> str:
+    """The address of the API to record runs with: the one that the user named, or a server of this project's own.
+
+    Starts that server unless it runs. Raises InputError, with the remedy, where there is no API to be used.
+    """
+    server.remove_left_over()
+    server.keep_credentials_apart()
+    configured, own = configured_url(), server.own_address()
+    if configured and configured != own:
+        if is_prefect(configured):
+            return configured
+        raise InputError(
+            f"no Prefect API answers at {configured}, which Prefect's settings name; start it, or unset it"
+        )
+    if own and server.is_guarded():
+        _check_running(own)
+        server.restore_client_file()
+        return own
+    if os.environ.get(URL) == "":
+        raise InputError(f"{URL} is set to nothing, so no run is recorded; unset it")
+    if not own and server.CLIENT.exists():
+        raise InputError(
+            f"{server.CLIENT}: not a file of this project, and it names no API; name one there, or remove it"
+        )
+    if own:
+        _stop_unguarded()
+    return server.start()
+
+
+def _check_running(address: str) -> None:
     try:
-        return requests.get(f"{address}/health", timeout=3).status_code < 500
-    except requests.RequestException:
-        return False
+        accepted = accepts(address, server.auth_string())
+    except requests.RequestException as error:
+        raise InputError(
+            f"the Prefect server runs, but does not answer at {address} ({type(error).__name__}); its log is "
+            f"{background.log_of(server.NAME)}; `make down`, then `make up`, restarts it"
+        ) from None
+    if not accepted:
+        raise InputError(
+            "the Prefect server runs with another auth string than the one that is set now; `make down`, then "
+            "`make up`, restarts it with this one"
+        )
 
 
-def _client_is_ours() -> bool:
-    return CLIENT.exists() and CLIENT.read_text() == _client_text(background.record(NAME).get("address", ""))
-
-
-def _client_text(address: str) -> str:
-    return (
-        "# Written by `make demo` and `make up`, removed by `make down`.\n"
-        f'[api]\nurl = "{address}"\n\n[flows]\nheartbeat_frequency = {HEARTBEAT_SECONDS}\n'
+def _stop_unguarded() -> None:
+    """Stop a server that an earlier version of this project started, which requires no credentials."""
+    if background.busy(WORKER):
+        raise InputError(
+            "a Prefect server of an earlier version runs, which any web page can use, and its worker is busy; wait for "
+            "its runs or end them with `make down`, then `make up`"
+        )
+    print(
+        "The Prefect server of an earlier version, which any web page could use, is replaced by one with credentials."
     )
+    background.stop(WORKER)
+    server.stop()
 
 
-def _free_port() -> int:
-    for port in (*range(FIRST_PORT, FIRST_PORT + 20), 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            # As the server itself does: a port that was left a moment ago is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((HOST, port))
-            return probe.getsockname()[1]
-    raise OSError(f"no free port on {HOST}")
-
-
-def up() -> str | None:
-    """The address of an API that answers: the configured one, or a server started now; None where none can be."""
-    address = configured_url()
-    if address and healthy(address):
-        return address
-    # An address, or none, that somebody else configured is theirs: it is not replaced by a server of ours.
-    theirs = CLIENT.exists() and not _client_is_ours()
-    if "PREFECT_API_URL" in os.environ or theirs or (address and not CLIENT.exists()):
-        return None
-    down()
-    port = _free_port()
-    address = f"http://{HOST}:{port}/api"
-    # No page of another site may call the API from this machine's browser, as Prefect's default lets any.
-    origins = f"http://{HOST}:{port},http://localhost:{port}"
-    environment = {**os.environ, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins}
-    environment["PREFECT_UI_URL"] = f"http://{HOST}:{port}"
-    environment["PREFECT_HOME"] = str(background.HOME.resolve())
-    if secret := configured_auth():
-        environment["PREFECT_SERVER_API_AUTH_STRING"] = secret
-    environment.pop("PREFECT_API_URL", None)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
-    background.start(NAME, command, environment, address=address)
-    deadline = time.monotonic() + START_SECONDS
-    while background.running(NAME) and time.monotonic() < deadline:
-        if healthy(address):
-            CLIENT.write_text(_client_text(address))
-            return address
-        time.sleep(0.5)
-    down()
-    return None
+def access() -> str:
+    """What a person needs to know to use the server of this folder; empty for an API that the user named."""
+    if not server.own_address():
+        return ""
+    secret = "the value of PREFECT_API_AUTH_STRING" if server.given_auth_string() else server.auth_string()
+    proxied = "NO_PROXY=127.0.0.1 " if getproxies().keys() & {"http", "all"} else ""
+    return (
+        f"Sign in      {secret}\n"
+        "             The UI asks for it once.\n"
+        f"Commands     cd {shlex.quote(str(Path.cwd()))} && {proxied}.venv/bin/prefect deployment ls\n"
+        "             Only in this folder do `prefect` commands know the server."
+    )
 
 
 def down() -> bool:
     """Stop the server that `up` started, and nothing else; whether there was one."""
-    if _client_is_ours():
-        CLIENT.unlink()
-    return background.stop(NAME)
-
-
-def is_ours(address: str) -> bool:
-    """Whether the API at this address is the server that `up` started."""
-    return background.running(NAME) is not None and background.record(NAME).get("address") == address
+    return server.stop()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m flows.serve", description=__doc__)
     parser.add_argument("action", choices=("up", "down", "status"))
     action = parser.parse_args().action
-    if action == "down":
-        print("The Prefect server is stopped." if down() else "There was no Prefect server of this project to stop.")
-        return
-    address = up() if action == "up" else configured_url()
-    if not address or not healthy(address):
-        sys.exit(f"No Prefect API answers; the server's log is {background.log_of(NAME)}.")
+    try:
+        if action == "down":
+            print(
+                "The Prefect server is stopped." if down() else "There was no Prefect server of this project to stop."
+            )
+            return
+        address = up() if action == "up" else answering()
+    except InputError as error:
+        sys.exit(str(error))
     print(f"Prefect: {address.removesuffix('/api')}")
+    print(access())
+
+
+def answering() -> str:
+    """The address of the API that is configured. Raises InputError where it does not answer, or refuses us."""
+    if gone := server.left_over():
+        raise InputError(f"the Prefect server of this folder ({gone}) no longer runs; `make up` starts it")
+    server.keep_credentials_apart()
+    address = configured_url()
+    if not address:
+        raise InputError("no Prefect API is configured; `make up` starts one")
+    if address == server.own_address():
+        _check_running(address)
+    elif not is_prefect(address):
+        raise InputError(f"no Prefect API answers at {address}, which Prefect's settings name")
+    return address
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ HOME = Path(".prefect")
 SAME_START_SECONDS = 5
 
 
-def start(name: str, command: list[str], environment: dict[str, str], **about: str) -> psutil.Process:
+def start(name: str, command: list[str], environment: dict[str, str], **about: str | bool) -> psutil.Process:
     """Start a process in a session of its own, and record it with what else is to be known `about` it."""
     HOME.mkdir(exist_ok=True)
     with log_of(name).open("ab") as log:
@@ -42,15 +42,31 @@ def record(name: str) -> dict[str, Any]:
 
 
 def running(name: str) -> psutil.Process | None:
-    """The process that `start` started, if it still lives; a process that took over its number is not it."""
+    """The process that `start` started in this folder, if it still lives.
+
+    Neither a process that took over its number is it, nor one that was started in the folder that this is a copy of.
+    """
     try:
         kept = record(name)
         process = psutil.Process(kept["pid"])
         # Not to the tick: the clock that start times are told by may be set.
-        same = abs(process.create_time() - kept["started"]) < SAME_START_SECONDS
+        same = abs(process.create_time() - kept["started"]) < SAME_START_SECONDS and _works_here(process)
         return process if same and process.is_running() and process.status() != psutil.STATUS_ZOMBIE else None
     except (KeyError, psutil.NoSuchProcess):
         return None
+
+
+def busy(name: str) -> bool:
+    """Whether the process runs, and has started processes that run."""
+    process = running(name)
+    return process is not None and bool(process.children())
+
+
+def _works_here(process: psutil.Process) -> bool:
+    try:
+        return Path(process.cwd()) == Path.cwd()
+    except (psutil.AccessDenied, FileNotFoundError):
+        return True
 
 
 def stop(name: str, seconds: float = 20) -> bool:

@@ -4,10 +4,12 @@ import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from prefect.automations import Automation
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType, WorkerStatus
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.context import refresh_global_settings_context
 from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
@@ -25,14 +27,38 @@ DRIFTED = "Faces that have drifted start a training"
 
 
 def apply_deployments() -> None:
-    """Create the work pool, unless there is one, and the deployments, or change them to what prefect.yaml says now."""
+    """Create the work pool, unless there is one, and the deployments, or change them to what prefect.yaml says now.
+
+    A deployment or schedule that was paused stays paused; Prefect itself would resume it.
+    """
     # What names the server may be younger than the settings that this process read.
     refresh_global_settings_context()
     with get_client(sync_client=True) as client:
         known = {pool.name for pool in client.read_work_pools()}
+        paused, inactive = _paused(client)
     if POOL not in known:
         _prefect("work-pool", "create", POOL, "--type", "process")
     _prefect("--no-prompt", "deploy", "--all")
+    with get_client(sync_client=True) as client:
+        for one in _ours(client):
+            if one.name in paused:
+                client.pause_deployment(one.id)
+            for schedule in one.schedules:
+                if (one.name, schedule.schedule) in inactive:
+                    client.update_deployment_schedule(one.id, schedule.id, active=False)
+
+
+def _paused(client: SyncPrefectClient) -> tuple[list[str], list[tuple[str, Any]]]:
+    """Names of paused deployments, and paused schedules with the names of theirs."""
+    ours = _ours(client)
+    inactive = [(one.name, schedule.schedule) for one in ours for schedule in one.schedules if not schedule.active]
+    return [one.name for one in ours if one.paused], inactive
+
+
+def _ours(client: SyncPrefectClient) -> list[DeploymentResponse]:
+    """The deployments of prefect.yaml, of those that the API has."""
+    entrypoints = _entrypoints()
+    return [one for one in client.read_deployments() if entrypoints.get(one.name) == one.entrypoint]
 
 
 def _prefect(*arguments: str) -> None:
@@ -127,10 +153,20 @@ def _entrypoints() -> dict[str, str]:
     return {one["name"]: one["entrypoint"] for one in deployments}
 
 
+def paused_deployments() -> list[str]:
+    """Names of the deployments that are paused, themselves or all of their schedules."""
+    with get_client(sync_client=True) as client:
+        return [one.name for one in _ours(client) if one.paused or _all_inactive(one)]
+
+
+def _all_inactive(deployment: DeploymentResponse) -> bool:
+    return bool(deployment.schedules) and not any(schedule.active for schedule in deployment.schedules)
+
+
 def next_runs() -> dict[str, datetime | None]:
     """When each deployment of prefect.yaml runs next, as far as the server has planned."""
     with get_client(sync_client=True) as client:
-        ours = {one.id: one.name for one in client.read_deployments() if _entrypoints().get(one.name) == one.entrypoint}
+        ours = {one.id: one.name for one in _ours(client)}
         planned = client.get_scheduled_flow_runs_for_deployments(list(ours)) if ours else []
     times = [(run.deployment_id, run.expected_start_time) for run in planned if run.expected_start_time]
     return {name: min((time for run, time in times if run == one), default=None) for one, name in ours.items()}

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 from uuid import UUID
 
 from rich.console import Console
@@ -25,6 +25,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from params import SettingsError
+from tasks import server
+from tasks.api_settings import URL, configured_url
 from tasks.files import InputError
 from tasks.revision import revision
 
@@ -35,6 +37,7 @@ PARENT_TASK_RUN = "FACES_PARENT_TASK_RUN_ID"
 """Environment variable by which a pipeline's task names itself to the stage that it starts."""
 
 PROBE_SECONDS = 10
+PARENT_SECONDS = 15
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 terminal = logging.getLogger("faces")
@@ -49,37 +52,19 @@ class Api:
     refused: bool = False
 
 
-def _may_be_configured() -> bool:
-    """Whether Prefect's own settings could name an API; looked at before Prefect, which takes seconds to import."""
-    if "PREFECT_API_URL" in os.environ:
-        return bool(os.environ["PREFECT_API_URL"])
-    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    return any(path.exists() for path in (Path("prefect.toml"), Path(".env"), home / "profiles.toml"))
-
-
-def configured_url() -> str | None:
-    """The API's address as the environment, `.env`, `prefect.toml` or a profile of Prefect's gives it, or None."""
-    if not _may_be_configured():
-        return None
-    from prefect.settings import get_current_settings
-
-    return get_current_settings().api.url
-
-
-def configured_auth() -> str | None:
-    """What clients show the API, from the environment, `.env`, `prefect.toml` or a profile; or None."""
-    if "PREFECT_API_AUTH_STRING" not in os.environ and not _may_be_configured():
-        return None
-    from prefect.settings import get_current_settings
-
-    secret = get_current_settings().api.auth_string
-    return secret.get_secret_value() if secret else None
-
-
 def _decide() -> Api:
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
-    url = configured_url()
+    server.keep_credentials_apart()
+    try:
+        url = configured_url()
+    except InputError as error:
+        return Api(None, str(error), refused=True)
+    if url and url == server.left_over():
+        # Whatever answers there now is another server, and gets none of our runs, pictures or credentials.
+        os.environ[URL] = ""
+        gone = f"the Prefect server of this folder ({url}) no longer runs, `make up` starts it"
+        return Api(None, f"{gone}: running as plain functions, nothing is recorded")
     if not url:
         return Api(None, "no Prefect API is configured: running as plain functions, nothing is recorded")
     import httpx
@@ -102,6 +87,9 @@ def _decide() -> Api:
 
 api = _decide()
 
+
+begun: set[str] = set()
+"""Flows of this process whose work has begun."""
 
 ended: dict[str, Exception | None] = {}
 """Flows of this process whose work has ended, with the error that ended it or None: known even if the API is lost."""
@@ -161,6 +149,7 @@ def flow(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def tagged(*args: P.args, **kwargs: P.kwargs) -> R:
+        begun.add(function.__name__)
         if commit:
             _tag_run(f"revision:{commit}")
         return function(*args, **kwargs)
@@ -209,30 +198,59 @@ class _WithoutLostApi(logging.Filter):
 def run(flow: Callable[..., object], arguments: dict[str, object]) -> None:
     """Run a stage's flow: as a child of the pipeline's task that started it, else on its own.
 
-    Losing the API once the work is done is a warning: its outputs are whole, and they count.
+    The record never fails the work. Where it cannot begin, the stage runs without one; losing the API once the work is
+    done is a warning: its outputs are whole, and they count.
     """
     if not api.url:
         flow(**arguments)
         return
     from prefect import Flow
-    from prefect.client.orchestration import get_client
     from prefect.flow_engine import run_flow
 
     assert isinstance(flow, Flow)
     logging.getLogger("prefect.flow_runs").addFilter(_WithoutLostApi())
-    parent = os.environ.get(PARENT_TASK_RUN)
-    child = None
     try:
-        if parent:
-            with get_client(sync_client=True) as client:
-                child = client.create_flow_run(flow, parameters=arguments, parent_task_run_id=UUID(parent))
-        run_flow(flow, flow_run=child, parameters=arguments)
+        run_flow(flow, flow_run=_child_run(flow, arguments), parameters=arguments)
     except Exception as error:
+        if flow.name not in begun:
+            _start_again_without_api(error)
         if flow.name not in ended:
             raise
         if failure := ended[flow.name]:
             raise failure from None
         terminal.warning("the work is done and counts, but the Prefect API did not learn of it: %s", error)
+
+
+def _child_run(flow: Any, arguments: dict[str, object]) -> Any:
+    """The stage's flow run, as a child of the task run that started it; None without one, or where that fails.
+
+    The API records task runs some time after they start, and answers 409 until then.
+    """
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
+
+    parent, deadline = os.environ.get(PARENT_TASK_RUN), time.monotonic() + PARENT_SECONDS
+    while parent:
+        try:
+            with get_client(sync_client=True) as client:
+                return client.create_flow_run(flow, parameters=arguments, parent_task_run_id=UUID(parent))
+        except (httpx.HTTPError, PrefectException, ValueError) as error:
+            early = isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.CONFLICT
+            if not early or time.monotonic() > deadline:
+                terminal.warning("this run is recorded apart from the pipeline's: %s", error)
+                return None
+            time.sleep(0.5)
+    return None
+
+
+def _start_again_without_api(error: Exception) -> NoReturn:
+    """Replace this process, whose tasks need the API, by the same command without one."""
+    terminal.warning("the Prefect API could not begin a record of this run, which goes on without: %s", error)
+    os.environ[URL] = ""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def log(message: str) -> None:
@@ -271,7 +289,7 @@ def _send(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return None
     try:
         return make(*args, **kwargs)
-    except httpx.HTTPError as error:
+    except Exception as error:  # a record never fails the work, whatever the API answers
         if isinstance(error, httpx.TransportError):
             lost_at = time.monotonic()
         terminal.warning("the Prefect API did not take what a run leaves there, the work goes on: %s", error)
@@ -323,7 +341,7 @@ def emit(event: str, payload: dict[str, Any]) -> None:
     if api.url:
         from prefect.events import emit_event
 
-        emit_event(event, resource={"prefect.resource.id": event}, payload=payload)
+        _send(emit_event, event, resource={"prefect.resource.id": event}, payload=payload)
 
 
 class Progress:

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from uuid import UUID
 
+from tasks.api_settings import configured_url
 from tasks.files import InputError
 from tasks.lanes import Lane
-from tasks.orchestration import configured_url, leave_markdown, task
+from tasks.orchestration import leave_markdown, task
 
 VERDICT = Path("reports/verdict.json")
 SHOWN = {"keypoints": ["nme", "rmse_px"], "emotion": ["accuracy", "macro_f1", "ece"]}

@@ -17,7 +17,9 @@ os.environ.pop("SHELL", None)
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -69,10 +71,13 @@ def set_params(project: Path, **settings: object) -> None:
 
 
 def runner(project: Path) -> Run:
-    """Runs programs of the environment in `project`; `dvc("repro")` style, output captured as text."""
+    """Runs programs of the environment in `project`; `dvc("repro")` style, output captured as text.
 
-    def run(*command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": "", **environment}
+    A variable that is None is not set.
+    """
+
+    def run(*command: str, check: bool = True, **environment: str | None) -> subprocess.CompletedProcess[str]:
+        env = environment_of(**environment)
         done = subprocess.run(
             [str(BIN / command[0]), *command[1:]], cwd=project, env=env, capture_output=True, text=True, check=False
         )
@@ -80,6 +85,32 @@ def runner(project: Path) -> Run:
         return done
 
     return run
+
+
+def environment_of(**changes: str | None) -> dict[str, str]:
+    """The environment of a program, with the credentials of the API that it names, if a test started that."""
+    wanted = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": "", **changes}
+    if known := AUTH_STRINGS.get(wanted.get("PREFECT_API_URL") or ""):
+        wanted = {"PREFECT_API_AUTH_STRING": known, **wanted}
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+AUTH_STRINGS: dict[str, str] = {}
+"""By address, of the servers that tests started."""
+
+
+def start_server(project: Path, module: str = "flows.serve") -> str:
+    """The address of the API of a server, or of server and worker (`flows.operate`), started in a project."""
+    said = runner(project)("python", "-m", module, "up", PREFECT_API_URL=None).stdout
+    address = said[said.index("Prefect: ") :].split()[1].rstrip(";") + "/api"
+    if (secret := project / ".prefect/auth").exists():
+        AUTH_STRINGS[address] = secret.read_text().strip()
+    return address
+
+
+def stop_server(project: Path, module: str = "flows.serve") -> None:
+    """Stop what `start_server` started."""
+    runner(project)("python", "-m", module, "down", PREFECT_API_URL=None)
 
 
 @pytest.fixture
@@ -98,12 +129,30 @@ def run(project: Path) -> Run:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prefect API of our own, started by the code that users start theirs with."""
     home = copy_project(tmp_path_factory.mktemp("server") / "project")
-    run = runner(home)
-    env = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    command = [sys.executable, "-m", "flows.serve", "up"]
-    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, check=True)
-    yield done.stdout.strip().removeprefix("Prefect: ") + "/api"
-    run("python", "-m", "flows.serve", "down")
+    yield start_server(home)
+    stop_server(home)
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """An API that turns everybody away."""
+
+    def do_POST(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+
+    do_GET = do_POST
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/api"
+    server.shutdown()
+    server.server_close()
 
 
 LONGEST = ("test_promotion.py", "test_pipeline.py")

@@ -1,6 +1,5 @@
 """The pipeline over a small graph of DVC's: what runs, what is skipped, what fails and what that stops."""
 
-import os
 import re
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 from tasks.files import InputError
 from tasks.graph import plan_of
 from tasks.plan import plan_ahead, planned
-from tests.conftest import BIN, Run, commit, copy_project, runner, set_params
+from tests.conftest import BIN, Run, commit, copy_project, environment_of, runner, set_params
 from tests.test_stage import flow_runs, post, stage_of, wait_for
 
 STEP = '''"""A stage for tests: joins the texts that it needs; refuses, or is killed, where a file says so."""
@@ -210,7 +209,7 @@ def begin(graph: Graph) -> subprocess.Popen[bytes]:
     graph.say("wait-ingest")
     begun, said = graph.project / "begun-ingest", graph.project.parent / "said.txt"
     begun.unlink(missing_ok=True)
-    environment = os.environ | {"PREFECT_API_URL": graph.server, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    environment = environment_of(PREFECT_API_URL=graph.server)
     command = [str(BIN / "python"), "-m", "flows.pipeline"]
     with said.open("w") as output:
         began = subprocess.Popen(command, cwd=graph.project, env=environment, stdout=output, stderr=output)

@@ -1,5 +1,6 @@
 """The stage runner: plain functions, top-level runs, child runs; an API that refuses, or that is lost."""
 
+import base64
 import os
 import shutil
 import signal
@@ -7,17 +8,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import nullcontext
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 import requests
 
 from flows.stage import main
+from tasks import orchestration
 from tasks.orchestration import alone
-from tests.conftest import ROOT, copy_project, runner
+from tests.conftest import AUTH_STRINGS, ROOT, Refusing, copy_project, environment_of, runner, start_server, stop_server
 
 PROBE = '''"""A stage for tests: waits, then writes its output."""
 import os
@@ -101,7 +105,7 @@ def start(project: Path, **environment: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.probe"],
         cwd=project,
-        env={**os.environ, **environment},
+        env=environment_of(**environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -119,9 +123,20 @@ def wait_for(condition: Any, seconds: float = 60) -> None:
 
 
 def post(address: str, path: str, query: dict | None = None) -> Any:
-    response = requests.post(f"{address}/{path}", json=query or {}, timeout=30)
+    headers = credentials(address)
+    client = str(uuid4())
+    if "Authorization" in headers:
+        token = requests.get(f"{address}/csrf-token", {"client": client}, headers=headers, timeout=30).json()["token"]
+        headers |= {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client}
+    response = requests.post(f"{address}/{path}", json=query or {}, headers=headers, timeout=30)
     response.raise_for_status()
     return response.json()
+
+
+def credentials(address: str) -> dict[str, str]:
+    """The header by which the API of a server that a test started knows us."""
+    secret = AUTH_STRINGS.get(address)
+    return {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"} if secret else {}
 
 
 def flow_runs(address: str, name: str) -> list[dict]:
@@ -131,28 +146,6 @@ def flow_runs(address: str, name: str) -> list[dict]:
 def stage_of(run: dict) -> str:
     """The stage that a flow run's name begins with; the commit follows."""
     return run["name"].partition(" · ")[0]
-
-
-class Refusing(BaseHTTPRequestHandler):
-    """An API that turns everybody away."""
-
-    def do_POST(self) -> None:
-        self.send_response(401)
-        self.end_headers()
-
-    do_GET = do_POST
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def refusing() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/api"
-    server.shutdown()
-    server.server_close()
 
 
 def test_without_an_api_stages_are_plain_functions_and_prefect_is_not_imported(probe: Path) -> None:
@@ -303,17 +296,76 @@ print("PARENT", parents())
     assert child["state"]["name"] == "Completed"
 
 
+def test_a_parent_that_the_api_does_not_know_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = httpx.Request("POST", "http://127.0.0.1:9/api/flow_runs/")
+    conflict = httpx.HTTPStatusError("409", request=request, response=httpx.Response(409, request=request))
+    answers: list[object] = [conflict, conflict, "a flow run"]
+
+    class Client:
+        def create_flow_run(self, flow: object, **about: object) -> object:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    monkeypatch.setattr("prefect.client.orchestration.get_client", lambda **about: nullcontext(Client()))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setenv(orchestration.PARENT_TASK_RUN, str(uuid4()))
+    assert orchestration._child_run("flow", {}) == "a flow run"
+    assert answers == []
+
+
+def test_a_parent_that_the_api_never_knows_costs_a_warning(probe: Path, server: str) -> None:
+    code = """
+import runpy
+from tasks import orchestration
+orchestration.PARENT_SECONDS = 1
+runpy.run_module("flows.probe", run_name="__main__")
+"""
+    done = runner(probe)("python", "-c", code, PREFECT_API_URL=server, FACES_PARENT_TASK_RUN_ID=str(uuid4()))
+    assert "this run is recorded apart from the pipeline's" in done.stderr
+    assert "409" in done.stderr
+    assert (probe / "probe.txt").read_text() == "whole"
+    run = flow_runs(server, "probe")[0]
+    assert run["state"]["name"] == "Completed"
+    assert run["parent_task_run_id"] is None
+
+
+class Failing(Refusing):
+    """An API that answers the first question, and cannot record anything."""
+
+    def do_POST(self) -> None:
+        known = self.path.endswith("/flows/filter")
+        # It knows no CSRF tokens, as Prefect's API may.
+        self.send_response(200 if known else 404 if "csrf-token" in self.path else 500)
+        self.end_headers()
+        self.wfile.write(b"[]" if known else b"")
+
+    do_GET = do_POST
+
+
+def test_an_api_that_cannot_record_costs_a_warning(probe: Path) -> None:
+    api = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+    threading.Thread(target=api.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{api.server_port}/api"
+    try:
+        done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=address)
+    finally:
+        api.shutdown()
+        api.server_close()
+    assert "the Prefect API could not begin a record of this run, which goes on without" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (probe / "probe.txt").read_text() == "whole"
+
+
 def test_losing_the_api_once_begun_is_a_warning(probe: Path, tmp_path: Path) -> None:
     """The server stops in the middle: the work completes, its output counts, the exit status is 0."""
-    home = runner(copy_project(tmp_path / "home"))
-    env = {"PREFECT_CLIENT_MAX_RETRIES": "0"}
-    del os.environ["PREFECT_API_URL"]
+    home = copy_project(tmp_path / "home")
+    address = start_server(home)
     try:
-        address = home("python", "-m", "flows.serve", "up").stdout.split()[-1] + "/api"
-        stage = start(probe, PREFECT_API_URL=address, PROBE_WAIT="1", **env)
-        assert home("python", "-m", "flows.serve", "down").stdout.startswith("The Prefect server is stopped")
+        stage = start(probe, PREFECT_API_URL=address, PROBE_WAIT="1", PREFECT_CLIENT_MAX_RETRIES="0")
     finally:
-        os.environ["PREFECT_API_URL"] = ""
+        stop_server(home)
     (probe / "begun").unlink()
     output, _ = stage.communicate(timeout=120)
     assert stage.returncode == 0, output

@@ -2,16 +2,16 @@
 
 import json
 import os
-import re
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import psutil
 import pytest
-import requests
 
-from tests.conftest import ROOT
+from tests.conftest import AUTH_STRINGS, ROOT
+from tests.test_stage import post
 
 DEMO_SECONDS = 6 * 60
 
@@ -50,12 +50,12 @@ def test_the_demo_is_done_in_six_minutes_and_returns_when_piped(clone: Path) -> 
 
 
 def test_every_stage_is_a_flow_run_with_an_artifact(clone: Path) -> None:
-    address = re.search(r'url = "(.+)"', (clone / "prefect.toml").read_text())
-    assert address
-    runs = requests.post(f"{address[1]}/flow_runs/filter", json={}, timeout=30).json()
+    api = tomllib.loads((clone / "prefect.toml").read_text())["api"]
+    AUTH_STRINGS[api["url"]] = api["auth_string"]
+    runs = post(api["url"], "flow_runs/filter")
     assert {run["state"]["name"] for run in runs} == {"Completed"}
     assert len(runs) == len({run["name"] for run in runs}) == 12
-    artifacts = requests.post(f"{address[1]}/artifacts/filter", json={}, timeout=30).json()
+    artifacts = post(api["url"], "artifacts/filter")
     assert {artifact["flow_run_id"] for artifact in artifacts} == {run["id"] for run in runs}
 
 

@@ -4,8 +4,8 @@ And an operator's guard: who does not know the word is refused, who is to know o
 those of before start a training.
 """
 
+import functools
 import json
-import os
 import re
 import subprocess
 import threading
@@ -24,7 +24,18 @@ from ruamel.yaml import YAML
 from faces.sample.faces import draw_faces
 from faces.sample.pose import EMOTION_FRAMING
 from tests.acceptance.test_kills import stages_alive
-from tests.conftest import BIN, commit, copy_project, runner, set_params
+from tests.conftest import (
+    AUTH_STRINGS,
+    BIN,
+    Run,
+    commit,
+    copy_project,
+    environment_of,
+    runner,
+    set_params,
+    start_server,
+    stop_server,
+)
 from tests.test_lanes import GRAPH, STEP
 from tests.test_pipeline import SMALL
 from tests.test_stage import flow_runs, post, stage_of, wait_for
@@ -43,8 +54,7 @@ class Night:
         yaml.dump(document, project / "prefect.yaml")
         commit(project, "due every minute")
         self.project = project
-        os.environ.pop("PREFECT_API_URL", None)
-        self.address = runner(project)("python", "-m", "flows.operate", "up").stdout.split()[1].rstrip(";") + "/api"
+        self.address = start_server(project, "flows.operate")
 
     def runs(self, *states: str) -> list[dict[str, Any]]:
         """The pipeline's runs, of all or of some types of state, the last begun first."""
@@ -59,8 +69,7 @@ class Night:
 def night(tmp_path: Path) -> Iterator[Night]:
     night = Night(copy_project(tmp_path / "project"))
     yield night
-    runner(night.project)("python", "-m", "flows.operate", "down")
-    os.environ["PREFECT_API_URL"] = ""
+    stop_server(night.project, "flows.operate")
     left = [p.info["cmdline"] for p in psutil.process_iter(["cmdline", "cwd"]) if p.info["cwd"] == str(night.project)]
     assert left == []
 
@@ -135,16 +144,35 @@ def small_graph(project: Path) -> Path:
     return project
 
 
+def here(project: Path) -> Run:
+    """Runs programs with the API that the project's folder names."""
+    return functools.partial(runner(project), PREFECT_API_URL=None)
+
+
+@pytest.mark.timeout(300)
+def test_what_was_paused_stays_paused(tmp_path: Path) -> None:
+    project = small_graph(tmp_path / "project")
+    run = here(project)
+    try:
+        start_server(project, "flows.operate")
+        run("prefect", "deployment", "schedule", "pause", "--all", "--no-prompt")
+        start_server(project, "flows.operate")
+        status = run("python", "-m", "flows.operate", "status").stdout
+        assert "retrain: paused; resume it in the UI" in status
+        assert "score: paused; resume it in the UI" in status
+    finally:
+        stop_server(project, "flows.operate")
+
+
 @pytest.mark.timeout(300)
 def test_a_server_that_stops_in_the_middle_costs_a_warning(tmp_path: Path) -> None:
     project = small_graph(tmp_path / "project")
     (project / "wait-ingest").touch()
     commit(project, "a small graph whose first stage waits")
     run = runner(project)
-    os.environ.pop("PREFECT_API_URL", None)
     try:
-        address = run("python", "-m", "flows.serve", "up").stdout.split()[-1] + "/api"
-        environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PREFECT_API_URL": address}
+        address = start_server(project)
+        environment = environment_of(PREFECT_API_URL=address)
         command = [str(BIN / "dvc"), "repro", "ingest"]
         with subprocess.Popen(
             command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -152,12 +180,11 @@ def test_a_server_that_stops_in_the_middle_costs_a_warning(tmp_path: Path) -> No
             wait_for((project / "begun-ingest").exists)
             (begun,) = flow_runs(address, "step")
             assert begun["state"]["type"] == "RUNNING"
-            run("python", "-m", "flows.serve", "down")
+            stop_server(project)
             (project / "wait-ingest").unlink()
             said, _ = repro.communicate(timeout=200)
     finally:
-        run("python", "-m", "flows.serve", "down")
-        os.environ["PREFECT_API_URL"] = ""
+        stop_server(project)
     assert repro.returncode == 0, said
     assert "the work is done and counts, but the Prefect API did not learn of it" in said
     assert (project / "ingest.txt").read_text() == "oneingest"
@@ -170,12 +197,11 @@ def test_a_guarded_server_refuses_strangers_and_tells_of_bad_runs(tmp_path: Path
     (project / ".env").write_text("PREFECT_API_AUTH_STRING=operator:a-long-word\n")
     (project / "refuse-ingest").write_text("faces.csv, row 3: too short; mend it")
     commit(project, "a small graph whose first stage fails")
-    run, receiver = runner(project), Receiver()
-    os.environ.pop("PREFECT_API_URL", None)
+    run, receiver = here(project), Receiver()
     try:
-        address = run("python", "-m", "flows.operate", "up").stdout.split()[1].rstrip(";") + "/api"
+        address = start_server(project, "flows.operate")
         for word in (None, ("operator", "another-word")):
-            assert requests.post(f"{address}/flow_runs/filter", json={}, auth=word, timeout=30).status_code == 401
+            assert requests.get(f"{address}/admin/settings", auth=word, timeout=30).status_code == 401
         stranger = run("python", "-m", "flows.pipeline", check=False, PREFECT_API_AUTH_STRING="operator:another-word")
         assert stranger.returncode == 1
         assert "refuses us (401)" in stranger.stderr
@@ -197,18 +223,15 @@ def test_a_guarded_server_refuses_strangers_and_tells_of_bad_runs(tmp_path: Path
         (project / "refuse-ingest").unlink()
         run("prefect", "deployment", "run", "pipeline/retrain", "--watch")
         run("prefect", "deployment", "run", "inbox/score", "--watch")
-        known = ("operator", "a-long-word")
-        flows = {"flows": {"name": {"any_": ["inbox"]}}}
-        runs = requests.post(f"{address}/flow_runs/filter", json=flows, auth=known, timeout=30).json()
-        assert "Skipped" in {one["state"]["name"] for one in runs}
+        AUTH_STRINGS[address] = "operator:a-long-word"
+        assert "Skipped" in {one["state"]["name"] for one in flow_runs(address, "inbox")}
         status = run("python", "-m", "flows.operate", "status").stdout
         assert "worker: running" in status
         assert re.search(r"retrain: next run \d{4}-\d\d-\d\d 03:00 UTC", status)
         assert re.search(r"score: next run \d{4}-\d\d-\d\d 06:00 UTC", status)
         assert len(receiver.told) == 1
     finally:
-        run("python", "-m", "flows.operate", "down")
-        os.environ["PREFECT_API_URL"] = ""
+        stop_server(project, "flows.operate")
         receiver.shutdown()
         receiver.server_close()
 
@@ -221,11 +244,10 @@ def test_faces_that_have_drifted_start_a_training_where_that_is_bound(tmp_path: 
     for number, face in enumerate(faces):
         cv2.imwrite(str(project / f"dark/{number:02}.png"), face // 4)
     commit(project, "a small graph, and forty dark faces")
-    run = runner(project)
-    os.environ.pop("PREFECT_API_URL", None)
+    run = here(project)
     score = ("python", "-m", "flows.score", "dark", "--models", "released", "--out")
     try:
-        address = run("python", "-m", "flows.operate", "up").stdout.split()[1].rstrip(";") + "/api"
+        address = start_server(project, "flows.operate")
         run(*score, "unbound")
         set_params(project, pipeline__retrain_on_drift=True)
         run("python", "-m", "flows.operate", "up")
@@ -237,8 +259,7 @@ def test_faces_that_have_drifted_start_a_training_where_that_is_bound(tmp_path: 
         artifacts = post(address, "artifacts/filter", {"artifacts": {"key": {"any_": ["drift"]}}})
         assert len(artifacts) == 2
     finally:
-        run("python", "-m", "flows.operate", "down")
-        os.environ["PREFECT_API_URL"] = ""
+        stop_server(project, "flows.operate")
 
 
 def started_runs(address: str) -> list[dict[str, Any]]:

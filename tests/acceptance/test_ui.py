@@ -5,6 +5,7 @@ The README's screenshots are this test's own:
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import copy_project, runner
+from tests.conftest import copy_project, runner, start_server, stop_server
 from tests.test_stage import flow_runs, post, stage_of, wait_for
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
@@ -65,17 +66,27 @@ def review(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Review]:
     shots = Path(os.environ.get("FACES_SCREENSHOTS", tmp_path_factory.mktemp("shots"))).resolve()
     shots.mkdir(parents=True, exist_ok=True)
     project = copy_project(tmp_path_factory.mktemp("ui") / "faces")
-    os.environ.pop("PREFECT_API_URL", None)
-    run = runner(project)
     try:
-        address = run("python", "-m", "flows.operate", "up").stdout.split()[1].rstrip(";")
+        address = start_server(project, "flows.operate").removesuffix("/api")
         with sync_api.sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-            yield Review(project, address, browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}), shots)
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+            sign_in(page, project, address)
+            yield Review(project, address, page, shots)
             browser.close()
     finally:
-        run("python", "-m", "flows.operate", "down")
-        os.environ["PREFECT_API_URL"] = ""
+        stop_server(project, "flows.operate")
+
+
+def sign_in(page: Any, project: Path, address: str) -> None:
+    """Open the UI and give it the auth string that `make status` prints."""
+    said = runner(project)("python", "-m", "flows.serve", "status", PREFECT_API_URL=None).stdout
+    secret = re.search(r"^Sign in +(\S+)$", said, re.MULTILINE)
+    assert secret
+    page.goto(address)
+    page.locator("input[type=password]").fill(secret[1])
+    page.get_by_role("button", name="Login").click()
+    page.get_by_text("Dashboard").first.wait_for()
 
 
 @pytest.fixture(scope="module")
