@@ -66,6 +66,8 @@ def status() -> list[str]:
     from tasks.deployments import next_runs, paused_deployments
 
     lines = [f"Prefect: {address.removesuffix('/api')}"]
+    if address == server.own_address() and not server.is_guarded():
+        lines.append("server: of an earlier version, which any web page can use; `make up` replaces it")
     lines.append("worker: running" if background.running(NAME) else "worker: none; `make up` starts one")
     paused = paused_deployments()
     for name, time_of_next in next_runs().items():
