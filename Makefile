@@ -4,6 +4,9 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# DVC and Prefect need a home folder that can be written to, and a user name; a container may have neither.
+export HOME := $(shell test -w "$$HOME" && printf %s "$$HOME" || $(PYTHON) -m tasks.host)
+export USER := $(shell printf %s "$${USER:-$$(id -un 2>/dev/null || echo "uid-$$(id -u)")}")
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test acceptance up down status lock format

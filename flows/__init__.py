@@ -5,6 +5,12 @@ import os
 import signal
 import sys
 
+from tasks import host
+
+host.settle()
+if spoilt := host.spoilt_settings():
+    sys.exit(spoilt)
+
 # TensorFlow's start-up notices about absent GPUs, several lines a stage, hide what a stage says itself.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow leaves oneDNN off where there is no AVX-512, though with AVX2 it trains half as fast again.

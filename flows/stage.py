@@ -11,11 +11,12 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn, get_args, get_origin
 
 import params
-from tasks import orchestration
+from tasks import damaged, host, orchestration
 from tasks.files import InputError
 
 RESTORE = (
@@ -54,6 +55,20 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
+def _fail(name: str, error: Exception, folders: list[Path], remedy: str) -> NoReturn:
+    """Say why, and which inputs are not what DVC recorded; with a traceback only where nothing better is known."""
+    # What is scored by hand into a folder is no stage of DVC's.
+    unlike = [] if len(folders) > 1 else damaged.inputs(name)
+    why = host.explained(error, *folders) if isinstance(error, OSError) else None
+    if why or unlike or isinstance(error, (InputError, params.SettingsError)):
+        lines = ["", f"{name} cannot be done:", why or str(error) or type(error).__name__, *unlike, remedy]
+    else:
+        traceback.print_exception(error)
+        lines = ["", f"{name} failed. {remedy}"]
+    print("\n".join(lines).rstrip(), file=sys.stderr)
+    _leave(1)
+
+
 def main(flow: Callable[..., object]) -> None:
     """Run a stage's flow and exit: 0 done, 1 with a clear message, 130 interrupted."""
     logging.basicConfig(format="%(asctime)s | %(message)s", datefmt="%H:%M:%S")
@@ -65,21 +80,19 @@ def main(flow: Callable[..., object]) -> None:
     signal.signal(signal.SIGTERM, _terminated)
     # By hand, nothing was removed before.
     remedy = RESTORE if "DVC_STAGE" in os.environ else ""
+    by_hand = bool(arguments.get("sources"))
     try:
         if orchestration.api.refused:
             raise InputError(orchestration.api.note)
         orchestration.terminal.info("%s: %s", name, orchestration.api.note)
         params.load()
+        if by_hand and not host.writable(orchestration.LOCKS):  # the checkout is read-only, or another user's
+            orchestration.LOCKS = host.private_folder()
         # What is scored by hand has a folder of its own, and need not wait for other runs.
-        with orchestration.alone(name, str(arguments["out"]) if arguments.get("sources") else ""):
+        with orchestration.alone(name, str(arguments["out"]) if by_hand else ""):
             orchestration.run(flow, arguments)
-    except (InputError, params.SettingsError) as error:
-        print(f"\n{name} cannot be done:\n{error}\n{remedy}".rstrip(), file=sys.stderr)
-        _leave(1)
     except KeyboardInterrupt:
         print(f"\n{name} was interrupted; no half-written file is left. {remedy}".rstrip(), file=sys.stderr)
         _leave(130)
-    except Exception:
-        print(f"\n{name} failed. {remedy}".rstrip(), file=sys.stderr)
-        traceback.print_exc()
-        _leave(1)
+    except Exception as error:
+        _fail(name, error, [Path(), Path(str(arguments["out"]))] if by_hand else [Path()], remedy)

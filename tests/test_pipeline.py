@@ -1,5 +1,6 @@
 """The whole way on a small project: `dvc repro` without a server, then what users do to it. Tests run in order."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -162,6 +163,32 @@ def test_the_same_seed_gives_the_same_bytes(small: Path, first: str, dvc: Run) -
     before = {head: sha256(small / f"models/trained/{head}.keras") for head in ("keypoints", "emotion")}
     dvc("repro", "--force", "--single-item", "--no-run-cache", "train@keypoints", "train@emotion")
     assert {head: sha256(small / f"models/trained/{head}.keras") for head in before} == before
+
+
+def test_a_damaged_cache_is_named_and_the_remedy_restores_it(small: Path, first: str, dvc: Run) -> None:
+    """DVC trusts what its cache holds: it checks the damaged copy out, and calls everything up to date."""
+    path = "data/prepared/emotion/test.npz"
+    before = sha256(small / path)
+    digest = hashlib.md5((small / path).read_bytes()).hexdigest()
+    cached = small / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    cached.chmod(0o644)
+    cached.write_bytes(b"\xff" * cached.stat().st_size)
+    cached.chmod(0o444)
+    (small / path).unlink()
+    dvc("checkout", "--force")
+    assert "up to date" in dvc("status").stdout
+    done = dvc("repro", "--force", "--single-item", "score", check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    remedy = re.search(rf"Remove (\S+) and {path}, then run .+ or `dvc (repro .+?)`", done.stderr)
+    assert remedy, done.stderr
+    assert small / remedy[1] == cached
+    cached.unlink()
+    (small / path).unlink()
+    dvc(*remedy[2].split())
+    assert sha256(small / path) == before
+    dvc("repro")
+    assert stages_run(dvc("repro").stdout) == []
 
 
 def test_a_failing_gate_stops_the_score_and_says_why(small: Path, first: str, dvc: Run) -> None:

@@ -1,0 +1,57 @@
+"""Which inputs of a stage are not the files that DVC recorded, and how to replace them."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+LOCK, CACHE = Path("dvc.lock"), Path(".dvc/cache/files/md5")
+
+
+def inputs(stage: str) -> list[str]:
+    """A line for each input of `stage` that another stage made and whose bytes are not those in `dvc.lock`."""
+    try:
+        stages: dict[str, Any] = YAML(typ="safe", pure=True).load(LOCK.read_text(encoding="utf-8"))["stages"]
+        read = {dep["path"] for dep in stages[stage].get("deps", [])}
+        made = [(maker, out) for maker, entry in stages.items() for out in entry.get("outs", [])]
+        return [
+            _line(path, md5, maker)
+            for maker, out in made
+            if maker != stage and out["path"] in read
+            for path, md5 in _files(Path(out["path"]), out["md5"])
+            if path.is_file() and _md5(path) != md5
+        ]
+    except (OSError, YAMLError, AttributeError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _files(path: Path, md5: str) -> Iterator[tuple[Path, str]]:
+    """The files of an output and their MD5; those of a folder stand in a listing in the cache."""
+    if not md5.endswith(".dir"):
+        yield path, md5
+    elif (listing := _cached(md5)).is_file():
+        yield from ((path / entry["relpath"], entry["md5"]) for entry in json.loads(listing.read_text()))
+
+
+def _line(path: Path, md5: str, maker: str) -> str:
+    cached = _cached(md5)
+    said = f"{path} is not the file that {LOCK} records"
+    if cached.is_file() and _md5(cached) == md5:
+        return f"{said}; `dvc checkout --force {path}` restores it"
+    again = f"`dvc pull --force {path}` or `dvc repro --force --single-item {maker}`"
+    if cached.is_file():
+        return f"{said}: its copy in DVC's cache is damaged. Remove {cached} and {path}, then run {again}"
+    return f"{said}; {again} makes it anew"
+
+
+def _cached(md5: str) -> Path:
+    return CACHE / md5[:2] / md5[2:]
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "md5").hexdigest()
