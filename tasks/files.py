@@ -2,12 +2,19 @@
 
 import hashlib
 import os
+import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tasks import host
+
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp(\.\w+)?")
+"""Names that `replacing` writes to."""
+UNDECODED = re.compile("[\udc80-\udcff]")
+"""How Python holds bytes of a file name that are not UTF-8 (PEP 383)."""
 
 
 class InputError(ValueError):
@@ -27,8 +34,12 @@ def _explaining(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, same suffix, that takes its place when the block ends without an error."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    """A temporary path beside `path`, same suffix, that takes its place when the block ends without an error.
+
+    A symbolic link is replaced, and what it points to stays: DVC links outputs to its cache. Any number of threads and
+    processes may do so at one time, and each file is whole.
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
     with _explaining(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -38,16 +49,41 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def forget_temporaries(folder: Path) -> None:
+    """Remove what processes that were killed in `replacing` left in a folder that no other process writes to."""
+    for path in folder.glob(".*.tmp*"):
+        if TEMPORARY.fullmatch(path.name):
+            path.unlink()
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path`, which must not exist, that becomes it when the block ends without an error."""
+    """A temporary folder beside `path` that becomes it when the block ends without an error.
+
+    Raises InputError where `path` holds anything by then.
+    """
     with _explaining(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True) as temporary:
             made = Path(temporary) / path.name
             made.mkdir()
             yield made
-            made.rename(path)
+            _put(made, path)
+
+
+def _put(made: Path, path: Path) -> None:
+    try:
+        made.rename(path)
+    except OSError as error:
+        if not os.path.lexists(path):
+            raise
+        raise InputError(f"{path}: is there already ({error.strerror}); remove it, and try again") from None
+
+
+def readable(message: str) -> str:
+    """A message that any log, terminal, JSON or UTF-8 file takes, whatever the file names in it."""
+    escaped = UNDECODED.sub(lambda found: rf"\x{ord(found[0]) - 0xDC00:02x}", message)
+    return escaped.encode(errors="backslashreplace").decode()
 
 
 def sha256(path: Path) -> str:

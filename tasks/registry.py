@@ -67,9 +67,14 @@ def fetch(wanted: str) -> Path:
     verdict = FETCHED / version / "verdict.json"
     if not verdict.exists():
         log(f"fetching {ARTIFACT} {version}")
-        with whole_folder(verdict.parent) as folder:
-            dvc("artifacts", "get", ".", ARTIFACT, "--rev", version, "--out", str(folder / NETWORKS))
-            (folder / "verdict.json").write_text(judged_at(version))
+        try:
+            with whole_folder(verdict.parent) as folder:
+                dvc("artifacts", "get", ".", ARTIFACT, "--rev", version, "--out", str(folder / NETWORKS))
+                (folder / "verdict.json").write_text(judged_at(version))
+        except InputError:
+            # Another run may have brought the same meanwhile.
+            if not verdict.exists():
+                raise
     return verdict
 
 
