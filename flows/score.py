@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import params
-from tasks.batch import score_sources
+from tasks.batch import finish_run, score_sources
 from tasks.batch_page import write_page
 from tasks.drawn import count_scored, draw_pictures, write_csv
 from tasks.drift import watch_drift
@@ -12,8 +12,8 @@ from tasks.files import InputError
 from tasks.judged import Judged, judged_networks
 from tasks.orchestration import flow
 from tasks.registry import NETWORKS, fetch
-from tasks.score import draw_predictions, predict_faces, read_faces
-from tasks.sources import sources_of
+from tasks.score import draw_predictions, predict_faces, read_faces, require_new
+from tasks.sources import require_outside, sources_of
 
 VERDICTS = {"workspace": Path("reports/verdict.json")} | {
     name: Path("models", name, "verdict.json") for name in ("released", "fast")
@@ -36,7 +36,7 @@ def score(
     Args:
         sources: Pictures, folders of them, patterns, raw CSV tables, Parquet tables of pictures, or addresses.
         models: workspace, those that `dvc repro` trained here; prod, those in production; a version; released or fast.
-        out: A new folder, or that of a run with the same arguments that was killed: it goes on from there.
+        out: A new folder, or that of a run over the same sources that was killed: it goes on from there.
         faces: detect them; take each picture whole, as one face; or auto, whole where it is no larger than a crop.
         draw: Write each picture, with its faces drawn into it, and a page about all of them, into the folder too.
         csv: Write the predictions as CSV too.
@@ -45,6 +45,7 @@ def score(
     settings = params.load().score
     judged, version = _judged(models)
     if sources:
+        require_outside(out, sources)
         score_sources(sources_of(sources), judged, version, faces, settings, out, dask)
         count_scored(out)
         watch_drift(out, judged.reference, settings.drift, version)
@@ -53,11 +54,14 @@ def score(
         if draw:
             draw_pictures(out, settings)
             write_page(out, judged.reference, settings)
+        finish_run(out)
         return
     if models == "workspace" and out != SCORED:
         raise InputError("--out is for sources of your own and for other --models; score.input goes to data/scored")
     # What is scored by other networks than DVC's graph says must not take the place of what DVC made.
     folder, picture = (Path("data/scored"), PICTURE) if models == "workspace" else (out, out / "predictions.png")
+    if models != "workspace":
+        require_new(out)
     batch = read_faces(Path(settings.input), folder / "faces.npz")
     predictions = predict_faces(batch, judged, folder / "predictions.parquet")
     draw_predictions(batch, predictions, settings.faces_drawn, picture)

@@ -2,32 +2,27 @@
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from params import Score
 from tasks.cut import Cut, cut_faces
 from tasks.detector import finder_of
 from tasks.engine import Predictor, predictor_of
-from tasks.files import InputError, replacing, sha256
+from tasks.files import InputError, forget_temporaries, readable, replacing, sha256
 from tasks.items import Shard, count_items, shards_of
 from tasks.judged import Judged
 from tasks.orchestration import Progress, log, task
 from tasks.shard import About, Rows, about, rows_of
+from tasks.shard_files import MANIFEST, WORK, is_joined, is_scored, join_shards, keep_shard, remove_shards
 from tasks.sources import is_remote
-
-WORK, MANIFEST = ".shards", "manifest.json"
-"""Where, in its output, a run that is not done keeps its shards, and what it was asked."""
-GROUP_ROWS = 16_384
-ITEM = ["source", "row"]
 
 
 @task
@@ -38,10 +33,14 @@ def score_sources(
 
     `version` names the networks in the table; `how` is `cut_faces`'s; `dask` is the address of a scheduler whose
     workers score, or empty for this machine. A run that was killed goes on from its last whole shard, if it is asked
-    the same again. Raises InputError where `out` holds anything else, or the detector is not to be had.
+    the same again; where both tables are there, nothing is scored. Until `finish_run`, `out` is of a run that goes on.
+    Raises InputError where `out` holds anything else, or the detector is not to be had.
     """
     finder_of(settings)  # refused before anything is begun
     work, networks = _begun(out, _asked(sources, judged, version, how, settings)), about(judged, version)
+    if is_joined(out):
+        log(f"{out}: both tables are there already; going on with what comes after them")
+        return out / "predictions.parquet"
     counts, progress, began = list(map(count_items, sources)), Progress("scoring", "sources scored"), time.monotonic()
     counted = _Counted(shards_of(sources, settings.shard_items), work)
     if dask:
@@ -52,7 +51,7 @@ def score_sources(
         scored = _here(counted, predictor_of(judged.paths, judged.inference), networks, how, settings)
     new = 0
     for shard, rows in scored:
-        _keep(rows, work, shard.number)
+        keep_shard(rows, work, shard.number)
         new += len(shard.items)
         done, rate, total = counted.found + new, new / (time.monotonic() - began), sum(counts)
         if all(counts):
@@ -60,7 +59,8 @@ def score_sources(
             progress.update(min(done / total, 1))
         else:
             log(f"{done:,} scored, of a number that is not known yet · {rate:.0f}/s")
-    rows_in = _finish(work, out, counted.items)
+    rows_in = join_shards(work, out, counted.items)
+    remove_shards(work)
     log(f"{out}: {rows_in['predictions']:,} faces, {rows_in['skipped']:,} sources or rows without one")
     return out / "predictions.parquet"
 
@@ -75,8 +75,7 @@ class _Counted:
     def __iter__(self) -> Iterator[Shard]:
         for shard in self._shards:
             self.items += len(shard.items)
-            # Written last, so whoever is there is whole.
-            if _path(self._work, "predictions", shard.number).exists():
+            if is_scored(self._work, shard.number):
                 self.found += len(shard.items)
             else:
                 yield shard
@@ -86,8 +85,11 @@ def _asked(sources: Sequence[str], judged: Judged, version: str, how: str, setti
     """What a run must have in common with one that it goes on from."""
     listed = hashlib.sha256()
     for source in sources:
-        path = Path(source)
-        about = (path.stat().st_size, path.stat().st_mtime_ns) if not is_remote(source) and path.exists() else None
+        about = None
+        if not is_remote(source):
+            with suppress(OSError):  # a file may vanish at any time
+                found = os.stat(source)
+                about = (found.st_size, found.st_mtime_ns)
         listed.update(f"{source}\0{about}\0".encode(errors="surrogateescape"))
     return {
         "sources": listed.hexdigest(),
@@ -102,15 +104,54 @@ def _asked(sources: Sequence[str], judged: Judged, version: str, how: str, setti
 def _begun(out: Path, asked: dict[str, Any]) -> Path:
     """The folder of the shards, of a run that is taken up or of a new one."""
     work = out / WORK
-    if (work / MANIFEST).exists():
-        if json.loads((work / MANIFEST).read_text()) != asked:
-            raise InputError(f"{out}: a run that was asked otherwise stopped there; name another folder, or remove it")
+    kept = manifest_of(out)
+    if kept is not None:
+        if changed := [name for name, value in asked.items() if kept.get(name) != value]:
+            what = f"a run that was asked otherwise stopped there (other {', '.join(changed)})"
+            raise InputError(f"{out}: {what}; name another folder, or remove it")
         return work
-    if out.exists() and any(path.name != WORK for path in out.iterdir()):
-        raise InputError(f"{out}: is there already; name another folder, or remove it")
-    with replacing(work / MANIFEST) as temporary:
-        temporary.write_text(json.dumps(asked, indent=1))
+    if readable(str(out)) != str(out):
+        raise InputError(f"{out}: the name is not UTF-8, as tables need it; name another folder")
+    if os.path.lexists(out) and not out.is_dir():
+        raise InputError(f"{out}: is no folder; name another")
+    try:
+        if _holds_more(out):
+            raise InputError(f"{out}: is there already; name another folder, or remove it")
+        with replacing(work / MANIFEST) as temporary:
+            temporary.write_text(json.dumps(asked, indent=1))
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written into ({error.strerror}); name another folder") from None
     return work
+
+
+def manifest_of(out: Path) -> dict[str, Any] | None:
+    """What the run that has not finished in `out` was asked; None where there is no such run."""
+    try:
+        return dict(json.loads((out / WORK / MANIFEST).read_text()))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError:
+        return {}
+
+
+def _holds_more(out: Path) -> bool:
+    return out.exists() and any(path.name != WORK for path in out.iterdir())
+
+
+def goes_on(sources: Sequence[str], judged: Judged, version: str, how: str, settings: Score, out: Path) -> bool:
+    """Whether `score_sources` of the same would not refuse `out`."""
+    kept = manifest_of(out)
+    return not _holds_more(out) if kept is None else kept == _asked(sources, judged, version, how, settings)
+
+
+@task
+def finish_run(out: Path) -> None:
+    """Remove what a run in `out` is gone on with: all that was asked of it is there. What it is asked goes last."""
+    for folder in (out, out / "pictures"):
+        forget_temporaries(folder)
+    remove_shards(out / WORK)
+    if (out / WORK).exists():
+        shutil.rmtree(out / WORK)
 
 
 def _here(
@@ -125,49 +166,3 @@ def _here(
                 cut = waiting[1].result()
                 yield waiting[0], rows_of(cut, predict(cut.images), networks, settings)
             waiting = begun
-
-
-def _path(folder: Path, table: str, number: int) -> Path:
-    return folder / f"{table}-{number:08}.parquet"
-
-
-def _keep(rows: Rows, work: Path, number: int) -> None:
-    for name, table in (("skipped", rows.skipped), ("predictions", rows.predictions)):
-        with replacing(_path(work, name, number)) as temporary:
-            pq.write_table(table, temporary)
-
-
-def _finish(work: Path, out: Path, items: int) -> dict[str, int]:
-    """Join the shards, few rows in memory at a time, and remove them; how many rows each table has.
-
-    Raises InputError where an item is in neither table.
-    """
-    parts = {name: sorted(work.glob(f"{name}-*.parquet")) for name in ("skipped", "predictions")}
-    every = chain.from_iterable(parts.values())
-    # No item is in two shards.
-    told = sum(len(pq.read_table(part, columns=ITEM).group_by(ITEM).aggregate([])) for part in every)
-    if told != items:
-        raise InputError(f"{out}: {items} sources and rows went in, {told} came out; remove {work} and score them anew")
-    rows = {}
-    for name, files in parts.items():
-        with (
-            replacing(out / f"{name}.parquet") as temporary,
-            pq.ParquetWriter(temporary, pq.read_schema(files[0])) as writer,
-        ):
-            for table in _regrouped(map(pq.read_table, files)):
-                writer.write_table(table)
-        rows[name] = pq.read_metadata(out / f"{name}.parquet").num_rows
-    shutil.rmtree(work)
-    return rows
-
-
-def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in groups of one size, so that a file does not depend on how its rows came."""
-    waiting = None
-    for table in tables:
-        waiting = pa.concat_tables([waiting, table]) if waiting else table
-        while len(waiting) >= GROUP_ROWS:
-            yield waiting[:GROUP_ROWS].combine_chunks()
-            waiting = waiting[GROUP_ROWS:]
-    if waiting is not None:
-        yield waiting.combine_chunks()

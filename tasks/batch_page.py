@@ -20,8 +20,9 @@ from faces.pixels import SIZES
 from params import Score
 from tasks.cut import cut_squares, picture_of
 from tasks.drift import FILE, counted
-from tasks.files import replacing
+from tasks.files import readable, replacing
 from tasks.items import items_of
+from tasks.names import source_of
 from tasks.orchestration import leave_picture, log, task
 from tasks.sources import Unusable
 
@@ -57,11 +58,12 @@ def write_page(out: Path, usual: Reference | None, settings: Score) -> Path:
         most = sorted(reasons.items(), key=lambda item: -item[1])[:REASONS]
         shown = pd.DataFrame(most, columns=["reason", "how many"]).to_html(index=False, border=0)
         parts.append(f"<h2>Without a face</h2>{shown}")
-    title = html.escape(f"Scored: {out}")
+    title = html.escape(readable(f"Scored: {out}"))
     with replacing(out / "page.html") as temporary:
         temporary.write_text(
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-            f"<h1>{title}</h1>{''.join(parts)}</html>\n"
+            f"<h1>{title}</h1>{''.join(parts)}</html>\n",
+            encoding="utf-8",
         )
     return out / "page.html"
 
@@ -98,7 +100,7 @@ def faces_of(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.DataFr
     images: dict[object, np.ndarray] = {}
     for source, wanted in rows.groupby("source", sort=False):
         try:
-            for item in items_of(str(source)):
+            for item in items_of(source_of(str(source))):
                 few = wanted[wanted["row"] == item.row]
                 if len(few):
                     squares = few[["left", "top", "side"]].to_numpy(float)

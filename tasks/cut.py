@@ -11,7 +11,9 @@ from faces.pixels import SIZES
 from faces.resize import resize_images
 from params import Score
 from tasks.detector import finder_of
+from tasks.files import readable
 from tasks.items import Item
+from tasks.names import text_of
 from tasks.pictures import grey_levels
 from tasks.sources import Unusable, content_of
 
@@ -35,12 +37,11 @@ def cut_faces(items: Sequence[Item], how: str, settings: Score) -> Cut:
     places, skipped = [], []
     images: dict[str, list[np.ndarray]] = {head: [np.empty((0, size, size), np.uint8)] for head, size in SIZES.items()}
     for item in items:
-        # Names on a disk need not be text; tables hold nothing else.
-        name = item.source.encode(errors="backslashreplace").decode()
+        name = text_of(item.source)
         try:
             picture, squares, scores = _faces(item, how, settings)
         except Unusable as error:
-            skipped.append((name, item.row, str(error)))
+            skipped.append((name, item.row, readable(str(error))))
             continue
         for number, (square, score) in enumerate(zip(squares, scores, strict=True), start=1):
             places.append((name, item.row, number, *square.tolist(), score))

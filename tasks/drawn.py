@@ -1,6 +1,7 @@
 """What a scored batch shows: each photograph with its faces, and what was said, counted."""
 
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,17 @@ from faces.labels import COORDINATES
 from faces.photograph_figure import photograph_figure
 from params import Score
 from tasks.files import replacing
-from tasks.orchestration import leave_picture, leave_table, log, task
+from tasks.names import source_of
+from tasks.orchestration import Progress, leave_picture, leave_table, log, task
 from tasks.pictures import grey_levels
 from tasks.sources import Unusable, content_of, is_table
 
 LEFT = 12
 """Pictures that a run leaves in the UI; all are in the folder."""
+EVERY_SECONDS = 10.0
+"""Between two lines about how far the drawing is."""
+STEM_BYTES = 180
+"""Of a picture's name: what is put around it stays under the 255 that a file system takes."""
 
 
 @task
@@ -45,24 +51,47 @@ def write_csv(out: Path) -> None:
 
 @task
 def draw_pictures(out: Path, settings: Score) -> None:
-    """Write every picture that has faces, with squares, points and emotions, into `pictures/`."""
-    predictions = pd.read_parquet(out / "predictions.parquet")
-    pictures = [source for source in predictions["source"].unique() if not is_table(source)]
-    drawn = []
-    for number, source in enumerate(pictures, start=1):
-        table = predictions[predictions["source"] == source]
-        try:
-            picture = grey_levels(content_of(source), settings.most_pixels)
-        except Unusable as error:
-            log(f"{source}: {error} any more; it is not drawn")
-            continue
-        points = table[list(COORDINATES)].to_numpy().reshape(-1, 15, 2)
-        captions = [f"{name} {sure:.0%}" for name, sure in zip(table["emotion"], table["confidence"], strict=True)]
-        squares = table[["left", "top", "side"]].to_numpy(np.float64)
-        # Of a name from anywhere, what every file system takes.
-        stem = re.sub(r"[^\w.-]", "_", Path(source).stem)[:60]
-        drawn.append(out / "pictures" / f"{number:04}-{stem}.png")
-        with replacing(drawn[-1]) as temporary:
-            photograph_figure(picture, squares, points, captions).savefig(temporary, dpi=110)
+    """Write every picture that has faces, with squares, points and emotions, into `pictures/`; what is there stays."""
+    pictures = _pictures(out / "predictions.parquet")
+    drawn, new, said = [], 0, time.monotonic()
+    progress, began = Progress("drawing", "pictures drawn"), said
+    for number, (text, faces) in enumerate(pictures, start=1):
+        path = out / "pictures" / f"{number:04}-{_stem(text)}.png"
+        if not path.exists():
+            try:
+                _draw(source_of(text), faces, path, settings)
+            except Unusable as error:
+                log(f"{text}: {error} any more; it is not drawn")
+                continue
+            new += 1
+        drawn.append(path)
+        now = time.monotonic()
+        if new and (now - said >= EVERY_SECONDS or number == len(pictures)):
+            said, rate, left = now, new / (now - began), len(pictures) - number
+            log(f"{number:,} of {len(pictures):,} pictures drawn · {rate:.1f}/s · {left / rate:.0f} s left")
+            progress.update(number / len(pictures))
     for path in drawn[:LEFT]:
         leave_picture("photograph", path, path.stem)
+
+
+def _pictures(path: Path) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each picture, by the text of its source, in the table's order."""
+    columns = ["source", "left", "top", "side", "emotion", "confidence", *COORDINATES]
+    table = pd.read_parquet(path, columns=columns)
+    table = table[~table["source"].map(is_table).astype(bool)]
+    return [(str(text), faces) for text, faces in table.groupby("source", sort=False)]
+
+
+def _stem(text: str) -> str:
+    """Of a name from anywhere, what every file system takes."""
+    safe = re.sub(r"[^\w.-]", "_", Path(text).stem)[:60]
+    return safe.encode()[:STEM_BYTES].decode(errors="ignore")
+
+
+def _draw(source: str, faces: pd.DataFrame, path: Path, settings: Score) -> None:
+    picture = grey_levels(content_of(source), settings.most_pixels)
+    points = faces[list(COORDINATES)].to_numpy().reshape(-1, 15, 2)
+    captions = [f"{name} {sure:.0%}" for name, sure in zip(faces["emotion"], faces["confidence"], strict=True)]
+    squares = faces[["left", "top", "side"]].to_numpy(np.float64)
+    with replacing(path) as temporary:
+        photograph_figure(picture, squares, points, captions).savefig(temporary, dpi=110)

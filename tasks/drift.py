@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 import params
 from faces.drift import Reference, drifts
-from tasks.files import replacing
+from tasks.files import readable, replacing
 from tasks.orchestration import emit, leave_table, log, task
 
 FILE = "drift.json"
@@ -23,7 +23,7 @@ def counted(column: pa.ChunkedArray) -> dict[str, int]:
 
 @task
 def watch_drift(out: Path, usual: Reference | None, settings: params.Drift, version: str) -> None:
-    """Write `drift.json` and leave the table; where something drifted, say so and emit the event `faces.drift`.
+    """Write `drift.json` and leave the table; where something drifted, say so and emit the event `faces.drift`, once.
 
     `version` names the networks. Nothing is compared where no face was found, or the networks' verdict is older than
     what is compared with.
@@ -39,11 +39,13 @@ def watch_drift(out: Path, usual: Reference | None, settings: params.Drift, vers
     found = drifts(usual, emotions, properties, **settings.model_dump())
     drifted = [one.property for one in found if one.drifted]
     rows = [one._asdict() for one in found]
-    with replacing(out / FILE) as temporary:
-        content = {"drifted": drifted, "faces": len(table), "networks": version, "properties": rows}
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
     told = [{**row, "drifted": "DRIFTED" if row["drifted"] else "no"} for row in rows]
     leave_table("drift", told, f"{len(table):,} faces beside those that the networks were judged on: {out / FILE}")
     if drifted:
         log(f"DRIFT of {', '.join(drifted)}: these faces are unlike those that the networks were judged on")
-        emit(EVENT, {"folder": str(out), "networks": version, "faces": len(table), "drifted": drifted})
+    # A run that goes on must not start a second training; one that is killed here must start the first.
+    if drifted and not (out / FILE).exists():
+        emit(EVENT, {"folder": readable(str(out)), "networks": version, "faces": len(table), "drifted": drifted})
+    with replacing(out / FILE) as temporary:
+        content = {"drifted": drifted, "faces": len(table), "networks": version, "properties": rows}
+        temporary.write_text(json.dumps(content, indent=2) + "\n")

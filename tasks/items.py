@@ -2,10 +2,10 @@
 
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import fsspec
 import numpy as np
@@ -64,12 +64,19 @@ def count_items(source: str) -> int:
         return 0
     try:
         if source.lower().endswith(".parquet"):
-            with fsspec.open(source, "rb") as handle:
+            with _opened(source) as handle:
                 return max(pq.ParquetFile(handle).metadata.num_rows, 1)
         with opened(Path(source)) as handle:
             return max(sum(part.count(b"\n") for part in iter(lambda: handle.read(2**20), b"")) - 1, 1)
     except (InputError, OSError, pa.ArrowException):
         return 1
+
+
+def _opened(source: str) -> AbstractContextManager[BinaryIO]:
+    """The bytes of a source. In a path, fsspec would take `::`, `*` and `~` for more than parts of names."""
+    return cast(
+        AbstractContextManager[BinaryIO], fsspec.open(source, "rb") if is_remote(source) else open(source, "rb")
+    )
 
 
 def items_of(source: str) -> Iterator[Item]:
@@ -127,7 +134,7 @@ def _csv_rows(source: str, path: Path) -> Iterator[Item]:
 
 def _parquet(source: str) -> Iterator[Item]:
     # Buffered ahead, all that was read would stay in memory to the end.
-    with fsspec.open(source, "rb") as handle, pq.ParquetFile(handle, pre_buffer=False) as table:
+    with _opened(source) as handle, pq.ParquetFile(handle, pre_buffer=False) as table:
         names = table.schema_arrow.names
         column = next((name for name in PICTURES if name in names), None)
         if column is None:

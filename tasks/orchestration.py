@@ -27,7 +27,7 @@ from rich.table import Table
 from params import SettingsError
 from tasks import server
 from tasks.api_settings import URL, configured_url
-from tasks.files import InputError
+from tasks.files import InputError, readable
 from tasks.revision import revision
 
 P = ParamSpec("P")
@@ -108,7 +108,7 @@ def _stating(function: Callable[P, R], note: Callable[[Exception | None], None])
             result = function(*args, **kwargs)
         except (InputError, SettingsError) as error:
             note(error)
-            return Failed(message=str(error))  # type: ignore[return-value]
+            return Failed(message=readable(str(error)))  # type: ignore[return-value]
         note(None)
         return result
 
@@ -255,6 +255,7 @@ def _start_again_without_api(error: Exception) -> NoReturn:
 
 def log(message: str) -> None:
     """One line for the person who watches, in the terminal and in the run's log."""
+    message = readable(message)
     if api.url:
         from prefect.exceptions import MissingContextError
         from prefect.logging import get_run_logger
@@ -300,11 +301,12 @@ def _cell(value: object) -> object:
     if isinstance(value, float):
         # Counts may come as floats; four digits of 22133 would be a wrong count.
         return "" if math.isnan(value) else int(value) if value.is_integer() else float(f"{value:.4g}")
-    return value if isinstance(value, (int, str)) else str(value)
+    return value if isinstance(value, int) else readable(str(value))
 
 
 def leave_table(key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
     """A table artifact, drawn in the terminal too. `key` is made of a-z, 0-9 and dashes."""
+    description = readable(description)
     plain = [{name: _cell(value) for name, value in row.items()} for row in rows]
     table = Table()
     for name in plain[0] if plain else ["nothing"]:
@@ -328,6 +330,7 @@ def leave_markdown(key: str, markdown: str, description: str) -> None:
 
 def leave_picture(key: str, path: Path, description: str) -> None:
     """A PNG file as an image artifact, its bytes inside, so that the UI draws it wherever it runs."""
+    description = readable(description)
     log(f"{description}: {path}")
     if api.url:
         from prefect.artifacts import create_image_artifact

@@ -1,5 +1,6 @@
 """Runs both networks over a batch: one row a face."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,13 @@ from tasks.prepared import load_part
 from tasks.tables import PIXELS, header, read_raw
 
 BATCH = 512
+
+
+def require_new(out: Path) -> None:
+    """Raises InputError where the results would take the place of files in `out`: of other networks, or a person's."""
+    names = ("faces.npz", "predictions.parquet", "predictions.csv", "predictions.png")
+    if there := [name for name in names if os.path.lexists(out / name)]:
+        raise InputError(f"{out}: {', '.join(there)} is there already; name another folder, or remove it")
 
 
 @task

@@ -31,6 +31,24 @@ def sources_of(given: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def require_outside(out: Path, given: Iterable[str]) -> None:
+    """Raises InputError where the same sources, asked for again, would take in what is written into `out`."""
+    real = Path(os.path.realpath(out))
+    written = [real / name for name in ("page.html", "faces.png", "predictions.csv", "predictions.parquet")]
+    for path in (path for path in given if not is_remote(path)):
+        pattern = not os.path.lexists(path) and glob.has_magic(path)
+        folders = glob.glob(path.partition("**")[0] or ".") if pattern and "**" in path else [path]
+        below = [os.path.relpath(real, os.path.realpath(folder)) for folder in folders if os.path.isdir(folder)]
+        # What is hidden is not looked at; neither is "..", which leads out of the folder.
+        inside = any(not is_hidden(name) for name in below)
+        asked = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        matched = pattern and any(
+            place.match(asked) for place in (*written, real / "pictures/1.png", real, *real.parents)
+        )
+        if inside or matched:
+            raise InputError(f"{out}: lies in {path}, so it would be scored itself next time; name a folder elsewhere")
+
+
 def is_table(source: str) -> bool:
     """Whether it is a raw CSV, packed or not, or a Parquet table; all else is taken for a picture."""
     return source.lower().endswith(TABLES)

@@ -23,12 +23,13 @@ from faces.inference import Inference
 from faces.labels import COORDINATES
 from faces.sample.faces import draw_faces
 from faces.sample.pose import KEYPOINTS_FRAMING
-from tasks.batch import WORK, score_sources
+from tasks.batch import finish_run, score_sources
 from tasks.batch_page import faces_of, write_page
 from tasks.drawn import count_scored, draw_pictures, write_csv
 from tasks.drift import watch_drift
 from tasks.files import InputError, sha256
 from tasks.judged import Judged
+from tasks.shard_files import WORK
 from tasks.sources import sources_of
 from tests.conftest import ROOT
 
@@ -96,7 +97,9 @@ def settings(**changes: object) -> params.Score:
 
 def scored(given: Path | list[str], judged: Judged, out: Path, how: str = "auto", **changes: object) -> pd.DataFrame:
     names = sources_of([str(given)] if isinstance(given, Path) else given)
-    return pd.read_parquet(score_sources(names, judged, "v1.0.0", how, settings(**changes), out))
+    path = score_sources(names, judged, "v1.0.0", how, settings(**changes), out)
+    finish_run(out)
+    return pd.read_parquet(path)
 
 
 def skipped(out: Path) -> dict[str, str]:
@@ -356,8 +359,9 @@ def test_a_name_that_is_no_text_is_written_so_that_it_is(scene: np.ndarray, judg
             handle.write(what)
     table = scored(folder, judged, tmp_path / "out")
     draw_pictures(tmp_path / "out", settings())
-    assert {Path(source).name for source in table["source"]} == {"caf\\udce9.png"}
-    assert list(skipped(tmp_path / "out")) == ["\\udcff.png:0"]
+    assert {Path(source).name for source in table["source"]} == {"caf\\xe9.png"}
+    assert list(skipped(tmp_path / "out")) == ["\\xff.png:0"]
+    assert [path.name for path in (tmp_path / "out/pictures").iterdir()] == ["0001-caf_xe9.png"]
 
 
 def test_links_that_lead_nowhere_or_in_circles_are_told(scene: np.ndarray, judged: Judged, tmp_path: Path) -> None:
