@@ -4,14 +4,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import params
-from tasks.batch import score_sources
+from tasks.batch import finish_run, goes_on, manifest_of, score_sources
 from tasks.batch_page import write_page
 from tasks.drawn import count_scored, draw_pictures
 from tasks.drift import watch_drift
-from tasks.inbox import arrived, forget_unfinished, note_arrived
-from tasks.judged import judged_networks
+from tasks.inbox import abandon, arrived, asked_in, begin_list, note_arrived, settle_list, unfinished
+from tasks.judged import Judged, judged_networks
 from tasks.orchestration import alone, flow, skipped
 from tasks.registry import NETWORKS, fetch
+from tasks.shard_files import is_joined
 
 INBOX, SCORED = Path("data/inbox"), Path("data/from_inbox")
 
@@ -20,24 +21,57 @@ INBOX, SCORED = Path("data/inbox"), Path("data/from_inbox")
 def inbox(models: str = "prod") -> object:
     """Score new files of `data/inbox/`, pictures and tables, into a folder of `data/from_inbox/` that bears the time.
 
+    A run that was killed is gone on with first.
+
     Args:
         models: The networks in production (prod), whatever is trained meanwhile; or a version.
     """
     with alone("the inbox"):
-        forget_unfinished(SCORED)
+        went_on = [_go_on(out, models) for out in unfinished(SCORED)]
         files = arrived(INBOX, SCORED)
         if not files:
-            return skipped(f"nothing new in {INBOX}")
-        verdict, settings = fetch(models), params.load().score
-        judged = judged_networks(verdict, verdict.parent / NETWORKS)
-        out = SCORED / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
-        score_sources(list(files), judged, verdict.parent.name, "auto", settings, out)
-        count_scored(out)
-        watch_drift(out, judged.reference, settings.drift, verdict.parent.name)
-        draw_pictures(out, settings)
-        write_page(out, judged.reference, settings)
-        note_arrived(files, out)
+            return None if any(went_on) else skipped(f"nothing new in {INBOX}")
+        judged, version = _networks(models)
+        out = SCORED / _now()
+        begin_list(files, out)
+        _score(out, judged, version)
         return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+
+
+def _networks(models: str) -> tuple[Judged, str]:
+    verdict = fetch(models)
+    return judged_networks(verdict, verdict.parent / NETWORKS), verdict.parent.name
+
+
+def _go_on(out: Path, models: str) -> bool:
+    """Whether a run that did not end could be gone on with; else it is given up."""
+    if is_joined(out) and asked_in(out):
+        # Its tables are of the networks that were in production then.
+        _score(out, *_networks((manifest_of(out) or {}).get("version", models)))
+        return True
+    (judged, version), files = _networks(models), asked_in(out)
+    if files and goes_on(files, judged, version, "auto", params.load().score, out):
+        _score(out, judged, version)
+        return True
+    abandon(out)
+    return False
+
+
+def _score(out: Path, judged: Judged, version: str) -> None:
+    settings = params.load().score
+    if not is_joined(out):
+        score_sources(asked_in(out), judged, version, "auto", settings, out)
+    settle_list(out)
+    count_scored(out)
+    watch_drift(out, judged.reference, settings.drift, version)
+    draw_pictures(out, settings)
+    write_page(out, judged.reference, settings)
+    note_arrived(out)
+    finish_run(out)
 
 
 if __name__ == "__main__":
