@@ -8,7 +8,7 @@ from tasks.batch import finish_run, score_sources
 from tasks.batch_page import write_page
 from tasks.drawn import count_scored, draw_pictures, write_csv
 from tasks.drift import watch_drift
-from tasks.files import InputError
+from tasks.files import InputError, source_of
 from tasks.judged import Judged, judged_networks
 from tasks.orchestration import flow
 from tasks.registry import NETWORKS, fetch
@@ -34,7 +34,8 @@ def score(
     """Score `score.input` into `data/scored/`, or any sources into `out`, with networks that a verdict lets pass.
 
     Args:
-        sources: Pictures, folders of them, patterns, raw CSV tables, Parquet tables of pictures, or addresses.
+        sources: Pictures, folders of them, patterns, raw CSV tables, Parquet tables of pictures, or addresses; names as
+            the column `source` has them.
         models: workspace, those that `dvc repro` trained here; prod, those in production; a version; released or fast.
         out: A new folder, or that of a run over the same sources that was killed: it goes on from there.
         faces: detect them; take each picture whole, as one face; or auto, whole where it is no larger than a crop.
@@ -45,8 +46,9 @@ def score(
     settings = params.load().score
     judged, version = _judged(models)
     if sources:
-        require_outside(out, sources)
-        score_sources(sources_of(sources), judged, version, faces, settings, out, dask)
+        given = [source_of(text) for text in sources]
+        require_outside(out, given)
+        score_sources(sources_of(given), judged, version, faces, settings, out, dask)
         count_scored(out)
         watch_drift(out, judged.reference, settings.drift, version)
         if csv:

@@ -17,7 +17,7 @@ from typing import Literal, NoReturn, get_args, get_origin
 
 import params
 from tasks import damaged, host, orchestration
-from tasks.files import InputError
+from tasks.files import InputError, text_of
 
 RESTORE = (
     "What this stage had made before comes back with `dvc checkout --force`, which also removes what it wrote now; "
@@ -31,7 +31,8 @@ def _arguments(flow: Callable[..., object]) -> dict[str, object]:
         if name == "head":
             parser.add_argument("head", choices=params.HEADS)
         elif parameter.annotation == list[str]:
-            parser.add_argument(name, nargs="*")
+            # Prefect's API takes no name that is not UTF-8.
+            parser.add_argument(name, nargs="*", type=text_of)
         elif get_origin(parameter.annotation) is Literal:
             parser.add_argument(f"--{name}", default=parameter.default, choices=get_args(parameter.annotation))
         elif parameter.annotation is bool:

@@ -20,9 +20,8 @@ from faces.pixels import SIZES
 from params import Score
 from tasks.cut import cut_squares, picture_of
 from tasks.drift import FILE, counted
-from tasks.files import readable, replacing
+from tasks.files import readable, replacing, source_of
 from tasks.items import items_of
-from tasks.names import source_of
 from tasks.orchestration import leave_picture, log, task
 from tasks.sources import Unusable
 

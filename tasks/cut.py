@@ -11,9 +11,8 @@ from faces.pixels import SIZES
 from faces.resize import resize_images
 from params import Score
 from tasks.detector import finder_of
-from tasks.files import readable
+from tasks.files import readable, text_of
 from tasks.items import Item
-from tasks.names import text_of
 from tasks.pictures import grey_levels
 from tasks.sources import Unusable, content_of
 

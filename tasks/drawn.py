@@ -10,8 +10,7 @@ import pandas as pd
 from faces.labels import COORDINATES
 from faces.photograph_figure import photograph_figure
 from params import Score
-from tasks.files import replacing
-from tasks.names import source_of
+from tasks.files import replacing, source_of
 from tasks.orchestration import Progress, leave_picture, leave_table, log, task
 from tasks.pictures import grey_levels
 from tasks.sources import Unusable, content_of, is_table

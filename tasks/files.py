@@ -1,4 +1,4 @@
-"""Whole files or none: write to a temporary name, then rename. And the error that bad input raises."""
+"""Whole files or none: write to a temporary name, then rename. Names as text. And the error that bad input raises."""
 
 import hashlib
 import os
@@ -15,6 +15,8 @@ TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp(\.\w+)?")
 """Names that `replacing` writes to."""
 UNDECODED = re.compile("[\udc80-\udcff]")
 """How Python holds bytes of a file name that are not UTF-8 (PEP 383)."""
+ESCAPED = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
+"""How `text_of` writes them, and the backslash."""
 
 
 class InputError(ValueError):
@@ -84,6 +86,21 @@ def readable(message: str) -> str:
     """A message that any log, terminal, JSON or UTF-8 file takes, whatever the file names in it."""
     escaped = UNDECODED.sub(lambda found: rf"\x{ord(found[0]) - 0xDC00:02x}", message)
     return escaped.encode(errors="backslashreplace").decode()
+
+
+def text_of(source: str) -> str:
+    r"""The text by which tables and lists name a source: itself, or, where it is not UTF-8, with those bytes as `\xNN`.
+
+    Reversible, so no two sources share a text: where such an escape is part of the name, its backslash is escaped.
+    """
+    if UNDECODED.search(source) or ESCAPED.search(source):
+        source = source.replace("\\", r"\x5c")
+    return readable(source)
+
+
+def source_of(text: str) -> str:
+    """The source that `text_of` wrote."""
+    return ESCAPED.sub(lambda found: "\\" if found[1] == "5c" else chr(0xDC00 + int(found[1], 16)), text)
 
 
 def sha256(path: Path) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.batch import finish_run
-from tasks.files import InputError, forget_temporaries, replacing, sha256
-from tasks.names import source_of, text_of
+from tasks.files import InputError, forget_temporaries, replacing, sha256, source_of, text_of
 from tasks.orchestration import log, task
 from tasks.packed import is_hidden
 from tasks.shard_files import MANIFEST, TABLES, WORK, remove_shards

@@ -17,9 +17,8 @@ import tasks.drawn
 import tasks.inbox
 from faces.sample.faces import draw_faces
 from faces.sample.pose import KEYPOINTS_FRAMING
-from tasks.files import InputError, sha256
+from tasks.files import InputError, sha256, source_of, text_of
 from tasks.inbox import LIST
-from tasks.names import source_of, text_of
 from tasks.shard_files import WORK
 from tests.conftest import ROOT
 from tests.test_batch import said_of

@@ -18,8 +18,9 @@ import httpx
 import pytest
 import requests
 
-from flows.stage import main
+from flows.stage import _arguments, main
 from tasks import orchestration
+from tasks.files import source_of
 from tasks.orchestration import alone
 from tests.conftest import AUTH_STRINGS, ROOT, Refusing, copy_project, environment_of, runner, start_server, stop_server
 
@@ -372,6 +373,17 @@ def test_losing_the_api_once_begun_is_a_warning(probe: Path, tmp_path: Path) -> 
     assert "the work is done and counts" in output
     assert "Traceback" not in output
     assert (probe / "probe.txt").read_text() == "whole"
+
+
+def test_a_source_s_name_need_not_be_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows are given the text that stands for it, which any API takes."""
+
+    def score(sources: list[str]) -> None: ...
+
+    monkeypatch.setattr("sys.argv", ["score", os.fsdecode(b"caf\xe9.png"), "a\\x5c.png", "b\\c.png"])
+    texts = _arguments(score)["sources"]
+    assert texts == ["caf\\xe9.png", "a\\x5cx5c.png", "b\\c.png"]
+    assert [os.fsencode(source_of(text)) for text in texts] == [b"caf\xe9.png", b"a\\x5c.png", b"b\\c.png"]
 
 
 def test_scorings_by_hand_wait_for_those_into_the_same_folder_only(
