@@ -551,6 +551,8 @@ def wrong_sources(params: Params, graph: Path = Path("dvc.yaml")) -> list[str]:
             lines.append(f"{PARAMS}: {key} = {source!r}: the stage {maker} makes it anew; name a copy elsewhere")
         elif not Path(source).exists():
             lines.append(f"{PARAMS}: {key} = {source!r}: there is no such file; correct the path")
+        elif not (Path(source).is_file() or Path(source).is_dir()):
+            lines.append(f"{PARAMS}: {key} = {source!r}: neither a file nor a folder; correct the path")
     return lines
 
 

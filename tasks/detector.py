@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache, partial
+from pathlib import Path
 
 import cv2
 import fsspec
@@ -15,6 +16,8 @@ from tasks.files import InputError
 Finder = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """From a grey photograph to the squares of its faces and their scores, see `found_faces`."""
 
+MOST_BYTES = 64 * 2**20
+"""Of YuNet's file, which has 230 kB."""
 ORIGIN = "OpenCV's model zoo has it as face_detection_yunet_2023mar.onnx"
 
 
@@ -28,9 +31,11 @@ def finder_of(settings: Score) -> Finder:
 
 @lru_cache(maxsize=1)
 def _yunet(file: str, wanted: str) -> np.ndarray:
+    if Path(file).exists() and not Path(file).is_file():
+        raise InputError(f"score.detector.file {file}: is no regular file; {ORIGIN}")
     try:
         with fsspec.open(file, "rb") as handle:
-            content = handle.read()
+            content = handle.read(MOST_BYTES)
     except Exception as error:  # each protocol's plug-in has errors of its own
         raise InputError(
             f"score.detector.file {file}: cannot be read ({type(error).__name__}: {error}); {ORIGIN}"

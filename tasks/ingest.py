@@ -3,11 +3,13 @@
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from tasks.csv_rows import BoundedRows, RowTooLarge
 from tasks.files import InputError, replacing, sha256
 from tasks.orchestration import leave_table, log, task
 from tasks.packed import opened
@@ -39,13 +41,23 @@ def bring_in(head: str, source: str, out: Path) -> Path:
 
 
 def _unpack(head: str, source: Path, out: Path, shown: str) -> None:
+    # Of a named pipe, reading waits for whoever writes to it.
+    if source.exists() and not (source.is_file() or source.is_dir()):
+        raise InputError(f"{shown}: neither a file nor a folder; name the CSV itself")
     with replacing(out) as temporary:
         if head == "emotion" and is_tree(source, shown):
             write_tree(source, temporary, shown)
         else:
             columns(source, head, shown)
             with opened(source, shown) as table, temporary.open("wb") as handle:
-                shutil.copyfileobj(table, handle, 1 << 20)
+                _copy(table, handle, shown)
+
+
+def _copy(table: BinaryIO, out: BinaryIO, shown: str) -> None:
+    try:
+        shutil.copyfileobj(BoundedRows(table), out, 1 << 20)
+    except RowTooLarge as error:
+        raise InputError(f"{shown}, {error}") from None
 
 
 def _download(address: str, out: Path) -> None:

@@ -10,16 +10,16 @@ from typing import BinaryIO, NamedTuple, cast
 import fsspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from faces.pixels import SIZES, decode_images
 from tasks.files import InputError
 from tasks.packed import opened
+from tasks.parquet import count_rows, parquet_pictures
 from tasks.sources import is_remote, is_table
 from tasks.tables import PIXELS, header, read_raw
 
-PICTURES = ("image", "bytes")
-"""Columns of a Parquet table that may hold its pictures."""
+SHARD_BYTES = 128 * 2**20
+"""Of the contents of one shard, less the last item's."""
 
 
 class Item(NamedTuple):
@@ -42,13 +42,14 @@ class Shard(NamedTuple):
 
 
 def shards_of(sources: Iterable[str], size: int) -> Iterator[Shard]:
-    """All items of the sources, in order, `size` a shard."""
-    number, items = 0, []
+    """All items of the sources, in order, `size` a shard, or fewer where their contents reach SHARD_BYTES."""
+    number, items, held = 0, [], 0
     for item in (item for source in sources for item in items_of(source)):
         items.append(item)
-        if len(items) == size:
+        held += item.content.nbytes if isinstance(item.content, np.ndarray) else len(item.content or "")
+        if len(items) == size or held >= SHARD_BYTES:
             yield Shard(number, items)
-            number, items = number + 1, []
+            number, items, held = number + 1, [], 0
     if items:
         yield Shard(number, items)
 
@@ -63,12 +64,14 @@ def count_items(source: str) -> int:
     if is_remote(source) and not source.lower().endswith(".parquet"):
         return 0
     try:
+        if not is_remote(source) and not Path(source).is_file():
+            return 1
         if source.lower().endswith(".parquet"):
             with _opened(source) as handle:
-                return max(pq.ParquetFile(handle).metadata.num_rows, 1)
+                return max(count_rows(handle), 1)
         with opened(Path(source)) as handle:
             return max(sum(part.count(b"\n") for part in iter(lambda: handle.read(2**20), b"")) - 1, 1)
-    except (InputError, OSError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException):
         return 1
 
 
@@ -86,27 +89,31 @@ def items_of(source: str) -> Iterator[Item]:
         return
     row = 0
     try:
-        for item in _parquet(source) if source.lower().endswith(".parquet") else _csv(source):
+        for item in _rows(source):
             row = item.row
             yield item
         if not row:
             yield Item(source, 0, "has no row")
-    except (InputError, OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         # What came before counts; what would come after cannot be known.
-        yield Item(source, row + 1, f"from here on: {str(error).removeprefix(f'{source}: ').removeprefix(source)}")
+        yield Item(source, row + 1, f"from here on: {str(error).removeprefix(source).lstrip(':, ')}")
 
 
-def _csv(source: str) -> Iterator[Item]:
+def _rows(source: str) -> Iterator[Item]:
     with _on_disk(source) as path:
         try:
-            yield from _csv_rows(source, path)
+            if source.lower().endswith(".parquet"):
+                for row, content in enumerate(parquet_pictures(path), start=1):
+                    yield Item(source, row, content)
+            else:
+                yield from _csv_rows(source, path)
         except InputError as error:
             raise InputError(str(error).replace(str(path), source)) from None
 
 
 @contextmanager
 def _on_disk(source: str) -> Iterator[Path]:
-    """A CSV where it is, or a copy of what an address holds: it is read from its beginning more than once."""
+    """A table where it is, or a copy of what an address holds: parts of it are read more than once."""
     if not is_remote(source):
         yield Path(source)
         return
@@ -130,19 +137,3 @@ def _csv_rows(source: str, path: Path) -> Iterator[Item]:
         faces = iter(images)
         for row, good in zip(chunk["row"].tolist(), usable.tolist(), strict=True):
             yield Item(source, row, next(faces) if good else f"not {SIZES[head] ** 2} pixels of 0..255")
-
-
-def _parquet(source: str) -> Iterator[Item]:
-    # Buffered ahead, all that was read would stay in memory to the end.
-    with _opened(source) as handle, pq.ParquetFile(handle, pre_buffer=False) as table:
-        names = table.schema_arrow.names
-        column = next((name for name in PICTURES if name in names), None)
-        if column is None:
-            raise InputError(f"has no column {' or '.join(PICTURES)} of pictures; found {', '.join(names[:6])}")
-        row = 0
-        for batch in table.iter_batches(batch_size=256, columns=[column]):
-            for value in batch.column(0).to_pylist():
-                row += 1
-                # As Hugging Face's data sets keep pictures.
-                content = value.get("bytes") if isinstance(value, dict) else value
-                yield Item(source, row, content if isinstance(content, bytes) else "has no picture's bytes")

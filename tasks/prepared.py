@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from tasks.arrays import read_arrays
 from tasks.files import InputError, replacing
 
 LEAKING = "random"
@@ -89,11 +89,20 @@ def save_part(path: Path, part: Part) -> None:
 
 def load_part(path: Path) -> Part:
     """Raises InputError where the file is absent or not of this form."""
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file; `dvc repro` makes it")
     try:
-        # Opened here, because np.load leaves a broken file open.
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-            return Part(**{name: arrays[name] for name in Part.__dataclass_fields__})
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; `dvc repro` makes it") from None
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        part = Part(**read_arrays(path, Part.__dataclass_fields__))
+        _check(part)
+    except ValueError as error:
         raise InputError(f"{path}: not a file of prepared faces ({error}); `dvc repro` makes one") from None
+    return part
+
+
+def _check(part: Part) -> None:
+    """Raises ValueError where there are no faces, or the arrays do not belong together."""
+    if part.images.ndim != 3 or part.images.dtype != np.uint8 or (len(part) and 0 in part.images.shape):
+        raise ValueError(f"images are {part.images.dtype} {part.images.shape}, not uint8 (N, H, W)")
+    for name in PER_FACE:
+        if (found := np.shape(getattr(part, name))[:1]) != (len(part),):
+            raise ValueError(f"{len(part)} images, but {name} has {found[0] if found else 'no rows'}")

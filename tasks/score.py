@@ -21,6 +21,8 @@ from tasks.prepared import load_part
 from tasks.tables import PIXELS, header, read_raw
 
 BATCH = 512
+MOST_PIXELS = 2 * 2**30
+"""Of all faces of `score.input`, which are held in memory."""
 
 
 def require_new(out: Path) -> None:
@@ -38,6 +40,8 @@ def read_faces(source: Path, out: Path) -> Path:
         images, rows = part.images, part.rows
     else:
         images, rows = _from_table(source)
+    if not len(images):
+        raise InputError(f"{source}: no face is in it; nothing can be scored")
     with replacing(out) as temporary:
         np.savez(temporary, allow_pickle=False, images=images, rows=rows)
     return out
@@ -89,10 +93,15 @@ def _from_table(source: Path) -> tuple[np.ndarray, np.ndarray]:
     head = _layout(source)
     images, rows = [], []
     skipped: list[int] = []
+    most = MOST_PIXELS // SIZES[head] ** 2
     for chunk in read_raw(source, head):
         decoded, usable = decode_images(chunk[PIXELS[head]].tolist(), SIZES[head])
         images.append(decoded)
         rows.append(chunk["row"].to_numpy()[usable])
+        if (most := most - len(decoded)) < 0:
+            raise InputError(
+                f"{source}: too many faces for score.input; `python -m flows.score {source}` takes any number"
+            )
         skipped += chunk["row"][~usable].tolist()
     if skipped:
         log(f"{source}: {len(skipped)} rows have no usable pixels and are left out, the first is row {skipped[0]}")

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from pandas.io.parsers import TextFileReader
 
 from faces.labels import COORDINATES
+from tasks.csv_rows import BoundedRows, RowTooLarge
 from tasks.files import InputError
 from tasks.packed import opened
 
@@ -14,7 +16,7 @@ COLUMNS = {"keypoints": [*COORDINATES, "Image"], "emotion": ["emotion", "pixels"
 OPTIONAL = {"keypoints": ["person"], "emotion": ["Usage", "person"]}
 PIXELS = {"keypoints": "Image", "emotion": "pixels"}
 OURS = ("", "row", "reasons")
-CHUNK_ROWS = 200
+CHUNK_ROWS, CHUNK_BYTES = 200, 16 * 2**20
 EXPORT = "export it as UTF-8 CSV"
 
 
@@ -28,7 +30,7 @@ def header(path: Path, shown: str | None = None) -> list[str]:
         try:
             # The header as a row: as a header, pandas would rename a column that stands there twice.
             first = pd.read_csv(
-                handle,
+                BoundedRows(handle),
                 nrows=1,
                 header=None,
                 dtype=str,
@@ -36,6 +38,8 @@ def header(path: Path, shown: str | None = None) -> list[str]:
                 skip_blank_lines=False,
                 encoding="utf-8-sig",
             )
+        except RowTooLarge as error:
+            raise InputError(f"{name}, {error}") from None
         except pd.errors.EmptyDataError:
             raise InputError(f"{name}: the file is empty, or its first line; a header and rows are needed") from None
         except (UnicodeError, pd.errors.ParserError) as error:
@@ -82,11 +86,12 @@ def read_raw(path: Path, head: str) -> Iterator[pd.DataFrame]:
     names = columns(path, head)
     rows = 0
     with opened(path) as handle:
+        bounded = BoundedRows(handle)
         try:
             with (
                 warnings.catch_warnings(),
                 pd.read_csv(
-                    handle,
+                    bounded,
                     names=names,
                     header=0,
                     dtype=str,
@@ -94,16 +99,18 @@ def read_raw(path: Path, head: str) -> Iterator[pd.DataFrame]:
                     index_col=False,
                     skip_blank_lines=False,
                     encoding="utf-8-sig",
-                    chunksize=CHUNK_ROWS,
+                    iterator=True,
                 ) as reader,
             ):
                 # A row of more cells than the header would lose the rest with a warning.
                 warnings.simplefilter("error", pd.errors.ParserWarning)
-                for chunk in reader:
+                for chunk in _chunks(reader, bounded):
                     chunk = chunk.fillna("")
                     chunk.insert(0, "row", range(rows + 1, rows + len(chunk) + 1))
                     rows += len(chunk)
                     yield chunk
+        except RowTooLarge as error:
+            raise InputError(f"{path}, {error}") from None
         except pd.errors.ParserWarning:
             raise InputError(
                 f"{path}, after row {rows}: a row has more cells than the header; quote or mend it"
@@ -114,3 +121,18 @@ def read_raw(path: Path, head: str) -> Iterator[pd.DataFrame]:
             raise InputError(f"{path}, after row {rows}: not readable as CSV ({str(error).strip()}); mend it") from None
     if rows == 0:
         raise InputError(f"{path}: there is a header but no row; rows are needed")
+
+
+def _chunks(reader: TextFileReader, bounded: BoundedRows) -> Iterator[pd.DataFrame]:
+    """CHUNK_ROWS rows at a time, or fewer where these are long."""
+    rows = 0
+    while True:
+        # Beside the header and the rows that were given before.
+        at_end = bounded.look_ahead(rows + 1 + CHUNK_ROWS, CHUNK_BYTES)
+        ready = CHUNK_ROWS if at_end else min(bounded.ended - rows - 1, CHUNK_ROWS)
+        try:
+            chunk = reader.get_chunk(max(ready, 1))
+        except StopIteration:
+            return
+        rows += len(chunk)
+        yield chunk

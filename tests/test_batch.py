@@ -17,6 +17,7 @@ from PIL import Image
 
 import params
 import tasks.batch
+import tasks.items
 from faces.detection import taken_out
 from faces.drift import Reference
 from faces.inference import Inference
@@ -165,6 +166,15 @@ def test_the_table_does_not_depend_on_the_shards(sources: Path, judged: Judged, 
     for name, items in (("some", size), ("five", 5)):
         scored(sources, judged, tmp_path / name, shard_items=items)
     assert same_bytes(tmp_path / "some", tmp_path / "five")
+
+
+def test_the_table_does_not_depend_on_the_shards_bytes(
+    sources: Path, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(sources, judged, tmp_path / "one")
+    monkeypatch.setattr(tasks.items, "SHARD_BYTES", 20_000)
+    scored(sources, judged, tmp_path / "many")
+    assert same_bytes(tmp_path / "one", tmp_path / "many")
 
 
 def test_a_run_that_stopped_goes_on_and_scores_nothing_twice(

@@ -1,0 +1,113 @@
+"""Bounds the rows of a CSV while it is read, so that no file can fill the memory, however well it is packed."""
+
+import io
+import re
+from typing import BinaryIO
+
+MOST_ROW = 16 * 2**20
+"""Bytes of one row; a row of a 96x96 face takes 40 kB."""
+MOST_CELLS = 10_000
+"""Of one row; a face with one pixel a cell takes 9,247."""
+BLOCK = 2**18
+
+# As pandas reads quotes: a cell is quoted if it begins with one, and two of them stand for one.
+_QUOTED = re.compile(rb'(?<=[,\r\n])"(?:[^"]++|"")*+("?)')
+_REST = re.compile(rb'(?:[^"]++|"")*+("?)')
+_END = re.compile(rb"\r\n|\r|\n")
+_BOM = b"\xef\xbb\xbf"
+
+
+class RowTooLarge(Exception):
+    """The message names the row (`row 12`, or `header`), the reason and the remedy."""
+
+
+class BoundedRows(io.BufferedIOBase):
+    """The bytes of a CSV. Reading raises RowTooLarge at a row of over MOST_ROW bytes or MOST_CELLS cells.
+
+    `ended` counts the rows that were seen to their end, the header included; line breaks in quotes end none.
+    """
+
+    def __init__(self, handle: BinaryIO) -> None:
+        super().__init__()
+        self.ended = 0
+        self._handle = handle
+        self._waiting = bytearray()
+        self._row = self._commas = 0  # bytes and commas of the row that has not ended
+        self._quoted = self._closed = self._at_end = False
+        self._before = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        while not self._at_end and (size is None or size < 0 or not self._waiting):
+            self._fetch()
+        count = len(self._waiting) if size is None or size < 0 else size
+        given = bytes(self._waiting[:count])
+        del self._waiting[:count]
+        return given
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self.read(BLOCK if size < 0 else size)
+
+    def look_ahead(self, ended: int, most_bytes: int) -> bool:
+        """Fetch until so many rows have ended, or so many bytes wait, a row among them; whether the file has ended."""
+        before = self.ended
+        while not self._at_end and self.ended < ended:
+            if len(self._waiting) >= most_bytes and self.ended > before:
+                break
+            self._fetch()
+        return self._at_end
+
+    def _fetch(self) -> None:
+        block = self._handle.read(BLOCK)
+        self._at_end = not block
+        self._count(self._without_quoted(block))
+        self._waiting += block
+
+    def _without_quoted(self, block: bytes) -> bytes:
+        """The block, with blanks in place of what is quoted."""
+        if not self._before:
+            block, self._before = block.removeprefix(_BOM), b"\n"
+        if b'"' in block or self._quoted:
+            return self._blanked(block)
+        self._before, self._closed = block[-1:] or self._before, False
+        return block
+
+    def _blanked(self, block: bytes) -> bytes:
+        start = 0
+        if self._quoted or (self._closed and block[:1] == b'"'):
+            rest = _REST.match(block, 0 if self._quoted else 1)
+            assert rest
+            start, self._quoted, self._before = rest.end(), not rest.group(1), b'"'
+        # With the byte before, which tells whether a quote begins a cell.
+        text, pieces, at = self._before + block[start:], [b" " * start], 1
+        self._closed = start == len(block) and not self._quoted
+        for match in _QUOTED.finditer(text):
+            pieces += [text[at : match.start()], b" " * len(match.group())]
+            at, self._quoted = match.end(), not match.group(1)
+            self._closed = at == len(text) and not self._quoted
+        self._before = text[-1:]
+        return b"".join([*pieces, text[at:]])
+
+    def _count(self, block: bytes) -> None:
+        """Count the rows and cells of a block without quotes."""
+        if self._row + len(block) > MOST_ROW or self._commas + block.count(b",") >= MOST_CELLS:
+            self._count_each(block)
+            return
+        last = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        self.ended += block.count(b"\n") or block.count(b"\r")
+        self._row = len(block) - last - 1 + (self._row if last < 0 else 0)
+        self._commas = block.count(b",", last + 1) + (self._commas if last < 0 else 0)
+
+    def _count_each(self, block: bytes) -> None:
+        for number, row in enumerate(_END.split(block)):
+            if number:
+                self.ended, self._row, self._commas = self.ended + 1, 0, 0
+            self._row += len(row)
+            self._commas += row.count(b",")
+            where = f"row {self.ended}" if self.ended else "header"
+            if self._row > MOST_ROW:
+                raise RowTooLarge(f"{where}: longer than {MOST_ROW // 2**20} MiB; close its quotes, or end its line")
+            if self._commas >= MOST_CELLS:
+                raise RowTooLarge(f"{where}: more than {MOST_CELLS:,} cells; put all pixels into one cell")
