@@ -8,7 +8,7 @@ from tasks.batch import finish_run, score_sources
 from tasks.batch_page import write_page
 from tasks.drawn import count_scored, draw_pictures, write_csv
 from tasks.drift import watch_drift
-from tasks.files import InputError, source_of
+from tasks.files import InputError, ignored_by_git, source_of
 from tasks.judged import Judged, judged_networks
 from tasks.orchestration import flow
 from tasks.registry import NETWORKS, fetch
@@ -61,9 +61,10 @@ def score(
     if models == "workspace" and out != SCORED:
         raise InputError("--out is for sources of your own and for other --models; score.input goes to data/scored")
     # What is scored by other networks than DVC's graph says must not take the place of what DVC made.
-    folder, picture = (Path("data/scored"), PICTURE) if models == "workspace" else (out, out / "predictions.png")
-    if models != "workspace":
+    at_work = models == "workspace"
+    if not at_work:
         require_new(out)
+    folder, picture = (Path("data/scored"), PICTURE) if at_work else (ignored_by_git(out), out / "predictions.png")
     batch = read_faces(Path(settings.input), folder / "faces.npz")
     predictions = predict_faces(batch, judged, folder / "predictions.parquet")
     draw_predictions(batch, predictions, settings.faces_drawn, picture)

@@ -16,7 +16,7 @@ from params import Score
 from tasks.cut import Cut, cut_faces
 from tasks.detector import finder_of
 from tasks.engine import Predictor, predictor_of
-from tasks.files import InputError, forget_temporaries, readable, replacing, sha256
+from tasks.files import InputError, forget_temporaries, ignored_by_git, ignores_itself, readable, replacing, sha256
 from tasks.items import Shard, count_items, shards_of
 from tasks.judged import Judged
 from tasks.orchestration import Progress, log, task
@@ -109,6 +109,7 @@ def _begun(out: Path, asked: dict[str, Any]) -> Path:
         if changed := [name for name, value in asked.items() if kept.get(name) != value]:
             what = f"a run that was asked otherwise stopped there (other {', '.join(changed)})"
             raise InputError(f"{out}: {what}; name another folder, or remove it")
+        ignored_by_git(out)
         return work
     if readable(str(out)) != str(out):
         raise InputError(f"{out}: the name is not UTF-8, as tables need it; name another folder")
@@ -117,6 +118,7 @@ def _begun(out: Path, asked: dict[str, Any]) -> Path:
     try:
         if _holds_more(out):
             raise InputError(f"{out}: is there already; name another folder, or remove it")
+        ignored_by_git(out)
         with replacing(work / MANIFEST) as temporary:
             temporary.write_text(json.dumps(asked, indent=1))
     except OSError as error:
@@ -135,7 +137,7 @@ def manifest_of(out: Path) -> dict[str, Any] | None:
 
 
 def _holds_more(out: Path) -> bool:
-    return out.exists() and any(path.name != WORK for path in out.iterdir())
+    return out.exists() and any(path.name != WORK and not ignores_itself(path) for path in out.iterdir())
 
 
 def goes_on(sources: Sequence[str], judged: Judged, version: str, how: str, settings: Score, out: Path) -> bool:

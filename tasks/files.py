@@ -103,6 +103,22 @@ def source_of(text: str) -> str:
     return ESCAPED.sub(lambda found: "\\" if found[1] == "5c" else chr(0xDC00 + int(found[1], 16)), text)
 
 
+IGNORE, ALL = ".gitignore", "*\n"
+
+
+def ignored_by_git(folder: Path) -> Path:
+    """The folder, made if it is absent, with a `.gitignore` of all that is in it: it may show real faces."""
+    if not (folder / IGNORE).exists():
+        with replacing(folder / IGNORE) as temporary:
+            temporary.write_text(ALL)
+    return folder
+
+
+def ignores_itself(path: Path) -> bool:
+    """Whether a path is the `.gitignore` that `ignored_by_git` writes."""
+    return path.name == IGNORE and path.is_file() and path.read_bytes() == ALL.encode()
+
+
 def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as handle:
