@@ -20,10 +20,10 @@ from faces.pixels import SIZES
 from params import Score
 from tasks.cut import cut_squares, picture_of
 from tasks.drift import FILE, counted
+from tasks.faults import Unreachable, Unusable
 from tasks.files import readable, replacing, source_of
 from tasks.items import items_of
 from tasks.orchestration import leave_picture, log, task
-from tasks.sources import Unusable
 
 SHOWN, REASONS = 24, 20
 STYLE = """
@@ -109,8 +109,8 @@ def faces_of(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.DataFr
                     break
             if not set(wanted.index) <= images.keys():
                 log(f"{source}: not all of its rows are there any more; those faces are not shown")
-        except Unusable as error:
-            log(f"{source}: {error} any more; its faces are not shown")
+        except (Unusable, Unreachable) as error:
+            log(f"{source}: its faces are not shown ({error})")
     kept = rows[rows.index.isin(images)]
     return np.array([images[index] for index in kept.index]), kept
 

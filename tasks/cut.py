@@ -11,10 +11,11 @@ from faces.pixels import SIZES
 from faces.resize import resize_images
 from params import Score
 from tasks.detector import finder_of
+from tasks.faults import Unusable, content_errors
 from tasks.files import readable, text_of
 from tasks.items import Item
 from tasks.pictures import grey_levels
-from tasks.sources import Unusable, content_of
+from tasks.sources import content_of
 
 PLACE = ["source", "row", "face", "left", "top", "side", "detection_score"]
 
@@ -39,13 +40,14 @@ def cut_faces(items: Sequence[Item], how: str, settings: Score) -> Cut:
         name = text_of(item.source)
         try:
             picture, squares, scores = _faces(item, how, settings)
+            faces = {head: cut_squares(picture, squares, size) for head, size in SIZES.items()}
         except Unusable as error:
             skipped.append((name, item.row, readable(str(error))))
             continue
         for number, (square, score) in enumerate(zip(squares, scores, strict=True), start=1):
             places.append((name, item.row, number, *square.tolist(), score))
-        for head, size in SIZES.items():
-            images[head].append(cut_squares(picture, squares, size))
+        for head in SIZES:
+            images[head].append(faces[head])
     return Cut(
         pd.DataFrame(places, columns=PLACE),
         {head: np.concatenate(parts) for head, parts in images.items()},
@@ -59,7 +61,9 @@ def _faces(item: Item, how: str, settings: Score) -> tuple[np.ndarray, np.ndarra
     known = isinstance(item.content, np.ndarray)
     if known or how == "whole" or (how == "auto" and max(picture.shape) <= settings.crop_side):
         return picture, _whole(picture), np.array([np.nan])
-    squares, scores = finder_of(settings)(picture)
+    find = finder_of(settings)
+    with content_errors("no face can be looked for"):
+        squares, scores = find(picture)
     if not len(squares):
         raise Unusable("no face was found; upright faces are")
     return picture, squares, scores
@@ -81,9 +85,10 @@ def _whole(picture: np.ndarray) -> np.ndarray:
 
 
 def cut_squares(picture: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:
-    """The squares (n, 3) of a picture (H, W) as faces (n, size, size) uint8."""
+    """The squares (n, 3) of a picture (H, W) as faces (n, size, size) uint8. Raises Unusable where they cannot be."""
     height, width = picture.shape
-    if height == width and squares.tolist() == [[0, 0, height]]:
-        # As faces of a table are brought to size: the same face, the same prediction.
-        return resize_images(picture[None], size)
-    return cut_out(picture, squares, size)
+    with content_errors("its faces cannot be cut out"):
+        if height == width and squares.tolist() == [[0, 0, height]]:
+            # As faces of a table are brought to size: the same face, the same prediction.
+            return resize_images(picture[None], size)
+        return cut_out(picture, squares, size)

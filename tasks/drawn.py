@@ -10,10 +10,11 @@ import pandas as pd
 from faces.labels import COORDINATES
 from faces.photograph_figure import photograph_figure
 from params import Score
+from tasks.faults import Unreachable, Unusable
 from tasks.files import replacing, source_of
 from tasks.orchestration import Progress, leave_picture, leave_table, log, task
 from tasks.pictures import grey_levels
-from tasks.sources import Unusable, content_of, is_table
+from tasks.sources import content_of, is_table
 
 LEFT = 12
 """Pictures that a run leaves in the UI; all are in the folder."""
@@ -59,8 +60,8 @@ def draw_pictures(out: Path, settings: Score) -> None:
         if not path.exists():
             try:
                 _draw(source_of(text), faces, path, settings)
-            except Unusable as error:
-                log(f"{text}: {error} any more; it is not drawn")
+            except (Unusable, Unreachable) as error:
+                log(f"{text}: not drawn ({error})")
                 continue
             new += 1
         drawn.append(path)

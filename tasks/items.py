@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from faces.pixels import SIZES, decode_images
+from tasks.faults import Unreachable, raise_if_ours, said
 from tasks.files import InputError
 from tasks.packed import opened
 from tasks.parquet import count_rows, parquet_pictures
@@ -94,9 +95,15 @@ def items_of(source: str) -> Iterator[Item]:
             yield item
         if not row:
             yield Item(source, 0, "has no row")
+    except Unreachable:
+        raise
     except (OSError, ValueError, pa.ArrowException) as error:
+        # Arrow is also out of memory where a damaged file claims more than there is.
+        if not isinstance(error, pa.ArrowException):
+            raise_if_ours(source, error)
+        reason = said(error) if isinstance(error, OSError) else str(error).removeprefix(source).lstrip(":, ")
         # What came before counts; what would come after cannot be known.
-        yield Item(source, row + 1, f"from here on: {str(error).removeprefix(source).lstrip(':, ')}")
+        yield Item(source, row + 1, f"from here on: {reason}")
 
 
 def _rows(source: str) -> Iterator[Item]:
@@ -123,6 +130,7 @@ def _on_disk(source: str) -> Iterator[Path]:
             with fsspec.open(source, "rb") as given, path.open("wb") as copy:
                 shutil.copyfileobj(given, copy)
         except Exception as error:  # each protocol's plug-in has errors of its own
+            raise_if_ours(source, error)
             raise InputError(f"cannot be read ({type(error).__name__}: {error})") from None
         yield path
 

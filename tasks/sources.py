@@ -3,20 +3,19 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import IO
 
 import fsspec
 
+from tasks.faults import Unusable, raise_if_ours, said
 from tasks.files import InputError
 from tasks.packed import is_hidden
 
 TABLES = (".csv", ".gz", ".zip", ".parquet")
 MOST_BYTES = 256 * 2**20
 """Of one picture's file."""
-
-
-class Unusable(Exception):
-    """A source that cannot be scored; the message says why, and the rest goes on."""
 
 
 def sources_of(given: Iterable[str]) -> list[str]:
@@ -87,23 +86,29 @@ def _inside(folder: str) -> Iterator[str]:
 
 
 def content_of(source: str) -> bytes:
-    """The bytes of a picture's file. Raises Unusable where they cannot be read, or are too many."""
+    """The bytes of a picture's file. Raises Unusable where they cannot be read, or are too many.
+
+    Raises Unreachable where the host of an address does not answer, and OSError where memory, disk or file handles run
+    out: neither says anything about this picture.
+    """
     try:
-        if is_remote(source):
-            with fsspec.open(source, "rb") as handle:
-                content: bytes = handle.read(MOST_BYTES + 1)
-        else:
-            path = Path(source)
-            if path.exists() and not path.is_file():
-                raise Unusable("is no regular file")
-            with path.open("rb") as handle:
-                content = handle.read(MOST_BYTES + 1)
+        with _opened(source) as handle:
+            content: bytes = handle.read(MOST_BYTES + 1)
     except Unusable:
         raise
-    except OSError as error:
-        raise Unusable(f"cannot be read ({error.strerror or error})") from None
     except Exception as error:  # each protocol's plug-in has errors of its own
-        raise Unusable(f"cannot be read ({type(error).__name__}: {error})") from None
+        raise_if_ours(source, error)
+        raise Unusable(f"cannot be read ({said(error)})") from None
     if len(content) > MOST_BYTES:
         raise Unusable(f"more than {MOST_BYTES // 2**20} MiB; make it smaller")
     return content
+
+
+def _opened(source: str) -> AbstractContextManager[IO[bytes]]:
+    if is_remote(source):
+        handle: AbstractContextManager[IO[bytes]] = fsspec.open(source, "rb")
+        return handle
+    path = Path(source)
+    if path.exists() and not path.is_file():
+        raise Unusable("is no regular file")
+    return path.open("rb")

@@ -13,9 +13,12 @@ import numpy as np
 
 from faces.labels import class_name
 from faces.pixels import SIZES
+from tasks.faults import Unusable, content_errors
 from tasks.files import InputError
 from tasks.orchestration import log
 from tasks.packed import is_hidden, member, unpacking
+from tasks.pictures import grey_levels, opened_picture
+from tasks.sources import MOST_BYTES, content_of
 
 PICTURES = (".png", ".jpg", ".jpeg")
 USAGES = {
@@ -24,6 +27,9 @@ USAGES = {
     **dict.fromkeys(("test", "testing", "privatetest"), "PrivateTest"),
 }
 """What the parts' folders are called, and what they are called in FER2013's column Usage."""
+
+MOST_PIXELS = 1_000_000
+"""Of a TIFF's tile, in which a picture of 48 x 48 lies."""
 
 Reader = Callable[[str], bytes]
 
@@ -65,14 +71,29 @@ def _reading(source: Path, shown: str) -> Iterator[tuple[list[str], Reader]]:
     if source.is_dir():
         yield (
             [path.relative_to(source).as_posix() for path in _files(source)],
-            lambda name: (source / name).read_bytes(),
+            lambda name: _file(source / name),
         )
     else:
         with zipfile.ZipFile(source) as archive:
             yield (
                 [one.filename for one in archive.infolist() if not one.is_dir()],
-                lambda name: member(archive, name, shown).read(),
+                lambda name: _member(archive, name, shown),
             )
+
+
+def _file(path: Path) -> bytes:
+    try:
+        return content_of(str(path))
+    except Unusable as error:
+        raise InputError(f"{path}: {error}; mend or remove it") from None
+
+
+def _member(archive: zipfile.ZipFile, name: str, shown: str) -> bytes:
+    with member(archive, name, shown) as inside:
+        content = inside.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{shown}: {name}: more than {MOST_BYTES // 2**20} MiB; make it smaller, or remove it")
+    return content
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -95,9 +116,18 @@ def _write_rows(pictures: list[str], read: Reader, out: Path, shown: str) -> Non
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
         rows = csv.writer(text)
         rows.writerow(["emotion", "pixels", "Usage", "file"])
+        spoilt: list[str] = []
         for name in pictures:
             usage, emotion = _part_and_class(name, shown)
-            rows.writerow([emotion, _pixel_text(read(name)), usage, name])
+            content = read(name)
+            try:
+                pixels = _pixel_text(content)
+            except Unusable as error:
+                pixels = ""
+                spoilt.append(f"{name} {error}")
+            rows.writerow([emotion, pixels, usage, name])
+    if spoilt:
+        log(f"{shown}: {len(spoilt)} files have no pixels that can be used, the first: {spoilt[0]}")
 
 
 def _part_and_class(name: str, shown: str) -> tuple[str, str]:
@@ -115,14 +145,15 @@ def _part_and_class(name: str, shown: str) -> tuple[str, str]:
 
 
 def _pixel_text(content: bytes) -> str:
-    """A picture's pixels as text; its size in words where that is another; nothing where it is no picture."""
-    try:
-        # OpenCV raises on no bytes and on absurd sizes, and returns nothing for what it cannot read.
+    """A picture's pixels as text; its size in words where that is not 48 x 48. Raises Unusable where there are none."""
+    with opened_picture(content) as picture:
+        width, height = picture.size
+    if (width, height) != (SIZES["emotion"], SIZES["emotion"]):
+        return f"{width} x {height} pixels"
+    # Refuses what scoring refuses: of a picture that is cut off, OpenCV makes up the rest.
+    grey_levels(content, MOST_PIXELS)
+    with content_errors("cannot be decoded"):
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
-    except cv2.error:
-        return ""
-    if image is None:
-        return ""
-    if image.shape != (SIZES["emotion"], SIZES["emotion"]):
-        return f"{image.shape[1]} x {image.shape[0]} pixels"
+        if image is None or image.shape != (height, width):
+            raise Unusable("cannot be decoded by OpenCV")
     return " ".join(map(str, image.ravel().tolist()))
