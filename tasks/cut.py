@@ -60,6 +60,8 @@ def _faces(item: Item, how: str, settings: Score) -> tuple[np.ndarray, np.ndarra
     picture = picture_of(item, settings)
     known = isinstance(item.content, np.ndarray)
     if known or how == "whole" or (how == "auto" and max(picture.shape) <= settings.crop_side):
+        if max(picture.shape) ** 2 > settings.most_pixels:
+            raise Unusable("the square around it has more pixels than score.most_pixels; make it smaller")
         return picture, _whole(picture), np.array([np.nan])
     find = finder_of(settings)
     with content_errors("no face can be looked for"):

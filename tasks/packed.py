@@ -1,6 +1,8 @@
 """Opens files as they are published: plain, gzipped or zipped."""
 
+import errno
 import gzip
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -48,7 +50,10 @@ def unpacking(name: str) -> Iterator[None]:
     """What gzip and zip raise of spoilt bytes, as InputError that calls the file `name`."""
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+    except (EOFError, OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError) as error:
+        # A spoilt zip asks for a place before its beginning; bz2 and gzip raise theirs without a number.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise InputError(f"{name}: cannot be unpacked ({error or 'it ends too early'}); fetch it again") from None
 
 

@@ -11,8 +11,9 @@ from tasks.faults import Unusable
 
 MOST_SCANS = 100
 """Of a JPEG. Progressive ones have about ten; each costs a pass over all pixels."""
-MOST_PROFILES = 16
-"""Of a PNG, which may have one. Each is inflated, to a megabyte."""
+PNG = b"\x89PNG\r\n\x1a\n"
+MOST_CHUNKS, MOST_PROFILES = 100_000, 16
+"""Of a PNG, which may have one profile. Each is inflated, to a megabyte."""
 MOST_TAGS = 4096
 """Of a TIFF's directory. Usual ones have about twenty."""
 TIFF_HEADS = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
@@ -26,8 +27,8 @@ def check_bounds(content: bytes) -> None:
     """Raises Unusable where decoding the bytes may take far more memory or time than their size suggests."""
     if content.startswith(b"\xff\xd8"):
         _check_scans(content)
-    elif content.startswith(b"\x89PNG") and content.count(b"iCCP") > MOST_PROFILES:
-        raise Unusable(f"has more than {MOST_PROFILES} colour profiles")
+    elif content.startswith(PNG):
+        _check_chunks(content)
     elif content[:4] in TIFF_HEADS:
         _check_tags(content)
 
@@ -45,6 +46,23 @@ def _check_scans(content: bytes) -> None:
                 raise Unusable(f"has more than {MOST_SCANS} scans; save it anew")
         if marker not in (0x01, 0xD8):
             place += int.from_bytes(content[place : place + 2])
+
+
+def _check_chunks(content: bytes) -> None:
+    """No chunk of a PNG is larger than its file, for OpenCV takes as much memory; only the first is a header."""
+    place, chunks, profiles = len(PNG), 0, 0
+    while place + 8 <= len(content):
+        size, name = int.from_bytes(content[place : place + 4]), content[place + 4 : place + 8]
+        chunks, profiles = chunks + 1, profiles + (name == b"iCCP")
+        if (name == b"IHDR") != (chunks == 1):
+            raise Unusable("is spoilt (its header is not its first chunk, or stands in it twice)")
+        if chunks > MOST_CHUNKS or profiles > MOST_PROFILES:
+            raise Unusable(f"has more than {MOST_CHUNKS:,} chunks, or {MOST_PROFILES} colour profiles")
+        place += 12 + size
+        if place > len(content):
+            raise Unusable("is cut off or spoilt (a chunk is larger than the file)")
+        if name == b"IEND":
+            return
 
 
 def _check_tags(content: bytes) -> None:

@@ -25,7 +25,7 @@ from tasks.items import items_of
 from tasks.judged import Judged
 from tasks.pictures import LONGEST, grey_levels
 from tasks.sources import Unusable, content_of
-from tests.fuzz_seeds import (
+from tests.bombs import (
     GREY,
     SOFT,
     encoded,
@@ -33,12 +33,12 @@ from tests.fuzz_seeds import (
     ihdr,
     inflating,
     jpeg_of_scans,
-    pictures,
     png,
     tiff_of_a_tile,
     tiff_of_tags,
     webp_of_a_canvas,
 )
+from tests.fuzz_seeds import pictures, zipped
 from tests.test_batch import judged, said_of, scored, settings, skipped
 
 __all__ = ["judged"]
@@ -160,6 +160,32 @@ def test_a_pipe_in_a_training_folder_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "raw.csv").exists()
 
 
+GREY_PNG = encoded(GREY, "PNG")
+
+
+def lost_bytes() -> bytes:
+    """A zip that says of its file that it begins before the zip does."""
+    archive = zipped({"fer2013.csv": b"emotion,pixels\n0,1 2\n"})
+    return archive[:10] + archive[20:]
+
+
+def spoilt_bzip2() -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("fer2013.csv", "emotion,pixels\n0,1 2\n" * 99)
+    return buffer.getvalue().replace(b"BZh9", b"BZhX")
+
+
+@pytest.mark.parametrize("make", [lost_bytes, spoilt_bzip2])
+@pytest.mark.parametrize("head", ["emotion", "keypoints"])
+def test_a_spoilt_archive_is_named(make: Callable[[], bytes], head: str, tmp_path: Path) -> None:
+    """Python's own readers raise a bare OSError for these."""
+    (tmp_path / "a.zip").write_bytes(make())
+    with pytest.raises(InputError, match=r"a.zip: .*cannot be unpacked"):
+        bring_in(head, str(tmp_path / "a.zip"), tmp_path / "raw.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "tags that all point at the same bytes": (
         lambda: tiff_of_tags(2000, 1_000_000),
@@ -168,9 +194,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "more tags than any picture": (lambda: tiff_of_tags(5000, 1), "has more than 4,096 tags"),
     "a tile much larger than its picture": (lambda: tiff_of_a_tile(12000), "a tile of 12000x12000 pixels"),
     "scans without end": (lambda: jpeg_of_scans(64, 200), "has more than 100 scans"),
-    "profiles without end": (lambda: png(64, 64, *inflating(b"iCCP", 1000)), "has more than 16 colour profiles"),
+    "profiles without end": (lambda: png(64, 64, *inflating(b"iCCP", 1000)), "or 16 colour profiles"),
     "texts without end": (lambda: png(64, 64, *inflating(b"zTXt", 1000)), "Too much memory used in text chunks"),
-    "two sizes": (lambda: png(60000, 60000, before=ihdr(48, 48), rows=b""), "60000x60000 pixels are more than"),
+    "two sizes": (lambda: png(48, 48, before=ihdr(60000, 60000)), "its header is not its first chunk"),
+    "a chunk larger than its file": (lambda: GREY_PNG[:33] + b"\x7f" + GREY_PNG[34:], "a chunk is larger"),
     "a frame larger than its picture": (lambda: gif_of_a_frame(65535), "65535x65535 pixels are more than"),
     "a canvas larger than its frame": (lambda: webp_of_a_canvas(16384), "16384x16384 pixels are more than"),
     "one long side": (lambda: png(LONGEST + 1, 20), "32767x20 pixels: a side over 32,766"),
@@ -283,6 +310,13 @@ def test_what_the_detector_makes_of_a_picture_is_one_row(
     reasons = skipped(tmp_path / "out")
     assert reasons["b.png:0"].startswith("no face can be looked for (")
     assert reasons["a.png:0"].startswith("no face was found")
+
+
+def test_the_square_around_a_long_picture_is_bounded_too(batch: Path, judged: Judged, tmp_path: Path) -> None:
+    """A square of 30,000 x 30,000 pixels was made of a picture of 16 x 30,000."""
+    (batch / "b.png").write_bytes(png(30000, 16))
+    assert len(scored(batch, judged, tmp_path / "out", how="whole")) == 2
+    assert skipped(tmp_path / "out")["b.png:0"].startswith("the square around it has more pixels than")
 
 
 class Answers(BaseHTTPRequestHandler):
