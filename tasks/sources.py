@@ -60,12 +60,10 @@ def is_remote(source: str) -> bool:
 
 def _found(path: str) -> list[str]:
     if is_remote(path):
-        files, root = fsspec.core.url_to_fs(path)
-        if glob.has_magic(path) and not root.startswith("http"):
-            return [files.unstrip_protocol(name) for name in sorted(files.glob(root))]
-        # Asked of the web, this is a guess from the page's links.
-        is_folder = not root.startswith("http") and files.isdir(root)
-        return [files.unstrip_protocol(name) for name in sorted(files.find(root))] if is_folder else [path]
+        try:
+            return _found_at(path)
+        except Exception as error:  # each protocol's plug-in has errors of its own
+            raise InputError(f"{path}: cannot be looked through ({said(error)}); correct the address") from None
     if os.path.isdir(path):
         return sorted(_inside(path))
     if os.path.lexists(path):
@@ -74,6 +72,15 @@ def _found(path: str) -> list[str]:
     if not matching:
         raise InputError(f"{path}: there is no such file or folder; correct the path")
     return [source for name in matching for source in _found(glob.escape(name) if not os.path.lexists(name) else name)]
+
+
+def _found_at(address: str) -> list[str]:
+    files, root = fsspec.core.url_to_fs(address)
+    if glob.has_magic(address) and not root.startswith("http"):
+        return [files.unstrip_protocol(name) for name in sorted(files.glob(root))]
+    # Asked of the web, this is a guess from the page's links.
+    is_folder = not root.startswith("http") and files.isdir(root)
+    return [files.unstrip_protocol(name) for name in sorted(files.find(root))] if is_folder else [address]
 
 
 def _inside(folder: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ from tasks.ingest import bring_in
 from tasks.items import items_of
 from tasks.judged import Judged
 from tasks.pictures import LONGEST, grey_levels
-from tasks.sources import Unusable, content_of
+from tasks.sources import Unusable, content_of, sources_of
 from tests.bombs import (
     GREY,
     SOFT,
@@ -369,3 +369,8 @@ def test_a_port_that_nobody_listens_on_is_not_reached(host: str) -> None:
     for address in (f"http://127.0.0.1:{port}/a.png", "http://nowhere.invalid/a.png"):
         with pytest.raises(InputError, match="cannot be reached"):
             content_of(address)
+
+
+def test_an_address_of_an_unknown_kind_is_named_before_any_work() -> None:
+    with pytest.raises(InputError, match=r"nosuch://a.png: cannot be looked through \(ValueError: Protocol not known"):
+        sources_of(["nosuch://a.png"])
