@@ -1,0 +1,42 @@
+"""100,000 damaged files of all formats: no crash, no exception outside a record, bounded memory and time."""
+
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.fuzz import FAULTS, KINDS
+from tests.fuzz_children import in_a_child
+from tests.fuzz_seeds import picture_seeds
+
+PICTURES, TABLES = 11_000, 2_875
+"""Tries of each kind of picture, and of each kind of table or archive."""
+DECODED = 0.04
+"""Of the tries, at least: damage that nothing survives shows nothing of the decoders."""
+
+
+@pytest.mark.timeout(3600)
+def test_damaged_files_of_every_format_are_read_without_a_surprise() -> None:
+    counts = {kind: PICTURES if kind in picture_seeds() else TABLES for kind in KINDS}
+    assert sum(counts.values()) == 100_000
+    with ThreadPoolExecutor(2) as pool:
+        found = [one for many in pool.map(lambda kind: in_a_child([kind], 0, counts[kind]), KINDS) for one in many]
+    for one in found:
+        print({name: value for name, value in one.items() if name != "failures"})
+    assert [failure for one in found for failure in one["failures"]] == []
+    assert {one["kind"]: one["tries"] for one in found} == counts
+    assert all(one["decoded"] > DECODED * one["tries"] for one in found)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_the_fuzzer_finds_what_there_is_to_find(kind: str) -> None:
+    (found,) = in_a_child([kind], 7, 1)
+    (failure,) = found["failures"]
+    assert failure.startswith(f"{kind} 7: ")
+    expected = {
+        "raises": "KeyError",
+        "crashes": f"ended with {-signal.SIGSEGV}",
+        "hangs": f"ended with {-signal.SIGALRM}",
+        "takes memory": "MiB more in memory",
+    }
+    assert expected[kind] in failure
