@@ -3,7 +3,6 @@
 import csv
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -93,8 +92,8 @@ def abandon(out: Path) -> None:
         (out / f"{name}.parquet").unlink(missing_ok=True)
     forget_temporaries(out)
     shutil.rmtree(out / WORK)
-    with suppress(OSError):  # it is not empty
-        out.rmdir()
+    if {path.name for path in out.iterdir()} <= {".gitignore"}:
+        shutil.rmtree(out)
 
 
 @task
