@@ -468,7 +468,7 @@ def test_a_disk_that_is_full_leaves_nothing_half(
         write(table, where, *args)
 
     monkeypatch.setattr(pq, "write_table", full)
-    with pytest.raises(InputError, match="the disk is full; make room and run this again"):
+    with pytest.raises(InputError, match="no space left on the disk"):
         scored(sources, judged, tmp_path / "out", shard_items=3)
     assert not (tmp_path / "out/predictions.parquet").exists()
     monkeypatch.undo()
