@@ -18,6 +18,7 @@ from typing import Literal, NoReturn, get_args, get_origin
 import params
 from tasks import damaged, host, orchestration
 from tasks.files import InputError, text_of
+from tasks.shown import visible
 
 RESTORE = (
     "What this stage had made before comes back with `dvc checkout --force`, which also removes what it wrote now; "
@@ -63,6 +64,7 @@ def _fail(name: str, error: Exception, folders: list[Path], remedy: str) -> NoRe
     why = host.explained(error, *folders) if isinstance(error, OSError) else None
     if why or unlike or isinstance(error, (InputError, params.SettingsError)):
         lines = ["", f"{name} cannot be done:", why or str(error) or type(error).__name__, *unlike, remedy]
+        lines = [visible(line, lines=True) for line in lines]
     else:
         traceback.print_exception(error)
         lines = ["", f"{name} failed. {remedy}"]

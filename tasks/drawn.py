@@ -10,6 +10,7 @@ import pandas as pd
 from faces.labels import COORDINATES
 from faces.photograph_figure import photograph_figure
 from params import Score
+from tasks.csv_cells import write_cells
 from tasks.faults import Unreachable, Unusable
 from tasks.files import replacing, source_of
 from tasks.orchestration import Progress, leave_picture, leave_table, log, task
@@ -44,9 +45,9 @@ def count_scored(out: Path) -> None:
 
 @task
 def write_csv(out: Path) -> None:
-    """The predictions as CSV beside the Parquet."""
+    """The predictions as CSV beside the Parquet; a quote stands before a name that spreadsheets take for a formula."""
     with replacing(out / "predictions.csv") as temporary:
-        pd.read_parquet(out / "predictions.parquet").to_csv(temporary, index=False, float_format="%.6g")
+        write_cells(pd.read_parquet(out / "predictions.parquet"), temporary, float_format="%.6g")
 
 
 @task

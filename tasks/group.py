@@ -12,6 +12,7 @@ from faces.figures import faces_figure
 from faces.pixels import SIZES
 from faces.splitting import groups
 from params import Duplicates, EmotionDuplicates, PrepareEmotion, PrepareKeypoints
+from tasks.csv_cells import protected
 from tasks.files import InputError, replacing
 from tasks.orchestration import Progress, leave_picture, leave_table, log, task
 
@@ -54,7 +55,7 @@ def group_faces(head: str, valid: Path, settings: PrepareKeypoints | PrepareEmot
     faces.loc[chosen, "dropped"] = np.where(stay, "", "copies bear different labels")
     with replacing(out) as temporary:
         # Quoted: a name in which a carriage return stands would else be read as two rows.
-        faces.to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
+        protected(faces).to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
     with replacing(out.with_name("pairs.csv")) as temporary:
         alike.assign(first=rows[pairs[:, 0]], second=rows[pairs[:, 1]]).to_csv(temporary, index=False)
     counts = _counts(images, keys, pairs, cluster) | {

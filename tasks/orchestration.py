@@ -27,8 +27,9 @@ from rich.table import Table
 from params import SettingsError
 from tasks import server
 from tasks.api_settings import URL, configured_url
-from tasks.files import InputError, readable
+from tasks.files import InputError
 from tasks.revision import revision
+from tasks.shown import markdown, visible
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -108,7 +109,7 @@ def _stating(function: Callable[P, R], note: Callable[[Exception | None], None])
             result = function(*args, **kwargs)
         except (InputError, SettingsError) as error:
             note(error)
-            return Failed(message=readable(str(error)))  # type: ignore[return-value]
+            return Failed(message=visible(str(error), lines=True))  # type: ignore[return-value]
         note(None)
         return result
 
@@ -255,7 +256,7 @@ def _start_again_without_api(error: Exception) -> NoReturn:
 
 def log(message: str) -> None:
     """One line for the person who watches, in the terminal and in the run's log."""
-    message = readable(message)
+    message = visible(message)
     if api.url:
         from prefect.exceptions import MissingContextError
         from prefect.logging import get_run_logger
@@ -301,42 +302,42 @@ def _cell(value: object) -> object:
     if isinstance(value, float):
         # Counts may come as floats; four digits of 22133 would be a wrong count.
         return "" if math.isnan(value) else int(value) if value.is_integer() else float(f"{value:.4g}")
-    return value if isinstance(value, int) else readable(str(value))
+    return value if isinstance(value, int) else visible(str(value))
 
 
 def leave_table(key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
     """A table artifact, drawn in the terminal too. `key` is made of a-z, 0-9 and dashes."""
-    description = readable(description)
     plain = [{name: _cell(value) for name, value in row.items()} for row in rows]
     table = Table()
     for name in plain[0] if plain else ["nothing"]:
         table.add_column(name)
     for row in plain:
         table.add_row(*(escape(str(value)) for value in row.values()))
-    console.print(f"\n{escape(description)}", table)
+    console.print(f"\n{escape(visible(description))}", table)
     if api.url:
         from prefect.artifacts import create_table_artifact
 
-        _send(create_table_artifact, table=plain, key=key, description=description)
+        _send(create_table_artifact, table=plain, key=key, description=markdown(description))
 
 
-def leave_markdown(key: str, markdown: str, description: str) -> None:
-    """A text artifact."""
+def leave_markdown(key: str, text: str, description: str) -> None:
+    """A text artifact of Markdown, in which `markdown` escapes what comes from outside."""
     if api.url:
         from prefect.artifacts import create_markdown_artifact
 
-        _send(create_markdown_artifact, markdown=markdown, key=key, description=description)
+        _send(create_markdown_artifact, markdown=text, key=key, description=markdown(description))
 
 
 def leave_picture(key: str, path: Path, description: str) -> None:
     """A PNG file as an image artifact, its bytes inside, so that the UI draws it wherever it runs."""
-    description = readable(description)
     log(f"{description}: {path}")
     if api.url:
         from prefect.artifacts import create_image_artifact
 
         data = base64.b64encode(path.read_bytes()).decode()
-        _send(create_image_artifact, image_url=f"data:image/png;base64,{data}", key=key, description=description)
+        _send(
+            create_image_artifact, image_url=f"data:image/png;base64,{data}", key=key, description=markdown(description)
+        )
 
 
 def emit(event: str, payload: dict[str, Any]) -> None:
@@ -355,7 +356,7 @@ class Progress:
         if api.url:
             from prefect.artifacts import create_progress_artifact
 
-            self._id = _send(create_progress_artifact, progress=0.0, key=key, description=description)
+            self._id = _send(create_progress_artifact, progress=0.0, key=key, description=markdown(description))
 
     def update(self, share: float) -> None:
         """`share` of the work done, 0..1."""

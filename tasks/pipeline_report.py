@@ -8,6 +8,7 @@ from tasks.api_settings import configured_url
 from tasks.files import InputError
 from tasks.lanes import Lane
 from tasks.orchestration import leave_markdown, task
+from tasks.shown import markdown
 
 VERDICT = Path("reports/verdict.json")
 SHOWN = {"keypoints": ["nme", "rmse_px"], "emotion": ["accuracy", "macro_f1", "ece"]}
@@ -55,7 +56,7 @@ def _stages(lanes: list[Lane]) -> str:
             _link(lane.stage, lane.child),
             lane.outcome,
             f"{lane.seconds:.0f} s",
-            "" if lane.done else lane.message.partition("\n")[0],
+            "" if lane.done else markdown(lane.message.partition("\n")[0]),
         ]
         for lane in lanes
     ]

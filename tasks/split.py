@@ -20,6 +20,7 @@ from faces.splitting import (
 )
 from params import Duplicates, EmotionSplit, PrepareEmotion, PrepareKeypoints, Split
 from tasks.augment import copies
+from tasks.csv_cells import protected, unprotected
 from tasks.files import InputError, replacing
 from tasks.group import faces_of
 from tasks.orchestration import Progress, leave_table, log, task
@@ -36,7 +37,7 @@ def split(head: str, valid: Path, grouped: Path, settings: PrepareKeypoints | Pr
     What became of each valid row stands in `parts.csv`. Raises InputError where a part, or a class in a part, is empty,
     or a grouped part's class shares are too far off the whole's.
     """
-    table, faces = pd.read_parquet(valid), pd.read_csv(grouped, keep_default_na=False)
+    table, faces = pd.read_parquet(valid), unprotected(pd.read_csv(grouped, keep_default_na=False))
     stays = (faces["dropped"] == "").to_numpy()
     named = faces.loc[stays, "group"].tolist()
     part = np.full(len(faces), DROPPED, "<U10")
@@ -54,7 +55,7 @@ def split(head: str, valid: Path, grouped: Path, settings: PrepareKeypoints | Pr
     part[not_judged] = DROPPED
     faces["part"] = part
     with replacing(prepared / "parts.csv") as temporary:
-        faces.to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
+        protected(faces).to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
     _write_parts(head, valid, everyone, part, settings.split, prepared)
     return prepared
 
@@ -64,7 +65,7 @@ def split_after_augmenting(
     head: str, valid: Path, grouped: Path, settings: PrepareKeypoints | PrepareEmotion, prepared: Path
 ) -> Path:
     """The original project's order, which leaks: copy every face first, then part faces and copies by lot."""
-    table, faces = pd.read_parquet(valid), pd.read_csv(grouped, keep_default_na=False)
+    table, faces = pd.read_parquet(valid), unprotected(pd.read_csv(grouped, keep_default_na=False))
     stays = (faces["dropped"] == "").to_numpy()
     originals = _everyone(head, table, faces, settings)[stays]
     everyone = joined([originals, copies(originals, settings.augment)])

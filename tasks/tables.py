@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.io.parsers import TextFileReader
 
 from faces.labels import COORDINATES
+from tasks.csv_cells import unprotect, unprotected
 from tasks.csv_rows import BoundedRows, RowTooLarge
 from tasks.files import InputError
 from tasks.packed import opened
@@ -44,7 +45,7 @@ def header(path: Path, shown: str | None = None) -> list[str]:
             raise InputError(f"{name}: the file is empty, or its first line; a header and rows are needed") from None
         except (UnicodeError, pd.errors.ParserError) as error:
             raise InputError(f"{name}, at its beginning: not readable as CSV text ({error}); {EXPORT}") from None
-    return [str(column).strip() for column in first.iloc[0]]
+    return [unprotect(str(column).strip()) for column in first.iloc[0]]
 
 
 def columns(path: Path, head: str, shown: str | None = None) -> list[str]:
@@ -81,7 +82,8 @@ def _remedy(found: list[str]) -> str:
 def read_raw(path: Path, head: str) -> Iterator[pd.DataFrame]:
     """Chunks of a raw table as text, with `row` (1 = the line under the header) before the columns of the file.
 
-    An empty cell is "". Raises InputError, naming file and line, where the text is no CSV.
+    An empty cell is "", and a quote that `protect` put before a text is removed. Raises InputError, naming file and
+    line, where the text is no CSV.
     """
     names = columns(path, head)
     rows = 0
@@ -105,7 +107,7 @@ def read_raw(path: Path, head: str) -> Iterator[pd.DataFrame]:
                 # A row of more cells than the header would lose the rest with a warning.
                 warnings.simplefilter("error", pd.errors.ParserWarning)
                 for chunk in _chunks(reader, bounded):
-                    chunk = chunk.fillna("")
+                    chunk = unprotected(chunk.fillna(""))
                     chunk.insert(0, "row", range(rows + 1, rows + len(chunk) + 1))
                     rows += len(chunk)
                     yield chunk

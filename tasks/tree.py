@@ -13,6 +13,7 @@ import numpy as np
 
 from faces.labels import class_name
 from faces.pixels import SIZES
+from tasks.csv_cells import protect
 from tasks.faults import Unusable, content_errors
 from tasks.files import InputError
 from tasks.orchestration import log
@@ -125,7 +126,7 @@ def _write_rows(pictures: list[str], read: Reader, out: Path, shown: str) -> Non
             except Unusable as error:
                 pixels = ""
                 spoilt.append(f"{name} {error}")
-            rows.writerow([emotion, pixels, usage, name])
+            rows.writerow([emotion, pixels, usage, protect(name)])
     if spoilt:
         log(f"{shown}: {len(spoilt)} files have no pixels that can be used, the first: {spoilt[0]}")
 

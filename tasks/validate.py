@@ -15,6 +15,7 @@ from faces.facts import emotion_facts, keypoint_facts, numbers
 from faces.labels import COORDINATES, class_name
 from faces.pixels import SIZES, decode_images
 from params import Validate
+from tasks.csv_cells import write_cells
 from tasks.files import InputError, replacing
 from tasks.findings import broken_rules, outcome, reasons_by_row, too_many_bad
 from tasks.orchestration import leave_table, log, task
@@ -103,7 +104,7 @@ def _part_rows(
             is_bad = chunk["row"].isin(reasons.keys())
             table = chunk[is_bad]
             table.insert(1, "reasons", ["; ".join(reasons[row]) for row in table["row"]])
-            table.to_csv(text, index=False, header=text.tell() == 0)
+            write_cells(table, text, header=text.tell() == 0)
             decoded = _decoded(head, chunk[~is_bad], settings.emotion.label_set)
             write(decoded)
             kept, aside = kept + len(decoded), aside + len(table)
