@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from flows.inbox import INBOX
 from params import SettingsError
 from tasks import orchestration, pipeline_report
 from tasks.csv_cells import protect, protected, unprotect, unprotected
 from tasks.drawn import write_csv
 from tasks.files import InputError
-from tasks.inbox import LIST, note_arrived
+from tasks.inbox import arrived
 from tasks.ingest import bring_in
 from tasks.lanes import Lane
 from tasks.pipeline_report import report_pipeline
@@ -119,14 +120,21 @@ def test_persons_named_like_formulas_stay_together_and_themselves(tmp_path: Path
     assert set(valid["person"]) == {"=A1", "-b"}
 
 
+def test_no_path_in_the_inbox_s_list_begins_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They begin with the inbox's own path, so the list, which is read back, needs no protection."""
+    monkeypatch.chdir(tmp_path)
+    INBOX.mkdir(parents=True)
+    (INBOX / "=1+1.png").write_bytes(b"a picture")
+    files = arrived(INBOX, Path("data/from_inbox"))
+    assert list(files) == ["data/inbox/=1+1.png"]
+
+
 def test_names_of_files_are_protected_wherever_a_csv_lists_them(tmp_path: Path) -> None:
     names = ["=1+1.png", "-x.png", "face.png"]
     frame = pd.DataFrame({"source": names, "row": [-1, 0, 1], "confidence": [-0.5, 0.5, 1.0]})
     frame.to_parquet(tmp_path / "predictions.parquet")
     write_csv(tmp_path)
-    note_arrived(dict.fromkeys(names, "0" * 64), tmp_path)
-    for name in ("predictions.csv", LIST):
-        assert pd.read_csv(tmp_path / name)["source"].tolist() == ["'=1+1.png", "'-x.png", "face.png"]
+    assert pd.read_csv(tmp_path / "predictions.csv")["source"].tolist() == ["'=1+1.png", "'-x.png", "face.png"]
     assert pd.read_csv(tmp_path / "predictions.csv")["confidence"].tolist() == [-0.5, 0.5, 1.0]
     picture = tmp_path / "=tree/train/happy/=1+1.png"
     picture.parent.mkdir(parents=True)
@@ -169,7 +177,7 @@ def test_controls_of_terminals_are_written_out() -> None:
     assert visible("a\x1b[2Jb\rc\x07\x9b31m\u202etxt.exe") == "a\\x1b[2Jb\\rc\\x07\\x9b31m\\u202etxt.exe"
     assert visible("two\nlines") == "two\\nlines"
     assert visible("two\nlines", lines=True) == "two\nlines"
-    assert visible("name\udcff") == "name\\udcff"
+    assert visible("name\udcff") == "name\\xff"
     assert visible("Gr\u00fc\u00dfe, \u4eba, \U0001f600\tx") == "Gr\u00fc\u00dfe, \u4eba, \U0001f600\tx"
 
 
