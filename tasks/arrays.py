@@ -5,12 +5,16 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
 
 MOST_UNPACKED = 2 * 2**30
 """Bytes of the compressed arrays of one file; what is stored as it is takes as much on disk."""
+PACKING = (OSError, EOFError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile)
+HEADERS = (SyntaxError, TokenError, OverflowError)
+"""What NumPy raises of an array's header, which it reads as Python."""
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -28,7 +32,7 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
             return {name: _array(archive, member) for name, member in members.items()}
     except KeyError as error:
         raise ValueError(str(error.args[0])) from None
-    except (OSError, EOFError, SyntaxError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+    except (*PACKING, *HEADERS) as error:
         raise ValueError(str(error) or "it ends too early") from None
 
 
