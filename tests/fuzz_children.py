@@ -11,6 +11,8 @@ from typing import Any
 
 from tests.conftest import ROOT
 
+SECONDS = 1800
+"""Of a child, by the clock: what waits uses no processor."""
 MEMORY = Path("/dev/shm")
 """Where a file costs nothing, if there is such a place."""
 
@@ -22,12 +24,18 @@ def in_a_child(kinds: Sequence[str], first: int, count: int) -> list[dict[str, A
         # Decoders of damaged pictures say a great deal.
         with Path(folder, "said").open("wb") as said:
             env = {**os.environ, "OPENCV_LOG_LEVEL": "OFF"}
-            done = subprocess.run(command, cwd=ROOT, env=env, stdout=said, stderr=said, check=False)
-        if done.returncode == 0:
+            try:
+                done = subprocess.run(
+                    command, cwd=ROOT, env=env, stdout=said, stderr=said, timeout=SECONDS, check=False
+                )
+                end = str(done.returncode)
+            except subprocess.TimeoutExpired:
+                end = "a wait without end"
+        if end == "0":
             found: list[dict[str, Any]] = json.loads(Path(folder, "found.json").read_text())
             return found
         place = Path(folder, "try")
         where = place.read_text().strip() if place.exists() else "before the first try"
-        end = Path(folder, "said").read_text(errors="replace")[-2000:]
-        failure = f"{where}: the process ended with {done.returncode}: {end}"
+        last = Path(folder, "said").read_text(errors="replace")[-2000:]
+        failure = f"{where}: the process ended with {end}: {last}"
         return [{"kind": kind, "tries": 0, "decoded": 0, "failures": [failure]} for kind in kinds]
