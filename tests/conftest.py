@@ -23,7 +23,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from ruamel.yaml import YAML
+
+PATIENCE = 600
+"""Seconds that a test waits for a process or a server: for what hangs, not a measure of speed."""
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent

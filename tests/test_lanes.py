@@ -12,7 +12,7 @@ import pytest
 from tasks.files import InputError
 from tasks.graph import plan_of
 from tasks.plan import plan_ahead, planned
-from tests.conftest import BIN, Run, commit, copy_project, environment_of, runner, set_params
+from tests.conftest import BIN, PATIENCE, Run, commit, copy_project, environment_of, runner, set_params
 from tests.test_stage import flow_runs, post, stage_of, wait_for
 
 STEP = '''"""A stage for tests: joins the texts that it needs; refuses, or is killed, where a file says so."""
@@ -232,7 +232,7 @@ def test_two_pipelines_do_not_run_at_once(graph: Graph) -> None:
     assert refused.returncode == 1
     assert "another run of pipeline is under way here; wait for it, or end it first" in refused.stderr
     (graph.project / "wait-ingest").unlink()
-    assert began.wait(120) == 0
+    assert began.wait(PATIENCE) == 0
     graph.pipeline()
     assert graph.states() == dict.fromkeys(STAGES, "Skipped")
 
@@ -265,5 +265,5 @@ def test_a_pipeline_that_is_ended_leaves_nothing_running(graph: Graph, ending: s
     graph.say("source.txt", f"ended by {ending}")
     began = begin(graph)
     began.send_signal(ending)
-    assert began.wait(30) != 0
-    wait_for(lambda: not left_in(graph.project), 10)
+    assert began.wait(PATIENCE) != 0
+    wait_for(lambda: not left_in(graph.project))

@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def stranger(folder: Path) -> Iterator[psutil.Process]:
     """A process in this folder that is no server."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(7200)"], start_new_session=True)
     yield psutil.Process(process.pid)
     process.kill()
     process.wait()

@@ -22,7 +22,17 @@ from flows.stage import _arguments, main
 from tasks import orchestration
 from tasks.files import source_of
 from tasks.orchestration import alone
-from tests.conftest import AUTH_STRINGS, ROOT, Refusing, copy_project, environment_of, runner, start_server, stop_server
+from tests.conftest import (
+    AUTH_STRINGS,
+    PATIENCE,
+    ROOT,
+    Refusing,
+    copy_project,
+    environment_of,
+    runner,
+    start_server,
+    stop_server,
+)
 
 PROBE = '''"""A stage for tests: waits, then writes its output."""
 import os
@@ -116,7 +126,7 @@ def start(project: Path, **environment: str) -> subprocess.Popen[str]:
     return process
 
 
-def wait_for(condition: Any, seconds: float = 60) -> None:
+def wait_for(condition: Any, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -127,9 +137,9 @@ def post(address: str, path: str, query: dict | None = None) -> Any:
     headers = credentials(address)
     client = str(uuid4())
     if "Authorization" in headers:
-        token = requests.get(f"{address}/csrf-token", {"client": client}, headers=headers, timeout=30).json()["token"]
-        headers |= {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client}
-    response = requests.post(f"{address}/{path}", json=query or {}, headers=headers, timeout=30)
+        known = requests.get(f"{address}/csrf-token", {"client": client}, headers=headers, timeout=PATIENCE).json()
+        headers |= {"Prefect-Csrf-Token": known["token"], "Prefect-Csrf-Client": client}
+    response = requests.post(f"{address}/{path}", json=query or {}, headers=headers, timeout=PATIENCE)
     response.raise_for_status()
     return response.json()
 
@@ -198,7 +208,7 @@ def test_a_stage_runs_alone_and_an_interrupt_is_said(probe: Path) -> None:
     assert second.returncode == 1
     assert "another run of probe is under way" in second.stderr
     first.send_signal(signal.SIGTERM)
-    output, _ = first.communicate(timeout=60)
+    output, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 130
     assert "probe was interrupted; no half-written file is left" in output
     assert not (probe / "probe.txt").exists()
@@ -213,7 +223,7 @@ def test_an_interrupted_training_ends(probe: Path) -> None:
     training = start(probe, PROBE_WAIT="1")
     training.send_signal(signal.SIGTERM)
     try:
-        output, _ = training.communicate(timeout=20)
+        output, _ = training.communicate(timeout=PATIENCE)
     finally:
         training.kill()
     assert training.returncode == 130, output
@@ -225,7 +235,7 @@ def test_an_interrupted_training_ends(probe: Path) -> None:
 def test_a_stage_dies_with_its_parent(probe: Path, moment: str) -> None:
     if moment == "while it imports":
         stage_file = probe / "flows/probe.py"
-        stage_file.write_text("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(60)\n" + PROBE)
+        stage_file.write_text("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(7200)\n" + PROBE)
     start_stage = "subprocess.Popen([sys.executable, '-m', 'flows.probe'])"
     code = f"import subprocess, sys; print({start_stage}.pid, flush=True); input()"
     parent = subprocess.Popen(
@@ -243,8 +253,7 @@ def test_a_stage_dies_with_its_parent(probe: Path, moment: str) -> None:
     parent.kill()
     parent.communicate()
     wait_for(
-        seconds=5,
-        condition=lambda: not Path(f"/proc/{stage}").exists() or "Z (" in Path(f"/proc/{stage}/status").read_text(),
+        lambda: not Path(f"/proc/{stage}").exists() or "Z (" in Path(f"/proc/{stage}/status").read_text(),
     )
     assert not (probe / "probe.txt").exists()
 
@@ -368,7 +377,7 @@ def test_losing_the_api_once_begun_is_a_warning(probe: Path, tmp_path: Path) -> 
     finally:
         stop_server(home)
     (probe / "begun").unlink()
-    output, _ = stage.communicate(timeout=120)
+    output, _ = stage.communicate(timeout=PATIENCE)
     assert stage.returncode == 0, output
     assert "the work is done and counts" in output
     assert "Traceback" not in output

@@ -24,7 +24,7 @@ from tasks.prepared import load_part, save_part
 from tasks.train import fit_head
 from tasks.training_pictures import draw_distorted, report_training
 from tasks.unfinished import forget_states
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.tiny import CLASSES, CONSTANTS, EPOCHS, HEADS, SIZE, noise, part, training
 
 
@@ -167,7 +167,7 @@ keep_state = train.keep_state
 def keep_and_wait(path, identity, state):
     keep_state(path, identity, state)
     if len(state.epochs) == int(sys.argv[1]):
-        time.sleep(600)
+        time.sleep(7200)
 
 train.keep_state = keep_and_wait
 fit("keypoints", training("keypoints"), Paths(*map(Path, sys.argv[2:])))
@@ -191,7 +191,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     undisturbed, paths = prepared(tmp_path / "undisturbed", "keypoints"), prepared(tmp_path / "killed", "keypoints")
     with started(2, paths) as first:
         fit("keypoints", training("keypoints"), undisturbed)
-        until = time.monotonic() + 120
+        until = time.monotonic() + PATIENCE
         while len(epochs_in(paths.unfinished / "seed-1.npz")) < 2:
             assert first.poll() is None, first.communicate()
             assert time.monotonic() < until
@@ -201,7 +201,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     assert not paths.model.exists()
 
     with started(0, paths) as second:
-        said = "".join(second.communicate(timeout=120))
+        said = "".join(second.communicate(timeout=PATIENCE))
     assert second.returncode == 0, said
     assert "keypoints: taking up a training that was cut off after epoch 2" in said
     assert "epoch 2/5" not in said
