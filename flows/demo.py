@@ -11,7 +11,7 @@ from rich.table import Table
 
 import params
 from flows import serve
-from tasks import server
+from tasks import revision, server
 from tasks.files import InputError
 
 SHOWN = {
@@ -72,6 +72,8 @@ def summary(console: Console, address: str | None) -> None:
 def main() -> None:
     console = Console(highlight=False)
     params.main()
+    if why := revision.trouble():
+        sys.exit(why)
     console.print("Starting the project's Prefect server, unless one answers ...")
     try:
         address = serve.up()

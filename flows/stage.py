@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Literal, NoReturn, get_args, get_origin
 
 import params
-from tasks import damaged, host, orchestration
+from tasks import damaged, host, orchestration, revision
 from tasks.files import InputError, text_of
 from tasks.shown import visible
 
@@ -24,6 +24,10 @@ RESTORE = (
     "What this stage had made before comes back with `dvc checkout --force`, which also removes what it wrote now; "
     "`dvc repro` goes on from here."
 )
+
+
+OF_GIT = ("dvc", "dulwich", "git", "gto", "pygit2", "scmrepo")
+"""Libraries whose errors may mean that there is no repository, or none that git trusts."""
 
 
 def _arguments(flow: Callable[..., object]) -> dict[str, object]:
@@ -62,6 +66,8 @@ def _fail(name: str, error: Exception, folders: list[Path], remedy: str) -> NoRe
     # What is scored by hand into a folder is no stage of DVC's.
     unlike = [] if len(folders) > 1 else damaged.inputs(name)
     why = host.explained(error, *folders) if isinstance(error, OSError) else None
+    if type(error).__module__.lstrip("_").partition(".")[0] in OF_GIT:
+        why = revision.trouble()
     if why or unlike or isinstance(error, (InputError, params.SettingsError)):
         lines = ["", f"{name} cannot be done:", why or str(error) or type(error).__name__, *unlike, remedy]
         lines = [visible(line, lines=True) for line in lines]

@@ -42,13 +42,14 @@ def replacing(path: Path) -> Iterator[Path]:
     processes may do so at one time, and each file is whole.
     """
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
-    with _explaining(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+    try:
+        # Inside: what is free is measured before the half-written file is removed.
+        with _explaining(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def forget_temporaries(folder: Path) -> None:
@@ -66,7 +67,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     with _explaining(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True) as temporary:
+        with (
+            TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True) as temporary,
+            _explaining(path.parent),
+        ):
             made = Path(temporary) / path.name
             made.mkdir()
             yield made

@@ -121,7 +121,7 @@ def _full_disk(path: Path) -> str:
     mount = next(one for one in _ancestors(path) if one.is_mount())
     return (
         f"{path}: no space left on the disk mounted at {mount}: {usage.free / 2**20:.1f} MiB of "
-        f"{usage.total / 2**20:.1f} MiB are free; free some, or write to another disk"
+        f"{usage.total / 2**20:.1f} MiB are free, less than is being written; free some, or write to another disk"
     )
 
 

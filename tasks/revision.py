@@ -1,5 +1,6 @@
 """Which code runs: the commit of this checkout."""
 
+import re
 import subprocess
 
 CODE = ("dvc.yaml", "params.py", "flows", "tasks", "faces")
@@ -10,6 +11,19 @@ def revision() -> str:
     """Short hash of the commit checked out, with a + where code or settings are not as it has them; or empty."""
     commit = _git("rev-parse", "--short", "HEAD")
     return commit + ("+" if commit and _git("status", "--porcelain", "--", *CODE, "params.yaml") else "")
+
+
+def trouble() -> str | None:
+    """Why DVC and the registry cannot work in this folder, and the remedy; None where git reads it as a repository."""
+    try:
+        asked = subprocess.run(["git", "rev-parse", "--git-dir"], capture_output=True, text=True, check=False)
+    except OSError:
+        return "git was not found on the PATH; install it"
+    if not asked.returncode:
+        return None
+    if remedy := re.search(r"git config .*safe\.directory .+", asked.stderr):
+        return f"this checkout belongs to another user, and git does not trust it; run `{remedy[0]}`, or clone it"
+    return "this folder is not a git repository, as after unpacking a zip archive; run `git init`, or clone the project"
 
 
 def _git(*arguments: str) -> str:

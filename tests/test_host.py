@@ -157,6 +157,27 @@ def test_a_full_disk_is_named_with_what_is_free(tmp_path: Path, error: OSError) 
     assert list((tmp_path / "new").iterdir()) == []
 
 
+@pytest.mark.parametrize("writing", [replacing, whole_folder])
+def test_what_is_free_is_measured_before_half_written_files_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writing: Any
+) -> None:
+    seen: list[bool] = []
+
+    def explained(error: OSError, *places: Path) -> str:
+        seen.append(temporary.exists())
+        return "full"
+
+    monkeypatch.setattr(host, "explained", explained)
+    one = writing(tmp_path / "made")
+    temporary = one.__enter__()
+    temporary.touch()
+    error = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(InputError, match="full"):
+        one.__exit__(type(error), error, None)
+    assert seen == [True]
+    assert not temporary.exists()
+
+
 def test_a_file_that_may_not_be_written_is_named(tmp_path: Path) -> None:
     refused = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "made"))
     with pytest.raises(InputError, match="made: Permission denied for the user"), whole_folder(tmp_path / "made"):
@@ -180,3 +201,22 @@ def test_released_networks_score_from_a_checkout_that_takes_no_lock(project: Pat
     assert (out / "predictions.parquet").exists()
     shown = subprocess.run(["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True)
     assert shown.stdout in ("", "?? .dvc/tmp\n")
+
+
+@pytest.mark.parametrize("command", [["flows.demo"], ["flows.score", "a.png", "--models", "prod"]], ids=lambda c: c[0])
+def test_a_folder_without_git_is_one_sentence_with_the_remedy(project: Path, run: Run, command: list[str]) -> None:
+    shutil.rmtree(project / ".git")
+    (project / "a.png").write_bytes((ROOT / "docs/predictions.png").read_bytes())
+    done = run("python", "-m", *command, check=False, GIT_CEILING_DIRECTORIES=str(project.parent))
+    assert done.returncode == 1
+    assert "is not a git repository, as after unpacking a zip archive; run `git init`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_checkout_that_git_does_not_trust_is_one_sentence_with_the_remedy(project: Path, run: Run) -> None:
+    # As git behaves towards another user's checkout.
+    other = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    done = run("python", "-m", "flows.demo", check=False, **other)
+    assert done.returncode == 1
+    assert "this checkout belongs to another user, and git does not trust it; run `git config --global" in done.stderr
+    assert "Traceback" not in done.stderr
