@@ -16,14 +16,14 @@ def inputs(stage: str) -> list[str]:
     """A line for each input of `stage` that another stage made and whose bytes are not those in `dvc.lock`."""
     try:
         stages: dict[str, Any] = YAML(typ="safe", pure=True).load(LOCK.read_text(encoding="utf-8"))["stages"]
-        read = {dep["path"] for dep in stages[stage].get("deps", [])}
+        read = {Path(dep["path"]) for dep in stages[stage].get("deps", [])}
         made = [(maker, out) for maker, entry in stages.items() for out in entry.get("outs", [])]
         return [
             _line(path, md5, maker)
             for maker, out in made
-            if maker != stage and out["path"] in read
+            if maker != stage and "md5" in out
             for path, md5 in _files(Path(out["path"]), out["md5"])
-            if path.is_file() and _md5(path) != md5
+            if not read.isdisjoint((path, *path.parents)) and path.is_file() and _md5(path) != md5
         ]
     except (OSError, YAMLError, AttributeError, ValueError, KeyError, TypeError):
         return []

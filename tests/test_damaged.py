@@ -28,8 +28,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     outs = {"train": ("models/net.keras", md5(WHOLE)), "prepare": ("data/prepared", md5(listing) + ".dir")}
     stages = {name: {"outs": [{"path": path, "md5": digest}]} for name, (path, digest) in outs.items()}
     reads = {"deps": [{"path": path} for path, _ in outs.values()]}
+    one_file = {"deps": [{"path": "data/prepared/test.npz"}]}
     with Path("dvc.lock").open("w") as lock:
-        YAML().dump({"schema": "2.0", "stages": {**stages, "gate": reads, "other": {"deps": []}}}, lock)
+        YAML().dump(
+            {"schema": "2.0", "stages": {**stages, "gate": reads, "other": {"deps": []}, "score": one_file}}, lock
+        )
     for digest, content in ((md5(WHOLE), WHOLE), (md5(listing) + ".dir", listing)):
         (damaged.CACHE / digest[:2]).mkdir(parents=True, exist_ok=True)
         (damaged.CACHE / digest[:2] / digest[2:]).write_bytes(content)
@@ -52,6 +55,7 @@ def test_a_damaged_file_whose_cached_copy_is_whole_is_restored(folder: Path) -> 
     (line,) = damaged.inputs("gate")
     assert "data/prepared/test.npz is not the file that dvc.lock records" in line
     assert "`dvc checkout --force data/prepared/test.npz` restores it" in line
+    assert damaged.inputs("score") == [line]
     assert damaged.inputs("other") == damaged.inputs("no such stage") == []
 
 
