@@ -95,8 +95,6 @@ def main(flow: Callable[..., object]) -> None:
             raise InputError(orchestration.api.note)
         orchestration.terminal.info("%s: %s", name, orchestration.api.note)
         params.load()
-        if by_hand and not host.writable(orchestration.LOCKS):  # the checkout is read-only, or another user's
-            orchestration.LOCKS = host.private_folder()
         # What is scored by hand has a folder of its own, and need not wait for other runs.
         with orchestration.alone(name, str(arguments["out"]) if by_hand else ""):
             orchestration.run(flow, arguments)

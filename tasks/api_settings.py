@@ -9,7 +9,7 @@ import requests
 from tasks.files import InputError
 
 URL, AUTH = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING"
-TIMEOUT_SECONDS = 3
+TIMEOUT_SECONDS = 10
 
 
 def may_be_configured() -> bool:

@@ -25,7 +25,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from params import SettingsError
-from tasks import server
+from tasks import host, server
 from tasks.api_settings import URL, configured_url
 from tasks.files import InputError
 from tasks.revision import revision
@@ -110,6 +110,11 @@ def _stating(function: Callable[P, R], note: Callable[[Exception | None], None])
         except (InputError, SettingsError) as error:
             note(error)
             return Failed(message=visible(str(error), lines=True))  # type: ignore[return-value]
+        except OSError as error:
+            if not (why := host.explained(error, Path())):
+                raise
+            note(InputError(why))
+            return Failed(message=visible(why))  # type: ignore[return-value]
         note(None)
         return result
 
@@ -176,9 +181,11 @@ def alone(name: str, folder: str | Path = "") -> Iterator[None]:
 
     With a `folder`, only a run into the same one is kept out.
     """
-    LOCKS.mkdir(parents=True, exist_ok=True)
+    # What is scored into a folder elsewhere needs no checkout that can be written to.
+    locks = LOCKS if host.writable(LOCKS) or not folder else host.private_folder()
+    locks.mkdir(parents=True, exist_ok=True)
     of_folder = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16] if folder else ""
-    with (LOCKS / f"{name}{of_folder}.lock").open("w") as handle:
+    with (locks / f"{name}{of_folder}.lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

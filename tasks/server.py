@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 from dotenv import dotenv_values
 
-from tasks import background
+from tasks import background, host
 from tasks.api_settings import AUTH, URL, is_prefect
 from tasks.files import InputError, replacing
 
@@ -31,7 +31,7 @@ OURS = {"api": {"url", "auth_string"}, "flows": {"heartbeat_frequency"}}
 """Sections and keys of a `prefect.toml` that this module writes. A file with any other is a person's."""
 
 HOST, FIRST_PORT, PORTS = "127.0.0.1", 4200, 20
-START_SECONDS = 180
+START_SECONDS = 300
 HEARTBEAT_SECONDS = 30
 DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
@@ -89,8 +89,11 @@ def auth_string() -> str:
 
 def start() -> str:
     """Start the server and give its address. Raises InputError, with the remedy, where it cannot start."""
-    background.HOME.mkdir(exist_ok=True)
-    background.HOME.chmod(0o700)  # artifacts hold pictures of faces
+    try:
+        background.HOME.mkdir(exist_ok=True)
+        background.HOME.chmod(0o700)  # artifacts hold pictures of faces
+    except OSError as error:
+        raise InputError(host.explained(error, background.HOME) or f"{background.HOME}: {error.strerror}") from None
     _check_database()
     stop()
     port = _free_port()

@@ -312,7 +312,7 @@ def test_photographs_are_scored_by_hand(small: Path, first: str, dvc: Run) -> No
     assert (np.abs(points.mean(axis=1) - squares[:, :2] - squares[:, 2:] / 2) < squares[:, 2:] / 2).all()
     made = {str(path.relative_to(small / "scored")) for path in (small / "scored").rglob("*") if path.is_file()}
     tables, drawn = {"predictions.parquet", "predictions.csv", "skipped.parquet"}, {"page.html", "faces.png"}
-    assert made == tables | drawn | {"least-sure.png", "pictures/0001-scene.png", "drift.json"}
+    assert made == tables | drawn | {"least-sure.png", "pictures/0001-scene.png", "drift.json", ".gitignore"}
     skipped = pd.read_parquet(small / "scored/skipped.parquet")
     assert skipped["source"].tolist() == ["empty.png", "mine.csv"]
     assert stages_run(dvc("repro").stdout) == []
