@@ -14,10 +14,11 @@ import params
 from flows import serve
 from tasks import background, server
 from tasks.files import InputError
+from tasks.server_access import HEARTBEAT_SECONDS
 
 NAME = serve.WORKER
 START_SECONDS = 120
-SILENT_SECONDS = 6 * server.HEARTBEAT_SECONDS
+SILENT_SECONDS = 6 * HEARTBEAT_SECONDS
 
 
 def up() -> str:

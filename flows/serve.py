@@ -13,7 +13,7 @@ from urllib.request import getproxies
 
 import requests
 
-from tasks import background, server
+from tasks import background, server, server_access
 from tasks.api_settings import URL, accepts, configured_url, is_prefect
 from tasks.files import InputError
 
@@ -26,7 +26,7 @@ def up() -> str:
     Starts that server unless it runs. Raises InputError, with the remedy, where there is no API to be used.
     """
     server.remove_left_over()
-    server.keep_credentials_apart()
+    server_access.keep_credentials_apart()
     configured, own = configured_url(), server.own_address()
     if configured and configured != own:
         if is_prefect(configured):
@@ -40,9 +40,9 @@ def up() -> str:
         return own
     if os.environ.get(URL) == "":
         raise InputError(f"{URL} is set to nothing, so no run is recorded; unset it")
-    if not own and server.CLIENT.exists():
+    if not own and server_access.CLIENT.exists():
         raise InputError(
-            f"{server.CLIENT}: not a file of this project, and it names no API; name one there, or remove it"
+            f"{server_access.CLIENT}: not a file of this project, and it names no API; name one there, or remove it"
         )
     if own:
         _stop_unguarded()
@@ -51,7 +51,7 @@ def up() -> str:
 
 def _check_running(address: str) -> None:
     try:
-        accepted = accepts(address, server.auth_string())
+        accepted = accepts(address, server_access.auth_string())
     except requests.RequestException as error:
         raise InputError(
             f"the Prefect server runs, but does not answer at {address} ({type(error).__name__}); its log is "
@@ -82,7 +82,9 @@ def access() -> str:
     """What a person needs to know to use the server of this folder; empty for an API that the user named."""
     if not server.own_address():
         return ""
-    secret = "the value of PREFECT_API_AUTH_STRING" if server.given_auth_string() else server.auth_string()
+    secret = (
+        "the value of PREFECT_API_AUTH_STRING" if server_access.given_auth_string() else server_access.auth_string()
+    )
     proxied = "NO_PROXY=127.0.0.1 " if getproxies().keys() & {"http", "all"} else ""
     return (
         f"Sign in      {secret}\n"
@@ -118,7 +120,7 @@ def answering() -> str:
     """The address of the API that is configured. Raises InputError where it does not answer, or refuses us."""
     if gone := server.left_over():
         raise InputError(f"the Prefect server of this folder ({gone}) no longer runs; `make up` starts it")
-    server.keep_credentials_apart()
+    server_access.keep_credentials_apart()
     address = configured_url()
     if not address:
         raise InputError("no Prefect API is configured; `make up` starts one")

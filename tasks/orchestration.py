@@ -29,6 +29,7 @@ from tasks import host, server
 from tasks.api_settings import URL, configured_url
 from tasks.files import InputError
 from tasks.revision import revision
+from tasks.server_access import keep_credentials_apart
 from tasks.shown import markdown, visible
 
 P = ParamSpec("P")
@@ -56,7 +57,7 @@ class Api:
 def _decide() -> Api:
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
-    server.keep_credentials_apart()
+    keep_credentials_apart()
     try:
         url = configured_url()
     except InputError as error:

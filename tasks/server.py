@@ -1,7 +1,6 @@
-"""The project's own Prefect server, on loopback: its process, its address and its credentials.
+"""The project's own Prefect server, on loopback: its process, its port and its database, which lie in `.prefect/`.
 
-Everything about it lies in `.prefect/`. While it runs, `prefect.toml` gives its address and credentials to every
-Prefect command in this folder. Git ignores both.
+While it runs, `prefect.toml` gives its address and credentials to every Prefect command in this folder.
 
 A web page in the operator's browser can reach loopback, and Prefect's API runs commands. So the server requires an
 auth string (`user:password`) on every request and websocket, and a CSRF token on every write.
@@ -9,30 +8,23 @@ auth string (`user:password`) on every request and websocket, and a CSRF token o
 
 import contextlib
 import os
-import secrets
 import socket
 import sqlite3
 import sys
 import time
-import tomllib
-from pathlib import Path
 
 import psutil
-from dotenv import dotenv_values
 
 from tasks import background, host
-from tasks.api_settings import AUTH, URL, is_prefect
-from tasks.files import InputError, replacing
+from tasks.api_settings import is_prefect
+from tasks.files import InputError
+from tasks.server_access import CLIENT, auth_string, client_address, given, write_client
 
 NAME = "server"
-CLIENT = Path("prefect.toml")
-HEADER = "# Written by `make demo` and `make up`, removed by `make down`.\n"
-OURS = {"api": {"url", "auth_string"}, "flows": {"heartbeat_frequency"}}
-"""Sections and keys of a `prefect.toml` that this module writes. A file with any other is a person's."""
 
 HOST, FIRST_PORT, PORTS = "127.0.0.1", 4200, 20
+ATTEMPTS = 5
 START_SECONDS = 300
-HEARTBEAT_SECONDS = 30
 DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 
@@ -48,7 +40,7 @@ def is_guarded() -> bool:
 
 def left_over() -> str | None:
     """The address in a `prefect.toml` of ours whose server no longer runs, or None."""
-    address = _client_address()
+    address = client_address()
     return address if address and address != own_address() else None
 
 
@@ -56,35 +48,6 @@ def remove_left_over() -> None:
     """Remove a `prefect.toml` of ours whose server no longer runs: whatever answers there now is another server."""
     if left_over():
         CLIENT.unlink()
-
-
-def given_auth_string() -> str | None:
-    """The auth string that the user sets by PREFECT_API_AUTH_STRING, in the environment or in `.env`; or None."""
-    return _given(AUTH)
-
-
-def keep_credentials_apart() -> None:
-    """Have Prefect send the auth string of our `prefect.toml` to no other API that the environment or `.env` names.
-
-    Call it before Prefect is imported: Prefect reads each setting from the first source that has it.
-    """
-    named, own = _given(URL), _client_address()
-    if named and own and named != own and not given_auth_string():
-        os.environ[AUTH] = ""
-
-
-def auth_string() -> str:
-    """What the server requires: the user's auth string, else a random one, made once and kept in `.prefect/auth`."""
-    if given := given_auth_string():
-        return given
-    path = background.HOME / "auth"
-    with contextlib.suppress(FileNotFoundError):
-        if kept := path.read_text().strip():
-            path.chmod(0o600)
-            return kept
-    made = f"faces:{secrets.token_urlsafe(24)}"
-    _write_private(path, made + "\n")
-    return made
 
 
 def start() -> str:
@@ -96,8 +59,22 @@ def start() -> str:
         raise InputError(host.explained(error, background.HOME) or f"{background.HOME}: {error.strerror}") from None
     _check_database()
     stop()
-    port = _free_port()
-    address, origin = f"http://{HOST}:{port}/api", f"http://{HOST}:{port}"
+    for _ in range(ATTEMPTS):
+        port = _free_port()
+        if _start_at(port):
+            (background.HOME / "port").write_text(f"{port}\n")
+            write_client(_address(port))
+            return _address(port)
+        stop()
+        # Another server may have taken the port since it was found to be free.
+        if _is_free(port):
+            break
+    raise InputError(f"the Prefect server did not start; its log, {background.log_of(NAME)}, says why")
+
+
+def _start_at(port: int) -> bool:
+    """Start the server at this port; whether it answers there in time."""
+    origin = f"http://{HOST}:{port}"
     environment = {
         **os.environ,
         "PREFECT_SERVER_API_AUTH_STRING": auth_string(),
@@ -108,21 +85,22 @@ def start() -> str:
     }
     environment.pop("PREFECT_API_URL", None)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
-    process = background.start(NAME, command, environment, address=address, guarded=True)
+    process = background.start(NAME, command, environment, address=_address(port), guarded=True)
     deadline = time.monotonic() + START_SECONDS
     while background.running(NAME) and time.monotonic() < deadline:
-        if is_prefect(address) and _listens(process, port):
-            (background.HOME / "port").write_text(f"{port}\n")
-            _write_client(address)
-            return address
+        if _listens(process, port) and is_prefect(_address(port)):
+            return True
         time.sleep(0.5)
-    stop()
-    raise InputError(f"the Prefect server did not start; its log, {background.log_of(NAME)}, says why")
+    return False
+
+
+def _address(port: int) -> str:
+    return f"http://{HOST}:{port}/api"
 
 
 def stop() -> bool:
     """Stop the server that `start` started, and nothing else; whether there was one."""
-    if _client_address():
+    if client_address():
         CLIENT.unlink()
     return background.stop(NAME)
 
@@ -131,40 +109,7 @@ def restore_client_file() -> None:
     """Write `prefect.toml` again, if it was removed while the server runs."""
     address = own_address()
     if address and not CLIENT.exists():
-        _write_client(address)
-
-
-def _given(setting: str) -> str | None:
-    """A Prefect setting as the environment, or else `.env`, gives it."""
-    return os.environ.get(setting) or dotenv_values(".env").get(setting) or None
-
-
-def _client_address() -> str | None:
-    """The address in `prefect.toml`, if this module wrote that file and nobody has added to it."""
-    try:
-        text = CLIENT.read_text()
-        content = tomllib.loads(text)
-    except (OSError, ValueError):
-        return None
-    ours = text.startswith(HEADER) and all(
-        isinstance(keys, dict) and keys.keys() <= OURS.get(section, set()) for section, keys in content.items()
-    )
-    return content.get("api", {}).get("url") if ours else None
-
-
-def _write_client(address: str) -> None:
-    # An auth string from the environment or `.env` reaches every process from there; it is not written a second time.
-    credentials = "" if given_auth_string() else f'auth_string = "{auth_string()}"\n'
-    _write_private(
-        CLIENT, f'{HEADER}[api]\nurl = "{address}"\n{credentials}\n[flows]\nheartbeat_frequency = {HEARTBEAT_SECONDS}\n'
-    )
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.touch(mode=0o600)
-        temporary.write_text(text)
+        write_client(address)
 
 
 def _free_port() -> int:
@@ -173,12 +118,19 @@ def _free_port() -> int:
     with contextlib.suppress(OSError, ValueError):
         earlier = [int((background.HOME / "port").read_text())]
     for port in (*earlier, *range(FIRST_PORT, FIRST_PORT + PORTS), 0):
-        with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
-            # As the server itself does: a port that was left a moment ago is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((HOST, port))
-            return probe.getsockname()[1]
+        if found := _is_free(port):
+            return found
     raise InputError(f"no free port on {HOST}")
+
+
+def _is_free(port: int) -> int:
+    """The port, or any for 0, if nothing listens there; else 0."""
+    with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
+        # As the server itself does: a port that was left a moment ago is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((HOST, port))
+        return int(probe.getsockname()[1])
+    return 0
 
 
 def _listens(process: psutil.Process, port: int) -> bool:
@@ -199,7 +151,7 @@ def _listens(process: psutil.Process, port: int) -> bool:
 def _check_database() -> None:
     """Raises InputError where the SQLite file is damaged: the server would start, and fail at its requests."""
     path = background.HOME / "prefect.db"
-    if _given(DATABASE) or not path.exists():
+    if given(DATABASE) or not path.exists():
         return
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:

@@ -17,7 +17,17 @@ PREFECTS_OWN = {Path("tasks") / name for name in ("api_settings.py", "orchestrat
 """What decides whether there is a Prefect API, and what is nothing without one."""
 EXEMPT = {"params.py", "flows/stage.py"} | {
     f"tasks/{name}.py"
-    for name in ("api_settings", "background", "damaged", "host", "orchestration", "revision", "server", "shown")
+    for name in (
+        "api_settings",
+        "background",
+        "damaged",
+        "host",
+        "orchestration",
+        "revision",
+        "server",
+        "server_access",
+        "shown",
+    )
 }
 """What changes no output: who runs a stage and where, and what is said about it."""
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from flows import serve
-from tasks import background, server
+from tasks import background, server, server_access
 from tasks.api_settings import AUTH, URL, accepts, is_prefect
 from tasks.files import InputError
 from tests.conftest import runner
@@ -92,17 +93,17 @@ def test_a_process_that_took_over_the_number_is_not_stopped(stranger: psutil.Pro
 
 def test_down_stops_what_was_started(stranger: psutil.Process) -> None:
     record(stranger.pid, stranger.create_time())
-    server._write_client(NOWHERE)
+    server_access.write_client(NOWHERE)
     assert serve.down() is True
     assert not stranger.is_running() or stranger.status() == psutil.STATUS_ZOMBIE
-    assert not server.CLIENT.exists()
+    assert not server_access.CLIENT.exists()
 
 
 def test_the_server_of_the_folder_that_this_is_a_copy_of_is_not_ours(
     stranger: psutil.Process, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(stranger.pid, stranger.create_time())
-    server._write_client(NOWHERE)
+    server_access.write_client(NOWHERE)
     assert server.own_address() == NOWHERE
     copy = folder / "copy"
     shutil.copytree(folder / ".prefect", copy / ".prefect")
@@ -116,13 +117,13 @@ def test_the_server_of_the_folder_that_this_is_a_copy_of_is_not_ours(
 
 def test_somebody_else_s_address_is_not_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = f'[api]\nurl = "{NOWHERE}"\n'
-    server.CLIENT.write_text(theirs)
+    server_access.CLIENT.write_text(theirs)
     monkeypatch.setattr(serve, "configured_url", lambda: NOWHERE)
     with pytest.raises(InputError, match=f"no Prefect API answers at {NOWHERE}"):
         serve.up()
     serve.down()
-    assert server.CLIENT.read_text() == theirs
-    server.CLIENT.unlink()
+    assert server_access.CLIENT.read_text() == theirs
+    server_access.CLIENT.unlink()
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     monkeypatch.setenv(URL, "")
@@ -134,20 +135,20 @@ def test_somebody_else_s_address_is_not_replaced(folder: Path, monkeypatch: pyte
 def test_settings_that_a_person_wrote_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an address in it, and where it is our file to which somebody added."""
     monkeypatch.setattr(serve, "configured_url", lambda: None)
-    server.CLIENT.write_text("[logging]\nlevel = 'DEBUG'\n")
+    server_access.CLIENT.write_text("[logging]\nlevel = 'DEBUG'\n")
     with pytest.raises(InputError, match=r"prefect.toml: not a file of this project"):
         serve.up()
-    server._write_client(NOWHERE)
-    server.CLIENT.write_text(server.CLIENT.read_text() + '\n[logging]\nlevel = "DEBUG"\n')
+    server_access.write_client(NOWHERE)
+    server_access.CLIENT.write_text(server_access.CLIENT.read_text() + '\n[logging]\nlevel = "DEBUG"\n')
     assert server.left_over() is None
     server.remove_left_over()
     serve.down()
-    assert "DEBUG" in server.CLIENT.read_text()
+    assert "DEBUG" in server_access.CLIENT.read_text()
 
 
-@pytest.mark.parametrize("text", ["", "[api", "\xff", server.HEADER, server.HEADER + "api = 1\n"])
+@pytest.mark.parametrize("text", ["", "[api", "\xff", server_access.HEADER, server_access.HEADER + "api = 1\n"])
 def test_a_spoilt_client_file_is_nobody_s_address(folder: Path, text: str) -> None:
-    server.CLIENT.write_bytes(text.encode("latin-1"))
+    server_access.CLIENT.write_bytes(text.encode("latin-1"))
     assert server.left_over() is None
 
 
@@ -159,36 +160,36 @@ def test_an_unreadable_record_is_no_server(folder: Path) -> None:
 
 
 def test_the_auth_string_is_made_once_and_is_private(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = server.auth_string()
+    made = server_access.auth_string()
     user, _, password = made.partition(":")
     assert (user, len(password)) == ("faces", 32)
-    assert server.auth_string() == made
+    assert server_access.auth_string() == made
     assert mode(folder / ".prefect/auth") == 0o600
-    server._write_client(NOWHERE)
-    assert mode(server.CLIENT) == 0o600
-    assert f'auth_string = "{made}"' in server.CLIENT.read_text()
+    server_access.write_client(NOWHERE)
+    assert mode(server_access.CLIENT) == 0o600
+    assert f'auth_string = "{made}"' in server_access.CLIENT.read_text()
     (folder / ".prefect/auth").chmod(0o644)
-    server.auth_string()
+    server_access.auth_string()
     assert mode(folder / ".prefect/auth") == 0o600
     monkeypatch.setenv(AUTH, "me:mine")
-    assert server.auth_string() == "me:mine"
-    server._write_client(NOWHERE)
-    assert "mine" not in server.CLIENT.read_text()
+    assert server_access.auth_string() == "me:mine"
+    server_access.write_client(NOWHERE)
+    assert "mine" not in server_access.CLIENT.read_text()
     monkeypatch.delenv(AUTH)
     (folder / ".env").write_text(f"{AUTH}=me:from-a-file\n")
-    assert server.auth_string() == "me:from-a-file"
+    assert server_access.auth_string() == "me:from-a-file"
 
 
 def test_the_auth_string_goes_to_no_other_api(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(AUTH, "")
-    server._write_client(NOWHERE)
-    server.keep_credentials_apart()
+    server_access.write_client(NOWHERE)
+    server_access.keep_credentials_apart()
     assert os.environ[AUTH] == ""
     monkeypatch.delenv(AUTH)
-    server.keep_credentials_apart()
+    server_access.keep_credentials_apart()
     assert AUTH not in os.environ
     monkeypatch.setenv(URL, "http://127.0.0.1:8/api")
-    server.keep_credentials_apart()
+    server_access.keep_credentials_apart()
     assert os.environ[AUTH] == ""
 
 
@@ -204,7 +205,9 @@ def test_a_left_over_address_is_told_nothing(site: str, project: Path) -> None:
     (project / ".prefect").mkdir()
     dead = {"pid": 2**22 + 1, "started": 0.0, "address": site, "guarded": True}
     (project / ".prefect/server.json").write_text(json.dumps(dead))
-    (project / "prefect.toml").write_text(f'{server.HEADER}[api]\nurl = "{site}"\nauth_string = "faces:secret"\n')
+    (project / "prefect.toml").write_text(
+        f'{server_access.HEADER}[api]\nurl = "{site}"\nauth_string = "faces:secret"\n'
+    )
     said = runner(project)("python", "-m", "flows.probe", PREFECT_API_URL=None).stderr
     assert f"the Prefect server of this folder ({site}) no longer runs, `make up` starts it" in said
     assert (project / "probe.txt").exists()
@@ -249,8 +252,8 @@ def test_a_wrong_auth_string_and_a_silent_server_are_named(
 def test_a_server_of_an_earlier_version_is_replaced_unless_its_worker_is_busy(
     stranger: psutil.Process, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = f'{server.HEADER}[api]\nurl = "{NOWHERE}"\n\n[flows]\nheartbeat_frequency = 30\n'
-    server.CLIENT.write_text(old)
+    old = f'{server_access.HEADER}[api]\nurl = "{NOWHERE}"\n\n[flows]\nheartbeat_frequency = 30\n'
+    server_access.CLIENT.write_text(old)
     record(stranger.pid, stranger.create_time())
     monkeypatch.setattr(serve, "configured_url", lambda: NOWHERE)
     monkeypatch.setattr(server, "start", lambda: "started")
@@ -268,9 +271,32 @@ def test_what_the_terminal_says_signs_a_person_in(stranger: psutil.Process, monk
     monkeypatch.setattr(serve, "getproxies", dict)
     assert serve.access() == ""
     record(stranger.pid, stranger.create_time(), guarded=True)
-    assert server.auth_string() in serve.access()
+    assert server_access.auth_string() in serve.access()
     assert f"cd {Path.cwd()} && .venv/bin/prefect" in serve.access()
     monkeypatch.setattr(serve, "getproxies", lambda: {"http": "http://127.0.0.1:9"})
     assert "&& NO_PROXY=127.0.0.1 .venv/bin/prefect" in serve.access()
     monkeypatch.setenv(AUTH, "me:mine")
     assert "mine" not in serve.access()
+
+
+def test_a_port_that_another_server_takes_first_is_left_to_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, ports = [], []
+
+    def start_at(port: int) -> bool:
+        ports.append(port)
+        if len(ports) > 1:
+            return True
+        other = socket.socket()
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        taken.append(other)
+        return False
+
+    monkeypatch.setattr(server, "_start_at", start_at)
+    address = server.start()
+    taken[0].close()
+    assert ports[0] != ports[1]
+    assert address == f"http://127.0.0.1:{ports[1]}/api"
+    monkeypatch.setattr(server, "_start_at", lambda port: False)
+    with pytest.raises(InputError, match=r"did not start; its log, .prefect/server.log, says why"):
+        server.start()
