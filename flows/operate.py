@@ -89,6 +89,7 @@ def main() -> None:
             print(f"Stopped: {', '.join(down()) or 'nothing was running'}.")
         else:
             print("\n".join(status()))
+            print(serve.access())
     except (InputError, params.SettingsError) as error:
         sys.exit(str(error))
     except httpx.HTTPError as error:

@@ -79,7 +79,7 @@ def review(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Review]:
 
 
 def sign_in(page: Any, project: Path, address: str) -> None:
-    """Open the UI and give it the auth string that `make status` prints."""
+    """Open the UI and give it the auth string that `up` and `status` print."""
     said = runner(project)("python", "-m", "flows.serve", "status", PREFECT_API_URL=None).stdout
     secret = re.search(r"^Sign in +(\S+)$", said, re.MULTILINE)
     assert secret
