@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import requests
+from pydantic import ValidationError
 
 from tasks.files import InputError
 
@@ -37,9 +38,16 @@ def configured_url() -> str | None:
         return get_current_settings().api.url
     except Exception as error:  # each file has a parser of its own, whose errors share no base class
         raise InputError(
-            f"Prefect's settings cannot be read ({type(error).__name__}: {error}); correct or remove .env and "
-            "prefect.toml in this folder and ~/.prefect/profiles.toml"
+            f"Prefect's settings cannot be read ({_reason(error)}); correct the environment, .env or prefect.toml in "
+            "this folder, or ~/.prefect/profiles.toml"
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    """On one line; of pydantic's errors each setting with what is wrong about it."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def is_prefect(address: str) -> bool:

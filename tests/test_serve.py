@@ -300,3 +300,13 @@ def test_a_port_that_another_server_takes_first_is_left_to_it(folder: Path, monk
     monkeypatch.setattr(server, "_start_at", lambda port: False)
     with pytest.raises(InputError, match=r"did not start; its log, .prefect/server.log, says why"):
         server.start()
+
+
+def test_a_setting_of_prefect_that_is_none_is_named_on_one_line(project: Path) -> None:
+    (project / ".env").write_text("PREFECT_API_REQUEST_TIMEOUT=long\n")
+    done = runner(project)("python", "-m", "flows.serve", "status", check=False, PREFECT_API_URL=None)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "settings cannot be read" in line]
+    assert "(request_timeout: Input should be a valid number" in line
+    assert line.endswith("~/.prefect/profiles.toml")
+    assert "Traceback" not in done.stderr
