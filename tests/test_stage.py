@@ -139,9 +139,14 @@ def post(address: str, path: str, query: dict | None = None) -> Any:
     if "Authorization" in headers:
         known = requests.get(f"{address}/csrf-token", {"client": client}, headers=headers, timeout=PATIENCE).json()
         headers |= {"Prefect-Csrf-Token": known["token"], "Prefect-Csrf-Client": client}
-    response = requests.post(f"{address}/{path}", json=query or {}, headers=headers, timeout=PATIENCE)
-    response.raise_for_status()
-    return response.json()
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        response = requests.post(f"{address}/{path}", json=query or {}, headers=headers, timeout=PATIENCE)
+        # While its database is locked; Prefect's own clients ask again too.
+        if response.status_code != 503 or time.monotonic() > deadline:
+            response.raise_for_status()
+            return response.json()
+        time.sleep(1)
 
 
 def credentials(address: str) -> dict[str, str]:
