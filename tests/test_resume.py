@@ -235,8 +235,16 @@ def test_results_do_not_go_where_they_would_be_scored_next_time(out: str, given:
     assert sorted(path.name for path in Path("in").iterdir()) == [f"{number}.png" for number in range(6)]
 
 
+def refuses(out: str, given: str) -> bool:
+    try:
+        require_outside(Path(out), [given])
+    except InputError:
+        return True
+    return False
+
+
 def test_results_may_go_beside_what_is_scored() -> None:
-    for out, given in (
+    asked = (
         ("out", "in"),
         ("in/scored", "in/*.png"),
         ("in/scored", "in/0.png"),
@@ -244,8 +252,9 @@ def test_results_may_go_beside_what_is_scored() -> None:
         ("in2", "in"),
         ("in/scored", "memory://in"),
         ("scored", "in/**/*.png"),
-    ):
-        require_outside(Path(out), [given])
+    )
+    assert [one for one in asked if refuses(*one)] == []
+    assert refuses("in/scored", "in")
 
 
 def test_results_of_the_graph_s_faces_take_no_one_s_place() -> None:
