@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # DVC and Prefect need a home folder that can be written to, and a user name; a container may have neither.
-export HOME := $(shell test -w "$$HOME" && printf %s "$$HOME" || $(PYTHON) -m tasks.host)
+export HOME := $(shell test -w "$$HOME" && printf %s "$$HOME" || $(PYTHON) -m tasks.common.host)
 export USER := $(shell printf %s "$${USER:-$$(id -un 2>/dev/null || echo "uid-$$(id -u)")}")
 
 .DEFAULT_GOAL := help

@@ -408,7 +408,7 @@ class Pipeline(Settings):
 
 
 class Quality(Settings):
-    """Beyond which a face is flagged, see `faces.quality.Bounds`."""
+    """Beyond which a face is flagged, see `faces.scoring.quality_flags.Bounds`."""
 
     min_side: NotNegative
     min_sharpness: NotNegative
@@ -417,7 +417,7 @@ class Quality(Settings):
 
 
 class Drift(Settings):
-    """Both must be passed: a PSI over `max_psi`, and a probability of chance under `max_p`; see `faces.drift`."""
+    """Both must be passed: a PSI over `max_psi`, and a probability of chance under `max_p`: `faces.scoring.drift`."""
 
     max_psi: Positive
     max_p: Annotated[float, Field(gt=0, lt=1)]

@@ -17,19 +17,22 @@ import jax
 import keras
 import numpy as np
 
-import faces.training
+import faces.training.trainer
 import params
-import tasks.networks
+import tasks.training.builders
 from benchmarks.ahead import Ahead
-from faces.batches import Teaching
-from faces.distortion import distort_images
-from faces.inference import Inference, combined
-from faces.networks.mean import mean_network
-from faces.teaching import blended
-from faces.training import STATISTICS_BATCH, Descent, Epoch, fit_network
+from faces.models.ensemble import mean_network
+from faces.models.tta import Inference, combined
+from faces.training.augmentation import distort_images
+from faces.training.batch_norm import STATISTICS_BATCH
+from faces.training.batches import Teaching
+from faces.training.distillation import blended
+from faces.training.optimizer import Descent
+from faces.training.trainer import Epoch, fit_network
 from params import Teacher, TrainEmotion
-from tasks.models import save_network
-from tasks.networks import (
+from tasks.common.dataset import Part, joined, load_part
+from tasks.models.keras_files import save_network
+from tasks.training.builders import (
     answering_network,
     batches_of,
     built_network,
@@ -38,11 +41,10 @@ from tasks.networks import (
     loss_of,
     statistics_of,
 )
-from tasks.prepared import Part, joined, load_part
 
 
 def compiled_statistics() -> Callable[[keras.Model, np.ndarray], None]:
-    """`faces.training.renew_statistics`, its step compiled once a network instead of run layer by layer."""
+    """`faces.training.batch_norm.renew_statistics`, its step compiled once a network instead of run layer by layer."""
     steps: dict[int, Callable] = {}
 
     def renew(network: keras.Model, images: np.ndarray) -> None:
@@ -133,7 +135,7 @@ def in_full_precision(
     keras.config.set_dtype_policy(policy)
     exact.set_weights(network.get_weights())
     if (images := statistics_of(train, settings)) is not None:
-        faces.training.renew_statistics(exact, images)
+        faces.training.batch_norm.renew_statistics(exact, images)
     return exact
 
 
@@ -144,8 +146,8 @@ def write_member(path: Path, network: keras.Model, epochs: list[Epoch]) -> None:
 
 
 def compile_what_the_stage_runs_eagerly() -> None:
-    vars(tasks.networks)["distort_images"] = jax.jit(distort_images)
-    vars(faces.training)["renew_statistics"] = compiled_statistics()
+    vars(tasks.training.builders)["distort_images"] = jax.jit(distort_images)
+    vars(faces.training.trainer)["renew_statistics"] = compiled_statistics()
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import keras
 import numpy as np
 
-from faces.batches import Batches
+from faces.training.batches import Batches
 
 AHEAD, THREADS = 48, 12
 

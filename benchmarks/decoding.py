@@ -21,9 +21,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from faces.pixels import SIZES, decode_images
-from tasks.files import InputError
-from tasks.tables import PIXELS, columns, read_raw
+from faces.common.pixel_text import SIZES, decode_images
+from tasks.common.files import InputError
+from tasks.readers.raw_csv import PIXELS, columns, read_raw
 
 
 def in_chunks(head: str, path: Path) -> np.ndarray:

@@ -14,8 +14,8 @@ import pandas as pd
 import psutil
 from distributed import Client
 
-from faces.pixels import SIZES
-from faces.resize import resize_images
+from faces.common.geometry import resize_images
+from faces.common.pixel_text import SIZES
 
 START_SECONDS = 60
 SIDE, SCENE = 160, (620, 900)

@@ -15,8 +15,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from faces.metrics import face_nme
-from tasks.prepared import Part, load_part
+from faces.evaluation.metrics import face_nme
+from tasks.common.dataset import Part, load_part
 
 
 def seen_in_training(test: Part, train: Part, groups: pd.Series) -> np.ndarray:

@@ -17,11 +17,11 @@ from rich.table import Table
 from sklearn.metrics import f1_score
 
 import params
-from faces.calibration import fit_temperature
-from faces.inference import Inference, predictions_of, tempered
-from faces.metrics import emotion_metrics, keypoint_metrics
-from tasks.models import load_network
-from tasks.prepared import Part, load_part
+from faces.evaluation.metrics import emotion_metrics, keypoint_metrics
+from faces.models.calibration import fit_temperature
+from faces.models.tta import Inference, predictions_of, tempered
+from tasks.common.dataset import Part, load_part
+from tasks.models.keras_files import load_network
 
 
 def members(network: keras.Model) -> dict[str, keras.Model]:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ["explore", "evaluate@keypoints", "evaluate@emotion"]
 IN_ONE_PROCESS = f"""
 import importlib
-from tasks.graph import plan_of
+from tasks.operations.dvc_graph import plan_of
 for stage in plan_of({TARGETS}).needs:
     name, *head = stage.split("@")
     getattr(importlib.import_module(f"flows.{{name}}"), name)(*head)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from tasks.model_card import TITLES, estimated, markdown_table, metric_rows, taught_only
+from tasks.release.model_card import TITLES, estimated, markdown_table, metric_rows, taught_only
 
 HEADS = ("keypoints", "emotion")
 CHARTS = {

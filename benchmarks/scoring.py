@@ -28,18 +28,18 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.end_to_end import end_to_end
-from faces.labels import COORDINATES, LABEL_SETS
-from faces.networks import original
-from faces.networks.cost import multiply_adds
-from faces.pixels import SIZES
-from faces.predictions import prediction_table
-from faces.resize import resize_images
-from faces.sample.faces import draw_faces
-from faces.sample.pose import KEYPOINTS_FRAMING
+from faces.common.geometry import resize_images
+from faces.common.pixel_text import SIZES
+from faces.common.schema import COORDINATES, LABEL_SETS
+from faces.models import original_resnet
+from faces.models.complexity import multiply_adds
+from faces.scoring.prediction_table import prediction_table
+from faces.synthetic.faces import draw_faces
+from faces.synthetic.pose import KEYPOINTS_FRAMING
 from flows.score import VERDICTS
-from tasks.engine import predictor_of
-from tasks.judged import Judged, judged_networks, predictors
-from tasks.models import load_network
+from tasks.models.approved_models import Judged, judged_networks, predictors
+from tasks.models.inference_engine import predictor_of
+from tasks.models.keras_files import load_network
 
 ORIGINAL = "the original's way"
 DRAWN = 500
@@ -65,8 +65,8 @@ def seconds(do: Callable[[], object]) -> float:
 
 def the_original_s_way(faces: np.ndarray) -> Callable[[], object]:
     """Both networks over faces (N, 96, 96) uint8, then the frame."""
-    points = original.keypoints_network(SIZES["keypoints"], 0.0, 255.0)
-    emotion = original.emotion_network(SIZES["keypoints"], len(LABEL_SETS["course"]), 0.0, 255.0)
+    points = original_resnet.keypoints_network(SIZES["keypoints"], 0.0, 255.0)
+    emotion = original_resnet.emotion_network(SIZES["keypoints"], len(LABEL_SETS["course"]), 0.0, 255.0)
 
     def score() -> pd.DataFrame:
         frame = pd.DataFrame(points.predict(faces, verbose=0).reshape(-1, 30), columns=list(COORDINATES))

@@ -22,9 +22,10 @@ from rich.console import Console
 from rich.table import Table
 
 import params
-from faces.training import Descent, compile_network, renew_statistics
-from tasks.networks import batches_of, built_network, loss_of, statistics_of
-from tasks.prepared import load_part
+from faces.training.batch_norm import renew_statistics
+from faces.training.optimizer import Descent, compile_network
+from tasks.common.dataset import load_part
+from tasks.training.builders import batches_of, built_network, loss_of, statistics_of
 
 JUDGED_EVERY = 2_000
 """Training faces between two looks at the test faces."""

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from tasks import host
+from tasks.common import host
 
 host.settle()
 if spoilt := host.spoilt_settings():

@@ -11,8 +11,8 @@ from rich.table import Table
 
 import params
 from flows import serve
-from tasks import revision, server
-from tasks.files import InputError
+from tasks.common.files import InputError
+from tasks.orchestration import git_revision, server_access
 
 SHOWN = {
     "keypoints": [
@@ -64,7 +64,7 @@ def summary(console: Console, address: str | None) -> None:
     console.print("Pictures     reports/score/predictions.png; more in reports/*/")
     console.print("Bad rows     data/quarantine/*.csv; what was judged: reports/validation/")
     if address:
-        stop = " (`make down` stops the server)" if address == server.own_address() else ""
+        stop = " (`make down` stops the server)" if address == server_access.own_address() else ""
         console.print(f"Runs         {address.removesuffix('/api')}/runs{stop}")
         console.print(serve.access(), markup=False, soft_wrap=True)
 
@@ -72,7 +72,7 @@ def summary(console: Console, address: str | None) -> None:
 def main() -> None:
     console = Console(highlight=False)
     params.main()
-    if why := revision.trouble():
+    if why := git_revision.trouble():
         sys.exit(why)
     console.print("Starting the project's Prefect server, unless one answers ...")
     try:

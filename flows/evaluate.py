@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import params
-from tasks.evaluate import judge_emotion, judge_keypoints
-from tasks.evaluation_pictures import draw_emotion, draw_keypoints
-from tasks.orchestration import flow
-from tasks.predict import predict_test
-from tasks.reference import keep_reference
-from tasks.robustness import draw_robustness, measure_robustness
-from tasks.slices import judge_slices
+from tasks.evaluation.drift_reference import keep_reference
+from tasks.evaluation.metrics import judge_emotion, judge_keypoints
+from tasks.evaluation.predict import predict_test
+from tasks.evaluation.robustness import draw_robustness, measure_robustness
+from tasks.evaluation.slices import judge_slices
+from tasks.orchestration.api import flow
+from tasks.plots.evaluation import draw_emotion, draw_keypoints
 
 
 @flow

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import params
-from tasks.explore import describe, draw_emotion, draw_keypoints
-from tasks.orchestration import flow
+from tasks.data.exploration import describe, draw_emotion, draw_keypoints
+from tasks.orchestration.api import flow
 
 
 @flow

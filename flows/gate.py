@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import params
-from tasks.gate import Evaluated, judge_heads, report_verdict, require_pass
-from tasks.model_card import write_card
-from tasks.orchestration import flow
+from tasks.orchestration.api import flow
+from tasks.release.model_card import write_card
+from tasks.release.quality_gate import Evaluated, judge_heads, report_verdict, require_pass
 
 
 @flow

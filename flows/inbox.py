@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import params
-from tasks.batch import finish_run, goes_on, manifest_of, score_sources
-from tasks.batch_page import write_page
-from tasks.drawn import count_scored, draw_pictures
-from tasks.drift import watch_drift
-from tasks.inbox import abandon, arrived, asked_in, begin_list, note_arrived, settle_list, unfinished
-from tasks.judged import Judged, judged_networks
-from tasks.orchestration import alone, flow, skipped
-from tasks.registry import NETWORKS, fetch
-from tasks.shard_files import is_joined
+from tasks.models.approved_models import Judged, judged_networks
+from tasks.orchestration.api import alone, flow, skipped
+from tasks.release.registry import NETWORKS, fetch
+from tasks.scoring.annotated_images import count_scored, draw_pictures
+from tasks.scoring.batch import finish_run, goes_on, manifest_of, score_sources
+from tasks.scoring.drift_check import watch_drift
+from tasks.scoring.inbox import abandon, arrived, asked_in, begin_list, note_arrived, settle_list, unfinished
+from tasks.scoring.report import write_page
+from tasks.scoring.shards import is_joined
 
 INBOX, SCORED = Path("data/inbox"), Path("data/from_inbox")
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import params
-from tasks.ingest import bring_in, report_tables
-from tasks.orchestration import flow
+from tasks.data.ingestion import bring_in, report_tables
+from tasks.orchestration.api import flow
 
 
 @flow

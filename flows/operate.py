@@ -12,9 +12,10 @@ import httpx
 
 import params
 from flows import serve
-from tasks import background, server
-from tasks.files import InputError
-from tasks.server_access import HEARTBEAT_SECONDS
+from tasks.common.files import InputError
+from tasks.operations import server
+from tasks.orchestration import daemon, server_access
+from tasks.orchestration.server_access import HEARTBEAT_SECONDS
 
 NAME = serve.WORKER
 START_SECONDS = 120
@@ -29,7 +30,7 @@ def up() -> str:
     settings = params.load().pipeline
     address = serve.up()
     # Not before: what the settings name as the API is decided when this is imported.
-    from tasks.deployments import (
+    from tasks.operations.deployments import (
         POOL,
         apply_deployments,
         crash_silent_runs,
@@ -41,35 +42,35 @@ def up() -> str:
     apply_deployments()
     tell_of_bad_runs(settings.notify)
     retrain_on_drift(settings.retrain_on_drift)
-    if address == server.own_address():
+    if address == server_access.own_address():
         crash_silent_runs(SILENT_SECONDS)
     name = f"{POOL}-{os.getpid()}"
-    if not background.running(NAME):
+    if not daemon.running(NAME):
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name]
-        background.start(NAME, command, dict(os.environ), worker=name)
+        daemon.start(NAME, command, dict(os.environ), worker=name)
     deadline = time.monotonic() + START_SECONDS
-    while not worker_is_online(background.record(NAME)["worker"]):
-        if not background.running(NAME) or time.monotonic() > deadline:
-            raise InputError(f"the worker did not begin; its log is {background.log_of(NAME)}")
+    while not worker_is_online(daemon.record(NAME)["worker"]):
+        if not daemon.running(NAME) or time.monotonic() > deadline:
+            raise InputError(f"the worker did not begin; its log is {daemon.log_of(NAME)}")
         time.sleep(1)
     return address
 
 
 def down() -> list[str]:
     """Stop the worker with what it runs, then the server; what was stopped."""
-    worker, server = background.stop(NAME), serve.down()
+    worker, server = daemon.stop(NAME), serve.down()
     return [name for name, stopped in (("worker", worker), ("server", server)) if stopped]
 
 
 def status() -> list[str]:
     """A line each on server, worker and deployments. Raises InputError where no API answers."""
     address = serve.answering()
-    from tasks.deployments import next_runs, paused_deployments
+    from tasks.operations.deployments import next_runs, paused_deployments
 
     lines = [f"Prefect: {address.removesuffix('/api')}"]
-    if address == server.own_address() and not server.is_guarded():
+    if address == server_access.own_address() and not server.is_guarded():
         lines.append("server: of an earlier version, which any web page can use; `make up` replaces it")
-    lines.append("worker: running" if background.running(NAME) else "worker: none; `make up` starts one")
+    lines.append("worker: running" if daemon.running(NAME) else "worker: none; `make up` starts one")
     paused = paused_deployments()
     for name, time_of_next in next_runs().items():
         planned = f"next run {time_of_next:%Y-%m-%d %H:%M %Z}" if time_of_next else "no run planned"

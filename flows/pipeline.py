@@ -3,17 +3,17 @@
 import sys
 import time
 
-from tasks.plan import plan_ahead, planned
+from tasks.operations.dvc_plan import plan_ahead, planned
 
 if __name__ == "__main__":
     # Here, since Prefect is loaded by the imports below.
     plan_ahead([word for word in sys.argv[1:] if not word.startswith("-")])
 
 import params
-from tasks.files import InputError
-from tasks.lanes import run_lanes
-from tasks.orchestration import alone, api, flow
-from tasks.pipeline_report import VERDICT, metrics_now, report_pipeline, require_done
+from tasks.common.files import InputError
+from tasks.operations.pipeline_report import VERDICT, metrics_now, report_pipeline, require_done
+from tasks.operations.pipeline_run import run_lanes
+from tasks.orchestration.api import alone, api, flow
 
 
 @flow
@@ -39,7 +39,7 @@ def pipeline(
         require_done(lanes)
         if promote:
             # Here: it loads TensorFlow, which takes longer than a run that has nothing to do.
-            from tasks.promote import promote_challenger
+            from tasks.release.promotion import promote_challenger
 
             promote_challenger(VERDICT, settings.promote)
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import params
-from tasks.augment import augment
-from tasks.group import draw_duplicates, group_faces
-from tasks.orchestration import flow
-from tasks.prepare import normalise, report_prepared
-from tasks.split import check_leaks, split, split_after_augmenting
+from tasks.orchestration.api import flow
+from tasks.preparation.leakage_check import check_leaks
+from tasks.preparation.near_duplicates import draw_duplicates, group_faces
+from tasks.preparation.normalization import normalise
+from tasks.preparation.offline_augmentation import augment
+from tasks.preparation.splits import split, split_after_augmenting
+from tasks.preparation.summary import report_prepared
 
 
 @flow

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import params
-from tasks.orchestration import alone, flow
-from tasks.promote import promote_challenger, roll_back
+from tasks.orchestration.api import alone, flow
+from tasks.release.promotion import promote_challenger, roll_back
 
 VERDICT = Path("reports/verdict.json")
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import params
-from tasks.orchestration import flow
-from tasks.sample import draw_table, report_planted
+from tasks.data.synthetic import draw_table, report_planted
+from tasks.orchestration.api import flow
 
 
 @flow

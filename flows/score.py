@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Literal
 
 import params
-from tasks.batch import finish_run, score_sources
-from tasks.batch_page import write_page
-from tasks.drawn import count_scored, draw_pictures, write_csv
-from tasks.drift import watch_drift
-from tasks.files import InputError, ignored_by_git, source_of
-from tasks.judged import Judged, judged_networks
-from tasks.orchestration import flow
-from tasks.registry import NETWORKS, fetch
-from tasks.score import draw_predictions, predict_faces, read_faces, require_new
-from tasks.sources import require_outside, sources_of
+from tasks.common.files import InputError, ignored_by_git, source_of
+from tasks.models.approved_models import Judged, judged_networks
+from tasks.orchestration.api import flow
+from tasks.readers.sources import require_outside, sources_of
+from tasks.release.registry import NETWORKS, fetch
+from tasks.scoring.annotated_images import count_scored, draw_pictures, write_csv
+from tasks.scoring.batch import finish_run, score_sources
+from tasks.scoring.drift_check import watch_drift
+from tasks.scoring.report import write_page
+from tasks.scoring.stage import draw_predictions, predict_faces, read_faces, require_new
 
 VERDICTS = {"workspace": Path("reports/verdict.json")} | {
     name: Path("models", name, "verdict.json") for name in ("released", "fast")

@@ -13,9 +13,10 @@ from urllib.request import getproxies
 
 import requests
 
-from tasks import background, server, server_access
-from tasks.api_settings import URL, accepts, configured_url, is_prefect
-from tasks.files import InputError
+from tasks.common.files import InputError
+from tasks.operations import server
+from tasks.orchestration import daemon, server_access
+from tasks.orchestration.api_settings import URL, accepts, configured_url, is_prefect
 
 WORKER = "worker"
 
@@ -25,9 +26,9 @@ def up() -> str:
 
     Starts that server unless it runs. Raises InputError, with the remedy, where there is no API to be used.
     """
-    server.remove_left_over()
+    server_access.remove_left_over()
     server_access.keep_credentials_apart()
-    configured, own = configured_url(), server.own_address()
+    configured, own = configured_url(), server_access.own_address()
     if configured and configured != own:
         if is_prefect(configured):
             return configured
@@ -55,7 +56,7 @@ def _check_running(address: str) -> None:
     except requests.RequestException as error:
         raise InputError(
             f"the Prefect server runs, but does not answer at {address} ({type(error).__name__}); its log is "
-            f"{background.log_of(server.NAME)}; `make down`, then `make up`, restarts it"
+            f"{daemon.log_of(server_access.SERVER)}; `make down`, then `make up`, restarts it"
         ) from None
     if not accepted:
         raise InputError(
@@ -66,7 +67,7 @@ def _check_running(address: str) -> None:
 
 def _stop_unguarded() -> None:
     """Stop a server that an earlier version of this project started, which requires no credentials."""
-    if background.busy(WORKER):
+    if daemon.busy(WORKER):
         raise InputError(
             "a Prefect server of an earlier version runs, which any web page can use, and its worker is busy; wait for "
             "its runs or end them with `make down`, then `make up`"
@@ -74,13 +75,13 @@ def _stop_unguarded() -> None:
     print(
         "The Prefect server of an earlier version, which any web page could use, is replaced by one with credentials."
     )
-    background.stop(WORKER)
+    daemon.stop(WORKER)
     server.stop()
 
 
 def access() -> str:
     """What a person needs to know to use the server of this folder; empty for an API that the user named."""
-    if not server.own_address():
+    if not server_access.own_address():
         return ""
     secret = (
         "the value of PREFECT_API_AUTH_STRING" if server_access.given_auth_string() else server_access.auth_string()
@@ -118,13 +119,13 @@ def main() -> None:
 
 def answering() -> str:
     """The address of the API that is configured. Raises InputError where it does not answer, or refuses us."""
-    if gone := server.left_over():
+    if gone := server_access.left_over():
         raise InputError(f"the Prefect server of this folder ({gone}) no longer runs; `make up` starts it")
     server_access.keep_credentials_apart()
     address = configured_url()
     if not address:
         raise InputError("no Prefect API is configured; `make up` starts one")
-    if address == server.own_address():
+    if address == server_access.own_address():
         _check_running(address)
     elif not is_prefect(address):
         raise InputError(f"no Prefect API answers at {address}, which Prefect's settings name")

@@ -16,9 +16,10 @@ from types import FrameType
 from typing import Literal, NoReturn, get_args, get_origin
 
 import params
-from tasks import damaged, host, orchestration, revision
-from tasks.files import InputError, text_of
-from tasks.shown import visible
+from tasks.common import host
+from tasks.common.files import InputError, text_of
+from tasks.common.text_escaping import visible
+from tasks.orchestration import api, dvc_cache, git_revision
 
 RESTORE = (
     "What this stage had made before comes back with `dvc checkout --force`, which also removes what it wrote now; "
@@ -64,10 +65,10 @@ def _leave(status: int) -> NoReturn:
 def _fail(name: str, error: Exception, folders: list[Path], remedy: str) -> NoReturn:
     """Say why, and which inputs are not what DVC recorded; with a traceback only where nothing better is known."""
     # What is scored by hand into a folder is no stage of DVC's.
-    unlike = [] if len(folders) > 1 else damaged.inputs(name)
+    unlike = [] if len(folders) > 1 else dvc_cache.inputs(name)
     why = host.explained(error, *folders) if isinstance(error, OSError) else None
     if type(error).__module__.lstrip("_").partition(".")[0] in OF_GIT:
-        why = revision.trouble()
+        why = git_revision.trouble()
     if why or unlike or isinstance(error, (InputError, params.SettingsError)):
         lines = ["", f"{name} cannot be done:", why or str(error) or type(error).__name__, *unlike, remedy]
         lines = [visible(line, lines=True) for line in lines]
@@ -81,7 +82,7 @@ def _fail(name: str, error: Exception, folders: list[Path], remedy: str) -> NoRe
 def main(flow: Callable[..., object]) -> None:
     """Run a stage's flow and exit: 0 done, 1 with a clear message, 130 interrupted."""
     logging.basicConfig(format="%(asctime)s | %(message)s", datefmt="%H:%M:%S")
-    orchestration.terminal.setLevel(logging.INFO)
+    api.terminal.setLevel(logging.INFO)
     arguments = _arguments(flow)
     name = os.environ.get("DVC_STAGE") or "@".join(
         [flow.__name__, *([str(arguments["head"])] if "head" in arguments else [])]
@@ -91,13 +92,13 @@ def main(flow: Callable[..., object]) -> None:
     remedy = RESTORE if "DVC_STAGE" in os.environ else ""
     by_hand = bool(arguments.get("sources"))
     try:
-        if orchestration.api.refused:
-            raise InputError(orchestration.api.note)
-        orchestration.terminal.info("%s: %s", name, orchestration.api.note)
+        if api.api.refused:
+            raise InputError(api.api.note)
+        api.terminal.info("%s: %s", name, api.api.note)
         params.load()
         # What is scored by hand has a folder of its own, and need not wait for other runs.
-        with orchestration.alone(name, str(arguments["out"]) if by_hand else ""):
-            orchestration.run(flow, arguments)
+        with api.alone(name, str(arguments["out"]) if by_hand else ""):
+            api.run(flow, arguments)
     except KeyboardInterrupt:
         print(f"\n{name} was interrupted; no half-written file is left. {remedy}".rstrip(), file=sys.stderr)
         _leave(130)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import params
-from tasks.orchestration import flow
-from tasks.train import fit_head
-from tasks.training_pictures import draw_distorted, report_training
-from tasks.unfinished import forget_states
+from tasks.orchestration.api import flow
+from tasks.plots.training import draw_distorted, report_training
+from tasks.training.checkpoints import forget_states
+from tasks.training.fit import fit_head
 
 
 @flow

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import params
-from tasks.files import InputError
-from tasks.orchestration import flow
-from tasks.validate import judge_table, report_quality, set_aside
+from tasks.common.files import InputError
+from tasks.data.validation import judge_table, report_quality, set_aside
+from tasks.orchestration.api import flow
 
 
 @flow

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 import params
-from faces.labels import LABEL_SETS
+from faces.common.schema import LABEL_SETS
 from tests.conftest import ROOT
 
 ONE_EACH = "widths and depths need one number a stage each, and two stages or more$"

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from faces.labels import KEYPOINTS, LABEL_SETS
+from faces.common.schema import KEYPOINTS, LABEL_SETS
 from params import TrainEmotion, TrainKeypoints
-from tasks.prepared import Part
+from tasks.common.dataset import Part
 
 HEADS = ("keypoints", "emotion")
 CLASSES = len(LABEL_SETS["course"])

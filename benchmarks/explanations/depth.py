@@ -7,7 +7,7 @@ from keras import layers, ops
 from matplotlib.figure import Figure
 
 from benchmarks.explanations.look import INK, PLAIN, RESIDUAL, SHALLOW, blank, emotion_faces
-from faces.normalise import pixel_statistics
+from faces.preparation.normalization import pixel_statistics
 
 DEPTH, SHALLOW_DEPTH, FILTERS, SEEDS = 32, 8, 16, (1, 2, 3)
 EPOCHS, TRAINED_ON, BATCH = 15, 512, 64

@@ -7,7 +7,7 @@ from keras import layers, ops
 from matplotlib.figure import Figure
 
 from benchmarks.explanations.look import INK, blank, emotion_faces
-from faces.normalise import pixel_statistics
+from faces.preparation.normalization import pixel_statistics
 
 SEED, FACES, STEPS = 1, 256, 60
 

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from faces.sample.faces import draw_faces
-from faces.sample.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
+from faces.synthetic.faces import draw_faces
+from faces.synthetic.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
 
 PLAIN, RESIDUAL, SHALLOW, INK, PALE = "#d1495b", "#00798c", "#edae49", "#2b2d42", "#eef1f4"
 

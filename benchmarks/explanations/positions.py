@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.explanations.look import INK, PLAIN, RESIDUAL, blank, keypoint_faces
-from faces.labels import KEYPOINTS
+from faces.common.schema import KEYPOINTS
 
 CELLS, STRIDE, FACES = 12, 8, 200
 MIDDLES = (np.arange(CELLS) + 0.5) * STRIDE - 0.5

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.conftest import AUTH_STRINGS, copy_project, runner, start_server, stop_server
-from tests.test_stage import flow_runs
+from tests.orchestration.test_stage import flow_runs
 
 
 @pytest.mark.timeout(1800)

@@ -20,7 +20,7 @@ import requests
 
 from tests.acceptance.test_ui import CHROMIUM, QUIET, sign_in, sync_api
 from tests.conftest import copy_project, start_server, stop_server
-from tests.test_stage import credentials, post, wait_for
+from tests.orchestration.test_stage import credentials, post, wait_for
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
 

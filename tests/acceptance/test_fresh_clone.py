@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.conftest import AUTH_STRINGS, ROOT
-from tests.test_stage import post
+from tests.orchestration.test_stage import post
 
 DEMO_SECONDS = 6 * 60
 

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.fuzz import FAULTS, KINDS
-from tests.fuzz_children import in_a_child
-from tests.fuzz_seeds import picture_seeds
+from tests.readers.fuzz import FAULTS, KINDS
+from tests.readers.fuzz_children import in_a_child
+from tests.readers.fuzz_seeds import picture_seeds
 
 PICTURES, TABLES = 11_000, 2_875
 """Tries of each kind of picture, and of each kind of table or archive."""

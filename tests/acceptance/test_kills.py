@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.files import sha256
+from tasks.common.files import sha256
 from tests.conftest import BIN, copy_project, runner, set_params
-from tests.test_pipeline import SMALL
-from tests.test_promotion import Story
+from tests.flows.test_pipeline import SMALL
+from tests.release.test_promotion import Story
 
 
 @pytest.mark.timeout(1800)
@@ -81,7 +81,7 @@ def test_a_killed_promotion_is_completed_by_the_next(tmp_path: Path) -> None:
         versions = {tag for tag in story.git("tag").split() if tag.startswith("faces@")}
         assert versions == {f"faces@v1.{minor}.0" for minor in range(number + 1)}
         assert story.git("status", "--porcelain", "--", "dvc.lock", "params.yaml", "reports") == ""
-        said = story.run("python", "-c", "from tasks.registry import in_production; print(in_production())")
+        said = story.run("python", "-c", "from tasks.release.registry import in_production; print(in_production())")
         assert said.stdout.split()[-1] == f"v1.{number}.0"
 
 

@@ -21,8 +21,8 @@ import pytest
 import requests
 from ruamel.yaml import YAML
 
-from faces.sample.faces import draw_faces
-from faces.sample.pose import EMOTION_FRAMING
+from faces.synthetic.faces import draw_faces
+from faces.synthetic.pose import EMOTION_FRAMING
 from tests.acceptance.test_kills import stages_alive
 from tests.conftest import (
     AUTH_STRINGS,
@@ -36,9 +36,9 @@ from tests.conftest import (
     start_server,
     stop_server,
 )
-from tests.test_lanes import GRAPH, STEP
-from tests.test_pipeline import SMALL
-from tests.test_stage import flow_runs, post, stage_of, wait_for
+from tests.flows.test_pipeline import SMALL
+from tests.operations.test_pipeline_run import GRAPH, STEP
+from tests.orchestration.test_stage import flow_runs, post, stage_of, wait_for
 
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 

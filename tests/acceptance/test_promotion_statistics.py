@@ -1,6 +1,6 @@
 """How often promotion errs, on results whose truth is known: 2,000 rows, 15% of them judged differently."""
 
-from tests.test_comparison import rejections
+from tests.release.test_champion_challenger import rejections
 
 
 def test_a_drop_of_five_points_is_rejected_99_times_in_100_and_an_equal_challenger_at_most_5() -> None:

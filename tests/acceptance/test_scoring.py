@@ -16,21 +16,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from faces.sample.faces import draw_faces
-from faces.sample.pose import KEYPOINTS_FRAMING
-from tasks.files import sha256
+from faces.synthetic.faces import draw_faces
+from faces.synthetic.pose import KEYPOINTS_FRAMING
+from tasks.common.files import sha256
 from tests.conftest import ROOT
-from tests.test_stage import wait_for
+from tests.orchestration.test_stage import wait_for
 
 TINY = """
 import json, resource, sys
 from pathlib import Path
 import keras
 import params
-from faces.inference import Inference
-from tasks.batch import score_sources
-from tasks.judged import Judged
-from tasks.models import save_network
+from faces.models.tta import Inference
+from tasks.scoring.batch import score_sources
+from tasks.models.approved_models import Judged
+from tasks.models.keras_files import save_network
 
 source, out, folder = map(Path, sys.argv[1:])
 paths = {}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import copy_project, runner, start_server, stop_server
-from tests.test_stage import flow_runs, post, stage_of, wait_for
+from tests.orchestration.test_stage import flow_runs, post, stage_of, wait_for
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 

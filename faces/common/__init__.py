@@ -1,0 +1,1 @@
+"""What every room knows: the two tables' columns and classes, geometry, pixel text, image statistics."""

@@ -1,0 +1,80 @@
+"""How good predictions are. Points are (N, 15, 2) in pixels, NaN = unlabelled; labels are (N,) class numbers."""
+
+import numpy as np
+from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
+
+from faces.common.schema import LEFT_EYE, RIGHT_EYE
+
+FAILURE = 0.1
+"""The NME over which a face counts as failed (Sagonas et al. 2013, 300 Faces in-the-Wild)."""
+
+
+def face_nme(points_true: np.ndarray, points_predicted: np.ndarray) -> np.ndarray:
+    """Mean point error over the distance between the two eye centres, (N,); NaN where an eye centre is unlabelled."""
+    errors = np.linalg.norm(points_predicted - points_true, axis=2)
+    eyes = np.linalg.norm(points_true[:, LEFT_EYE] - points_true[:, RIGHT_EYE], axis=1)
+    labelled = ~np.isnan(errors)
+    mean = np.where(labelled, errors, 0).sum(axis=1) / np.maximum(labelled.sum(axis=1), 1)
+    return mean / eyes
+
+
+def nme(points_true: np.ndarray, points_predicted: np.ndarray) -> float:
+    """Mean of `face_nme` over the faces whose eye centres are labelled; NaN where there is none."""
+    each = face_nme(points_true, points_predicted)
+    return float(np.nanmean(each)) if np.isfinite(each).any() else float("nan")
+
+
+def rmse_px(points_true: np.ndarray, points_predicted: np.ndarray) -> float:
+    """Root mean squared error over labelled coordinates, in pixels: the Kaggle contest's figure. NaN for none."""
+    squared = (points_predicted - points_true) ** 2
+    return float(np.sqrt(np.nanmean(squared))) if np.isfinite(squared).any() else float("nan")
+
+
+def failure_rate(points_true: np.ndarray, points_predicted: np.ndarray, threshold: float = FAILURE) -> float:
+    """Share of faces whose NME exceeds `threshold`, of those whose eye centres are labelled; NaN for none."""
+    each = face_nme(points_true, points_predicted)
+    judged = each[np.isfinite(each)]
+    return float((judged > threshold).mean()) if judged.size else float("nan")
+
+
+def error_curve_auc(points_true: np.ndarray, points_predicted: np.ndarray, limit: float = FAILURE) -> float:
+    """Area under the share of faces within an NME, from 0 to `limit`, as a share of what is possible; NaN for none.
+
+    Each face adds what lies right of its own NME, so this is the mean of max(0, 1 - NME / limit).
+    """
+    each = face_nme(points_true, points_predicted)
+    judged = each[np.isfinite(each)]
+    return float(np.maximum(1 - judged / limit, 0).mean()) if judged.size else float("nan")
+
+
+def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
+    """Mean gap between confidence and accuracy over equal-width bins (Guo et al. 2017, On Calibration, eq. 3)."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(index, right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def keypoint_metrics(points_true: np.ndarray, points_predicted: np.ndarray) -> dict[str, float]:
+    return {
+        "nme": nme(points_true, points_predicted),
+        "rmse_px": rmse_px(points_true, points_predicted),
+        "failure_rate": failure_rate(points_true, points_predicted),
+        "error_curve_auc": error_curve_auc(points_true, points_predicted),
+    }
+
+
+def emotion_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """`probabilities` (N, classes). Balanced accuracy is the mean recall of the classes that `labels` hold.
+
+    Classes absent from `labels` and from the predictions do not enter macro-F1.
+    """
+    predicted = probabilities.argmax(axis=1)
+    return {
+        "accuracy": float(accuracy_score(labels, predicted)),
+        "balanced_accuracy": float(recall_score(labels, predicted, labels=np.unique(labels), average="macro")),
+        "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
+        "log_loss": float(log_loss(labels, probabilities, labels=range(probabilities.shape[1]))),
+        "ece": expected_calibration_error(labels, probabilities),
+    }

@@ -1,0 +1,1 @@
+"""Architectures, and what turns their outputs into predictions."""

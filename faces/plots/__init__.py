@@ -1,0 +1,1 @@
+"""Every figure, as a matplotlib Figure; whoever owns the file saves it."""

@@ -1,0 +1,1 @@
+"""Near-duplicates, splits, leakage, normalization constants, offline augmentation."""

@@ -1,0 +1,1 @@
+"""Whether models are good enough to score, and no worse than those in production."""

@@ -1,0 +1,1 @@
+"""What a training step gets, and how a model is fitted."""

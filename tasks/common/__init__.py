@@ -1,0 +1,1 @@
+"""What every room uses: whole files, errors, datasets on disk, escaping, the host."""

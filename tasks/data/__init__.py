@@ -1,0 +1,1 @@
+"""From raw tables to valid ones, and what a reviewer looks at first."""

@@ -1,0 +1,1 @@
+"""Predictions on the test split, metrics, ablations, slices, robustness, drift reference."""

@@ -1,0 +1,1 @@
+"""Model files, how they run, and which of them may score."""

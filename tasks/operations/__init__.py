@@ -1,0 +1,1 @@
+"""What stands around the stages: pipeline run, deployments, the server."""

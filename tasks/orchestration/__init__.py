@@ -1,0 +1,1 @@
+"""What every stage needs of Prefect, DVC, git and processes."""

@@ -1,0 +1,1 @@
+"""Draws figures into `reports/`."""

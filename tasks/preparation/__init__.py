@@ -1,0 +1,1 @@
+"""Near-duplicates, splits, the leakage check, offline augmentation, normalization."""

@@ -1,0 +1,1 @@
+"""The quality gate, the model card, the registry, promotion and rollback."""

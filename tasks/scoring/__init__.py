@@ -1,0 +1,1 @@
+"""Batch scoring: crops, shards, predictions, drift, report, the inbox."""

@@ -1,0 +1,1 @@
+"""Builds, fits and resumes the training of a model."""

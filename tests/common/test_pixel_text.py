@@ -1,0 +1,299 @@
+"""Pixel text becomes arrays or is refused, and the rules are shown the right few numbers of each row."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faces.common import pixel_text
+from faces.common.pixel_text import decode_images, parse_pixels, pixel_facts
+from faces.common.schema import COORDINATES, LABEL_SETS, SYNONYMS, class_name
+from faces.data.row_checks import emotion_facts, keypoint_facts, numbers
+
+FACTS = ["count", "minimum", "maximum", "deviation"]
+
+
+def parsed(*texts: str) -> list[list[int] | None]:
+    """The numbers of each text, None where it is refused."""
+    values, counts = parse_pixels(texts)
+    assert values.dtype == counts.dtype == np.int64
+    ends = np.cumsum(np.maximum(counts, 0)).tolist()
+    assert len(values) == (ends[-1] if ends else 0)
+    each = [values[end - max(count, 0) : end].tolist() for end, count in zip(ends, counts.tolist(), strict=True)]
+    return [row if count > 0 else None for row, count in zip(each, counts.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("0 128 255", [0, 128, 255]),
+        ("7", [7]),
+        ("  1   2 ", [1, 2]),
+        ("1\n2\t3\r\n4\n", [1, 2, 3, 4]),
+        ("007 010", [7, 10]),
+        ("-1 256 -0", [-1, 256, 0]),
+        ("9" * 18, [10**18 - 1]),
+        ("0" * 30 + "7 -000", [7, 0]),
+    ],
+)
+def test_whole_numbers_are_read(text: str, values: list[int]) -> None:
+    assert parsed(text) == [values]
+    assert parsed("1 2", text, "x", "3") == [[1, 2], values, None, [3]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "\n", "1.5 2", "1e2", "1,2", "1 - 2", "--1", "+1", "0x1f", "a b", "1 2 x", "nan", "²", "1\x002"),
+        *("1" + "0" * 18, "9" * 19, "-" + "9" * 40, "00" + "9" * 19, "1\f2", "1\v2", "1 2\0"),
+        pytest.param("1\u00a02", id="no-break space"),
+        pytest.param("1 2\u00a0", id="no-break space at the end"),
+        pytest.param("\u0661 2", id="Arabic digit"),
+        pytest.param("1 \ud800", id="half a character"),
+    ],
+)
+def test_what_is_no_row_of_whole_numbers_is_refused(text: str) -> None:
+    assert parsed(text) == [None]
+    # Alone, or beside texts that could be read in one go.
+    assert parsed("1 2", text, "3") == [[1, 2], None, [3]]
+
+
+def test_no_text_at_all() -> None:
+    assert parsed() == []
+    assert len(pixel_facts([])) == 0
+    images, usable = decode_images([], 2)
+    assert images.shape == (0, 2, 2)
+    assert usable.shape == (0,)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-(10**18) + 1, 10**18 - 1), st.text(" \t\n\r", min_size=1, max_size=3)), min_size=1),
+    st.text(" \n", max_size=2),
+)
+def test_any_whole_numbers_between_any_blanks_come_back(cells: list[tuple[int, str]], before: str) -> None:
+    text = before + "".join(f"{value}{blank}" for value, blank in cells)
+    assert parsed(text) == [[value for value, _ in cells]]
+
+
+WORDS = st.one_of(
+    st.integers(0, 255).map(str),
+    st.integers(-5, 300).map(str),
+    st.integers(10**17, 10**20).map(str),
+    st.from_regex(r"[-+]?0{0,20}[0-9]{1,3}", fullmatch=True),
+    st.sampled_from(["", "x", "1.0", "1,2", "-", "²", "\u00a0", "\0", "\u0661", "1e2"]),
+)
+PLAIN_TEXTS = st.lists(st.integers(0, 999).map(str), min_size=1, max_size=5).map(" ".join)
+ODD_TEXTS = st.lists(st.tuples(WORDS, st.sampled_from([" ", "  ", "\t", "\n", "\r\n", ""])), max_size=5).map(
+    lambda words: "".join(word + blank for word, blank in words)
+)
+NUMBER = re.compile(r"-?[0-9]+", re.ASCII)
+
+
+def read_by_hand(text: str) -> list[int] | None:
+    """What Python makes of a text: blanks are ASCII's four, and no number has more than 18 digits."""
+    words = [word for word in re.split(r"[ \t\r\n]+", text) if word]
+    if not words or not all(NUMBER.fullmatch(word) and abs(int(word)) < 10**18 for word in words):
+        return None
+    return [int(word) for word in words]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.one_of(PLAIN_TEXTS, ODD_TEXTS), max_size=6))
+def test_all_at_once_and_one_by_one_agree_with_python(texts: list[str]) -> None:
+    expected = [read_by_hand(text) for text in texts]
+    assert parsed(*texts) == expected
+    assert [parsed(text)[0] for text in texts] == expected
+    values, counts = pixel_text._parse_each([text.strip(pixel_text.BLANKS) for text in texts])
+    np.testing.assert_array_equal(values, parse_pixels(texts)[0])
+    np.testing.assert_array_equal(counts, parse_pixels(texts)[1])
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(PLAIN_TEXTS, ODD_TEXTS), max_size=6))
+def test_facts_and_images_agree_with_python(texts: list[str]) -> None:
+    expected = [read_by_hand(text) for text in texts]
+    facts = pixel_facts(texts)
+    assert facts["numeric"].tolist() == [values is not None for values in expected]
+    by_hand = [
+        [len(values), min(values), max(values), np.std(np.array(values, float))] if values else [np.nan] * 4
+        for values in expected
+    ]
+    found = facts[FACTS].to_numpy(float)
+    np.testing.assert_allclose(found, np.array(by_hand).reshape(-1, 4), rtol=1e-6, atol=1e-3 + 1e-7 * scale(found))
+    images, usable = decode_images(texts, 2)
+    good = [values for values in expected if values and len(values) == 4 and min(values) >= 0 and max(values) <= 255]
+    assert images.reshape(-1, 4).tolist() == good
+    assert usable.tolist() == [values in good for values in expected]
+
+
+def scale(found: np.ndarray) -> float:
+    """The largest number; the deviation of such that fill 18 digits is exact to about half of them."""
+    return float(np.nanmax(np.abs(found), initial=0, where=~np.isnan(found)))
+
+
+def test_the_common_case_is_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(pixel_text, "_parse_each")
+    assert parsed("0 128 255", " 7\n", "007 1000") == [[0, 128, 255], [7], [7, 1000]]
+    with pytest.raises(NameError):
+        parsed("0 128 255", "7  8")
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("3 250 17", [3, 3, 250, np.std([3, 250, 17])]),
+        ("9 9", [2, 9, 9, 0]),
+        ("-5 301", [2, -5, 301, 153]),
+        ("1 3", [2, 1, 3, 1]),
+        ("7", [1, 7, 7, 0]),
+        ("1.5", [np.nan] * 4),
+        ("", [np.nan] * 4),
+    ],
+)
+def test_pixel_facts(text: str, facts: list[float]) -> None:
+    found = pixel_facts(["8 10 12", text, "4 4 6"])
+    assert found["numeric"].dtype == bool
+    assert found["numeric"].tolist() == [True, not np.isnan(facts[0]), True]
+    np.testing.assert_allclose(found[FACTS].to_numpy(float)[1], facts)
+    np.testing.assert_allclose(found[FACTS].to_numpy(float)[[0, 2]], [[3, 8, 12, 1.63299316], [3, 4, 6, 0.94280904]])
+
+
+@pytest.mark.parametrize("level", [0, 1, 85, 127, 254, 255])
+@pytest.mark.parametrize("side", pixel_text.SIZES.values())
+def test_a_constant_image_deviates_by_exactly_nothing(level: int, side: int) -> None:
+    assert pixel_facts([" ".join([str(level)] * side * side)])["deviation"].tolist() == [0]
+
+
+def test_images_are_row_by_row() -> None:
+    images, usable = decode_images(["0 1 2 255", "9 8 7 6"], 2)
+    assert images.dtype == np.uint8
+    assert images.tolist() == [[[0, 1], [2, 255]], [[9, 8], [7, 6]]]
+    assert usable.tolist() == [True, True]
+
+
+@pytest.mark.parametrize("text", ["", "x", "0 1 2", "0 1 2 3 4", "0 1 2 -1", "0 1 2 256", "0 1 2 " + "9" * 30])
+def test_no_image_where_count_or_range_forbid_it(text: str) -> None:
+    images, usable = decode_images(["1 1 1 1", text, "2 2 2 2"], 2)
+    assert usable.tolist() == [True, False, True]
+    assert images[:, 0, 0].tolist() == [1, 2]
+    assert decode_images([text], 2)[0].shape == (0, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        *(("3", 3.0), (" 4.5 ", 4.5), ("-1", -1.0), ("1e3", 1000.0)),
+        *((text, np.nan) for text in ("", " ", "x", "nan", "inf", "-inf", "1e400", "3 4", "1,5", "0x10", "1_0", "3\0")),
+    ],
+)
+def test_numbers(cell: str, value: float) -> None:
+    read = numbers(pd.Series([cell], dtype=str))
+    assert read.dtype == np.float64
+    np.testing.assert_equal(read.to_numpy(), [value])
+
+
+@pytest.mark.parametrize(
+    ("text", "course", "fer2013"),
+    [
+        ("0", "anger", "anger"),
+        ("2", "sad", "fear"),
+        (" 4.0 ", "surprise", "sad"),
+        ("04", "surprise", "sad"),
+        ("6", None, "neutral"),
+        ("7", None, None),
+        *((text, None, None) for text in ("", "1.5", "-1", "1e0", "joy", "2 2", "\u0662", "9" * 10, "0\0")),
+        # A name may be one of the other set; which rows those are is for the facts to tell.
+        *((text, "happiness", "happiness") for text in ("happy", "Happiness", " HAPPY ")),
+        ("fearful", "fear", "fear"),
+    ],
+)
+def test_the_class_that_a_label_means(text: str, course: str | None, fer2013: str | None) -> None:
+    assert (class_name(text, "course"), class_name(text, "fer2013")) == (course, fer2013)
+
+
+def test_synonyms_mean_classes_and_are_none() -> None:
+    names = set().union(*LABEL_SETS.values())
+    assert set(SYNONYMS.values()) <= names
+    assert not set(SYNONYMS) & names
+
+
+def test_emotion_facts_of_a_table_made_by_hand() -> None:
+    raw = pd.DataFrame(
+        {
+            "row": [1, 2, 3, 4, 5],
+            "emotion": ["3", "", "Sadness", "5", "fear"],
+            "pixels": ["1 5 9", "7 7 7", "1 a 3", "1 300", "1"],
+            "Usage": ["Training", " PublicTest ", "", "x", "Training"],
+        },
+        index=[10, 11, 12, 13, 14],
+    )
+    expected = pd.DataFrame(
+        {
+            "row": [1, 2, 3, 4, 5],
+            "label": pd.Series(["happiness", None, "sad", None, None], dtype=object, index=range(10, 15)),
+            "label_foreign": [False, False, False, True, True],
+            "is_anger": 0.0,
+            "is_disgust": 0.0,
+            "is_sad": [0.0, 0.0, 1.0, 0.0, 0.0],
+            "is_happiness": [1.0, 0.0, 0.0, 0.0, 0.0],
+            "is_surprise": 0.0,
+            "usage": ["Training", "PublicTest", "", "x", "Training"],
+            "pixels_numeric": [True, True, False, True, True],
+            "pixels_count": [3, 3, np.nan, 2, 1],
+            "pixels_minimum": [1, 7, np.nan, 1, 1],
+            "pixels_maximum": [9, 7, np.nan, 300, 1],
+            "pixels_deviation": [np.std([1, 5, 9]), 0, np.nan, 149.5, 0],
+        },
+        index=raw.index,
+    )
+    pd.testing.assert_frame_equal(emotion_facts(raw, "course"), expected, check_dtype=False)
+    seven = emotion_facts(raw.drop(columns="Usage"), "fer2013")
+    assert seven["label"].tolist() == ["happiness", None, "sad", "surprise", "fear"]
+    assert not seven["label_foreign"].any()
+    assert seven["usage"].isna().all()
+
+
+def raw_keypoints(*changes: dict[str, str]) -> pd.DataFrame:
+    """A row for each change of a face whose coordinates are 20, 21, ... 49; its left eye stands at (60, 30)."""
+    whole = {name: str(20 + position) for position, name in enumerate(COORDINATES)}
+    whole |= {"left_eye_center_x": "60", "left_eye_center_y": "30", "Image": "0 10 20 30"}
+    return pd.DataFrame([{"row": 1 + number, **whole, **change} for number, change in enumerate(changes)])
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        # The right eye is second of the points, at (22, 23): 60 - 22 = 38, and 30 - 23 = 7. The least of all is 22.
+        ({}, (True, True, 15, 22, 60, 38, np.hypot(38, 7))),
+        ({"nose_tip_x": "", "nose_tip_y": " "}, (True, True, 14, 22, 60, 38, np.hypot(38, 7))),
+        ({"nose_tip_x": ""}, (True, False, 15, 22, 60, 38, np.hypot(38, 7))),
+        ({"nose_tip_x": "nose"}, (False, True, 15, 22, 60, 38, np.hypot(38, 7))),
+        ({"nose_tip_x": "inf", "nose_tip_y": ""}, (False, False, 14, 22, 60, 38, np.hypot(38, 7))),
+        ({"nose_tip_x": "-3.5", "nose_tip_y": "96.5"}, (True, True, 15, -3.5, 96.5, 38, np.hypot(38, 7))),
+        ({"left_eye_center_x": ""}, (True, False, 15, 22, 49, np.nan, np.nan)),
+        ({"left_eye_center_y": ""}, (True, False, 15, 22, 60, 38, np.nan)),
+        ({"right_eye_center_x": "?"}, (False, True, 15, 23, 60, np.nan, np.nan)),
+        ({"left_eye_center_x": "21", "right_eye_center_x": "62"}, (True, True, 15, 21, 62, -41, np.hypot(41, 7))),
+        (dict.fromkeys(COORDINATES, ""), (True, True, 0, np.nan, np.nan, np.nan, np.nan)),
+    ],
+)
+def test_keypoint_facts_of_a_row_made_by_hand(change: dict[str, str], expected: tuple[float, ...]) -> None:
+    names = ["numeric", "paired", "labelled", "least", "greatest", "eyes", "eye_distance"]
+    facts = keypoint_facts(raw_keypoints({}, change))
+    found = facts[[f"points_{name}" for name in names]].to_numpy(float)[1]
+    np.testing.assert_allclose(found, np.array(expected, float))
+    assert facts["row"].tolist() == [1, 2]
+    assert facts["points_numeric"].dtype == facts["points_paired"].dtype == bool
+
+
+def test_keypoint_facts_hold_the_coordinates_and_look_at_the_image_too() -> None:
+    facts = keypoint_facts(raw_keypoints({}, {"Image": "1.5 2", "nose_tip_x": "x"}))
+    assert facts["left_eye_center_x"].tolist() == [60, 60]
+    np.testing.assert_equal(facts["nose_tip_x"].to_numpy(), [40, np.nan])
+    assert facts["pixels_numeric"].tolist() == [True, False]
+    np.testing.assert_equal(facts["pixels_count"].to_numpy(float), [4, np.nan])
+    np.testing.assert_allclose(facts["pixels_deviation"].to_numpy(float), [np.sqrt(125), np.nan])

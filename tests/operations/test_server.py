@@ -1,0 +1,313 @@
+"""The project's own server: its process, credentials and address; nobody else's is used, stopped or told anything."""
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows import serve
+from tasks.common.files import InputError
+from tasks.operations import server
+from tasks.orchestration import daemon, server_access
+from tasks.orchestration.api_settings import AUTH, URL, accepts, is_prefect
+from tests.conftest import runner
+from tests.orchestration.test_stage import PROBE
+
+RECORD = daemon.HOME / "server.json"
+NOWHERE = "http://127.0.0.1:9/api"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(URL, raising=False)
+    monkeypatch.delenv(AUTH, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def stranger(folder: Path) -> Iterator[psutil.Process]:
+    """A process in this folder that is no server."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(7200)"], start_new_session=True)
+    yield psutil.Process(process.pid)
+    process.kill()
+    process.wait()
+
+
+class Site(BaseHTTPRequestHandler):
+    """A web site whose every page is HTML; keeps what it was asked."""
+
+    asked: list[tuple[str, str | None]]
+
+    def do_GET(self) -> None:
+        type(self).asked.append((self.path, self.headers.get("Authorization")))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>A router</title>")
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    Site.asked = []
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{listening.server_port}/api"
+    listening.shutdown()
+    listening.server_close()
+
+
+def record(pid: int, started: float, **about: str | bool) -> None:
+    daemon.HOME.mkdir(exist_ok=True)
+    RECORD.write_text(json.dumps({"pid": pid, "started": started, "address": NOWHERE, **about}))
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_down_without_a_server_stops_nothing(folder: Path) -> None:
+    assert serve.down() is False
+
+
+def test_a_process_that_took_over_the_number_is_not_stopped(stranger: psutil.Process) -> None:
+    record(stranger.pid, stranger.create_time() - 100)
+    assert serve.down() is False
+    assert stranger.is_running()
+    assert not RECORD.exists()
+
+
+def test_down_stops_what_was_started(stranger: psutil.Process) -> None:
+    record(stranger.pid, stranger.create_time())
+    server_access.write_client(NOWHERE)
+    assert serve.down() is True
+    assert not stranger.is_running() or stranger.status() == psutil.STATUS_ZOMBIE
+    assert not server_access.CLIENT.exists()
+
+
+def test_the_server_of_the_folder_that_this_is_a_copy_of_is_not_ours(
+    stranger: psutil.Process, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(stranger.pid, stranger.create_time())
+    server_access.write_client(NOWHERE)
+    assert server_access.own_address() == NOWHERE
+    copy = folder / "copy"
+    shutil.copytree(folder / ".prefect", copy / ".prefect")
+    shutil.copy(folder / "prefect.toml", copy)
+    monkeypatch.chdir(copy)
+    assert server_access.own_address() is None
+    assert server_access.left_over() == NOWHERE
+    assert serve.down() is False
+    assert stranger.is_running()
+
+
+def test_somebody_else_s_address_is_not_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = f'[api]\nurl = "{NOWHERE}"\n'
+    server_access.CLIENT.write_text(theirs)
+    monkeypatch.setattr(serve, "configured_url", lambda: NOWHERE)
+    with pytest.raises(InputError, match=f"no Prefect API answers at {NOWHERE}"):
+        serve.up()
+    serve.down()
+    assert server_access.CLIENT.read_text() == theirs
+    server_access.CLIENT.unlink()
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv(URL, "")
+    with pytest.raises(InputError, match=f"{URL} is set to nothing"):
+        serve.up()
+    assert not RECORD.exists()
+
+
+def test_settings_that_a_person_wrote_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an address in it, and where it is our file to which somebody added."""
+    monkeypatch.setattr(serve, "configured_url", lambda: None)
+    server_access.CLIENT.write_text("[logging]\nlevel = 'DEBUG'\n")
+    with pytest.raises(InputError, match=r"prefect.toml: not a file of this project"):
+        serve.up()
+    server_access.write_client(NOWHERE)
+    server_access.CLIENT.write_text(server_access.CLIENT.read_text() + '\n[logging]\nlevel = "DEBUG"\n')
+    assert server_access.left_over() is None
+    server_access.remove_left_over()
+    serve.down()
+    assert "DEBUG" in server_access.CLIENT.read_text()
+
+
+@pytest.mark.parametrize("text", ["", "[api", "\xff", server_access.HEADER, server_access.HEADER + "api = 1\n"])
+def test_a_spoilt_client_file_is_nobody_s_address(folder: Path, text: str) -> None:
+    server_access.CLIENT.write_bytes(text.encode("latin-1"))
+    assert server_access.left_over() is None
+
+
+def test_an_unreadable_record_is_no_server(folder: Path) -> None:
+    daemon.HOME.mkdir()
+    RECORD.write_text("{")
+    assert serve.down() is False
+    assert not RECORD.exists()
+
+
+def test_the_auth_string_is_made_once_and_is_private(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = server_access.auth_string()
+    user, _, password = made.partition(":")
+    assert (user, len(password)) == ("faces", 32)
+    assert server_access.auth_string() == made
+    assert mode(folder / ".prefect/auth") == 0o600
+    server_access.write_client(NOWHERE)
+    assert mode(server_access.CLIENT) == 0o600
+    assert f'auth_string = "{made}"' in server_access.CLIENT.read_text()
+    (folder / ".prefect/auth").chmod(0o644)
+    server_access.auth_string()
+    assert mode(folder / ".prefect/auth") == 0o600
+    monkeypatch.setenv(AUTH, "me:mine")
+    assert server_access.auth_string() == "me:mine"
+    server_access.write_client(NOWHERE)
+    assert "mine" not in server_access.CLIENT.read_text()
+    monkeypatch.delenv(AUTH)
+    (folder / ".env").write_text(f"{AUTH}=me:from-a-file\n")
+    assert server_access.auth_string() == "me:from-a-file"
+
+
+def test_the_auth_string_goes_to_no_other_api(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AUTH, "")
+    server_access.write_client(NOWHERE)
+    server_access.keep_credentials_apart()
+    assert os.environ[AUTH] == ""
+    monkeypatch.delenv(AUTH)
+    server_access.keep_credentials_apart()
+    assert AUTH not in os.environ
+    monkeypatch.setenv(URL, "http://127.0.0.1:8/api")
+    server_access.keep_credentials_apart()
+    assert os.environ[AUTH] == ""
+
+
+def test_a_page_is_no_prefect(site: str) -> None:
+    assert not is_prefect(site)
+    assert not is_prefect(NOWHERE)
+    assert accepts(site, "word:of-any-kind")  # what only a server that is ours is asked
+
+
+def test_a_left_over_address_is_told_nothing(site: str, project: Path) -> None:
+    """A server was killed; something else answers at its port now."""
+    (project / "flows/probe.py").write_text(PROBE)
+    (project / ".prefect").mkdir()
+    dead = {"pid": 2**22 + 1, "started": 0.0, "address": site, "guarded": True}
+    (project / ".prefect/server.json").write_text(json.dumps(dead))
+    (project / "prefect.toml").write_text(
+        f'{server_access.HEADER}[api]\nurl = "{site}"\nauth_string = "faces:secret"\n'
+    )
+    said = runner(project)("python", "-m", "flows.probe", PREFECT_API_URL=None).stderr
+    assert f"the Prefect server of this folder ({site}) no longer runs, `make up` starts it" in said
+    assert (project / "probe.txt").exists()
+    status = runner(project)("python", "-m", "flows.operate", "status", check=False, PREFECT_API_URL=None)
+    assert status.returncode == 1
+    assert "no longer runs" in status.stderr
+    assert Site.asked == []
+
+
+def test_a_damaged_database_is_named(folder: Path) -> None:
+    daemon.HOME.mkdir()
+    path = daemon.HOME / "prefect.db"
+    with sqlite3.connect(path) as database:
+        database.execute("create table runs (name text)")
+        database.executemany("insert into runs values (?)", [("a long name" * 100,)] * 100)
+    database.close()
+    server._check_database()
+    with path.open("r+b") as handle:
+        handle.truncate(path.stat().st_size // 2)
+    with pytest.raises(InputError, match=r"prefect.db: the server's database cannot be used .+; restore it"):
+        server.start()
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(InputError, match="file is not a database"):
+        server.start()
+    (folder / ".env").write_text("PREFECT_SERVER_DATABASE_CONNECTION_URL=postgresql+asyncpg://HOST/DB\n")
+    server._check_database()
+
+
+def test_a_wrong_auth_string_and_a_silent_server_are_named(
+    stranger: psutil.Process, refusing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(stranger.pid, stranger.create_time(), address=refusing, guarded=True)
+    monkeypatch.setattr(serve, "configured_url", lambda: refusing)
+    with pytest.raises(InputError, match=r"runs with another auth string .+ `make down`, then `make up`, restarts it"):
+        serve.up()
+    record(stranger.pid, stranger.create_time(), guarded=True)
+    monkeypatch.setattr(serve, "configured_url", lambda: NOWHERE)
+    with pytest.raises(InputError, match=f"runs, but does not answer at {NOWHERE}"):
+        serve.answering()
+
+
+def test_a_server_of_an_earlier_version_is_replaced_unless_its_worker_is_busy(
+    stranger: psutil.Process, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = f'{server_access.HEADER}[api]\nurl = "{NOWHERE}"\n\n[flows]\nheartbeat_frequency = 30\n'
+    server_access.CLIENT.write_text(old)
+    record(stranger.pid, stranger.create_time())
+    monkeypatch.setattr(serve, "configured_url", lambda: NOWHERE)
+    monkeypatch.setattr(server, "start", lambda: "started")
+    monkeypatch.setattr(daemon, "busy", lambda name: True)
+    with pytest.raises(InputError, match="which any web page can use, and its worker is busy"):
+        serve.up()
+    assert stranger.is_running()
+    monkeypatch.setattr(daemon, "busy", lambda name: False)
+    assert serve.up() == "started"
+    assert not stranger.is_running() or stranger.status() == psutil.STATUS_ZOMBIE
+    assert "is replaced by one with credentials" in capsys.readouterr().out
+
+
+def test_what_the_terminal_says_signs_a_person_in(stranger: psutil.Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "getproxies", dict)
+    assert serve.access() == ""
+    record(stranger.pid, stranger.create_time(), guarded=True)
+    assert server_access.auth_string() in serve.access()
+    assert f"cd {Path.cwd()} && .venv/bin/prefect" in serve.access()
+    monkeypatch.setattr(serve, "getproxies", lambda: {"http": "http://127.0.0.1:9"})
+    assert "&& NO_PROXY=127.0.0.1 .venv/bin/prefect" in serve.access()
+    monkeypatch.setenv(AUTH, "me:mine")
+    assert "mine" not in serve.access()
+
+
+def test_a_port_that_another_server_takes_first_is_left_to_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, ports = [], []
+
+    def start_at(port: int) -> bool:
+        ports.append(port)
+        if len(ports) > 1:
+            return True
+        other = socket.socket()
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        taken.append(other)
+        return False
+
+    monkeypatch.setattr(server, "_start_at", start_at)
+    address = server.start()
+    taken[0].close()
+    assert ports[0] != ports[1]
+    assert address == f"http://127.0.0.1:{ports[1]}/api"
+    monkeypatch.setattr(server, "_start_at", lambda port: False)
+    with pytest.raises(InputError, match=r"did not start; its log, .prefect/server.log, says why"):
+        server.start()
+
+
+def test_a_setting_of_prefect_that_is_none_is_named_on_one_line(project: Path) -> None:
+    (project / ".env").write_text("PREFECT_API_REQUEST_TIMEOUT=long\n")
+    done = runner(project)("python", "-m", "flows.serve", "status", check=False, PREFECT_API_URL=None)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "settings cannot be read" in line]
+    assert "(request_timeout: Input should be a valid number" in line
+    assert line.endswith("~/.prefect/profiles.toml")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,105 @@
+"""Inputs whose bytes are not those that DVC recorded: each is named, with what replaces it."""
+
+import hashlib
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from flows import stage
+from tasks.orchestration import dvc_cache
+from tests.conftest import ROOT
+
+WHOLE = b"the bytes that were made"
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose stage `gate` reads a file of `train` and a folder of `prepare`, both cached."""
+    monkeypatch.chdir(tmp_path)
+    listing = json.dumps([{"md5": md5(WHOLE), "relpath": "test.npz"}]).encode()
+    outs = {"train": ("models/net.keras", md5(WHOLE)), "prepare": ("data/prepared", md5(listing) + ".dir")}
+    stages = {name: {"outs": [{"path": path, "md5": digest}]} for name, (path, digest) in outs.items()}
+    reads = {"deps": [{"path": path} for path, _ in outs.values()]}
+    one_file = {"deps": [{"path": "data/prepared/test.npz"}]}
+    with Path("dvc.lock").open("w") as lock:
+        YAML().dump(
+            {"schema": "2.0", "stages": {**stages, "gate": reads, "other": {"deps": []}, "score": one_file}}, lock
+        )
+    for digest, content in ((md5(WHOLE), WHOLE), (md5(listing) + ".dir", listing)):
+        (dvc_cache.CACHE / digest[:2]).mkdir(parents=True, exist_ok=True)
+        (dvc_cache.CACHE / digest[:2] / digest[2:]).write_bytes(content)
+    for path in ("models/net.keras", "data/prepared/test.npz"):
+        Path(path).parent.mkdir(parents=True)
+        Path(path).write_bytes(WHOLE)
+    return tmp_path
+
+
+def cached() -> Path:
+    return dvc_cache.CACHE / md5(WHOLE)[:2] / md5(WHOLE)[2:]
+
+
+def test_what_is_whole_is_not_named(folder: Path) -> None:
+    assert dvc_cache.inputs("gate") == []
+
+
+def test_a_damaged_file_whose_cached_copy_is_whole_is_restored(folder: Path) -> None:
+    Path("data/prepared/test.npz").write_bytes(b"else")
+    (line,) = dvc_cache.inputs("gate")
+    assert "data/prepared/test.npz is not the file that dvc.lock records" in line
+    assert "`dvc checkout --force data/prepared/test.npz` restores it" in line
+    assert dvc_cache.inputs("score") == [line]
+    assert dvc_cache.inputs("other") == dvc_cache.inputs("no such stage") == []
+
+
+def test_a_damaged_cached_copy_has_to_be_removed(folder: Path) -> None:
+    cached().write_bytes(b"else")
+    Path("models/net.keras").write_bytes(b"else")
+    (line,) = dvc_cache.inputs("gate")
+    assert f"Remove {cached()} and models/net.keras, then run `dvc pull --force models/net.keras`" in line
+    assert "`dvc repro --force --single-item train`" in line
+
+
+def test_a_file_without_a_cached_copy_is_made_anew(folder: Path) -> None:
+    cached().unlink()
+    Path("models/net.keras").write_bytes(b"else")
+    (line,) = dvc_cache.inputs("gate")
+    assert "`dvc repro --force --single-item train` makes it anew" in line
+    assert "Remove" not in line
+
+
+@pytest.mark.parametrize("lock", [b"", b"stages: [", b"stages:\n  gate: 1\n", b"\xff"])
+def test_a_lock_that_cannot_be_read_names_nothing(folder: Path, lock: bytes) -> None:
+    Path("dvc.lock").write_bytes(lock)
+    assert dvc_cache.inputs("gate") == []
+
+
+def test_a_stage_that_cannot_read_such_an_input_says_so_without_a_traceback(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gate() -> None:
+        raise KeyError("a reader's own word")
+
+    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    cached().write_bytes(b"else")
+    Path("models/net.keras").write_bytes(b"else")
+    monkeypatch.setattr("sys.argv", ["gate"])
+    monkeypatch.setattr("flows.stage._leave", sys.exit)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit, match="1"):
+        stage.main(gate)
+    damaged_input = capsys.readouterr().err
+    assert f"Remove {cached()}" in damaged_input
+    assert "Traceback" not in damaged_input
+    Path("models/net.keras").write_bytes(WHOLE)
+    with pytest.raises(SystemExit, match="1"):
+        stage.main(gate)
+    signal.signal(signal.SIGTERM, before)
+    assert "Traceback" in capsys.readouterr().err

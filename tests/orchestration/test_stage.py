@@ -1,0 +1,428 @@
+"""The stage runner: plain functions, top-level runs, child runs; an API that refuses, or that is lost."""
+
+import base64
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import nullcontext
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import requests
+
+from flows.stage import _arguments, main
+from tasks.common.files import source_of
+from tasks.orchestration import api
+from tasks.orchestration.api import alone
+from tests.conftest import (
+    AUTH_STRINGS,
+    PATIENCE,
+    ROOT,
+    Refusing,
+    copy_project,
+    environment_of,
+    runner,
+    start_server,
+    stop_server,
+)
+
+PROBE = '''"""A stage for tests: waits, then writes its output."""
+import os
+import time
+from pathlib import Path
+
+from tasks.common.files import InputError
+from tasks.orchestration.api import flow, leave_markdown, leave_table, task
+
+
+@task
+def work(out: Path) -> Path:
+    if "PROBE_BAD" in os.environ:
+        raise InputError("faces.csv, row 3, column pixels: too short; mend it")
+    leave_table("probe", [{"value": float("nan"), "name": "x"}], "A table")
+    Path("begun").touch()
+    while os.environ.get("PROBE_WAIT") and Path("begun").exists():
+        time.sleep(0.05)
+    leave_markdown("probe-text", "# Done", "A text")
+    out.write_text("whole")
+    return out
+
+
+@flow
+def probe() -> None:
+    """A stage for tests."""
+    work(Path("probe.txt"))
+
+
+if __name__ == "__main__":
+    from flows.stage import main
+
+    main(probe)
+'''
+
+
+TRAINING = '''"""A stage for tests: a training without end."""
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tasks.orchestration.api import flow
+
+
+class Faces(keras.utils.PyDataset):
+    def __len__(self):
+        return 100_000
+
+    def __getitem__(self, index):
+        faces = keras.ops.ones((64, 96, 96, 1))
+        for _ in range(20):
+            faces = keras.ops.sin(faces)
+        return np.asarray(faces), np.zeros((64, 1))
+
+
+@flow
+def probe() -> None:
+    """A stage for tests."""
+    network = keras.Sequential([keras.layers.Conv2D(8, 3), keras.layers.Flatten(), keras.layers.Dense(1)])
+    network.compile(loss="mse")
+    begun = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: Path("begun").touch())
+    network.fit(Faces(), epochs=1000, steps_per_epoch=20, shuffle=False, verbose=0, callbacks=[begun])
+
+
+if __name__ == "__main__":
+    from flows.stage import main
+
+    main(probe)
+'''
+
+
+@pytest.fixture
+def probe(project: Path) -> Path:
+    """A copy of the project with a stage `probe`, which waits, if told to, until the file `begun` is gone."""
+    (project / "flows/probe.py").write_text(PROBE)
+    return project
+
+
+def start(project: Path, **environment: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.probe"],
+        cwd=project,
+        env=environment_of(**environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if "PROBE_WAIT" in environment:
+        wait_for(lambda: (project / "begun").exists() or process.poll() is not None)
+    return process
+
+
+def wait_for(condition: Any, seconds: float = PATIENCE) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def post(address: str, path: str, query: dict | None = None) -> Any:
+    headers = credentials(address)
+    client = str(uuid4())
+    if "Authorization" in headers:
+        known = requests.get(f"{address}/csrf-token", {"client": client}, headers=headers, timeout=PATIENCE).json()
+        headers |= {"Prefect-Csrf-Token": known["token"], "Prefect-Csrf-Client": client}
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        response = requests.post(f"{address}/{path}", json=query or {}, headers=headers, timeout=PATIENCE)
+        # While its database is locked; Prefect's own clients ask again too.
+        if response.status_code != 503 or time.monotonic() > deadline:
+            response.raise_for_status()
+            return response.json()
+        time.sleep(1)
+
+
+def credentials(address: str) -> dict[str, str]:
+    """The header by which the API of a server that a test started knows us."""
+    secret = AUTH_STRINGS.get(address)
+    return {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"} if secret else {}
+
+
+def flow_runs(address: str, name: str) -> list[dict]:
+    return post(address, "flow_runs/filter", {"flows": {"name": {"any_": [name]}}, "sort": "START_TIME_DESC"})
+
+
+def stage_of(run: dict) -> str:
+    """The stage that a flow run's name begins with; the commit follows."""
+    return run["name"].partition(" · ")[0]
+
+
+def test_without_an_api_stages_are_plain_functions_and_prefect_is_not_imported(probe: Path) -> None:
+    code = (
+        "import runpy, sys; runpy.run_module('flows.probe', run_name='__main__'); assert 'prefect' not in sys.modules"
+    )
+    done = runner(probe)("python", "-c", code)
+    assert done.stderr.count("no Prefect API is configured: running as plain functions") == 1
+    assert (probe / "probe.txt").read_text() == "whole"
+
+
+def test_an_api_that_does_not_answer_is_said_and_done_without(probe: Path) -> None:
+    done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert "no Prefect API answers at http://127.0.0.1:9/api" in done.stderr
+    assert (probe / "probe.txt").exists()
+
+
+def test_an_api_that_refuses_us_is_an_error(probe: Path, refusing: str) -> None:
+    done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=refusing, check=False)
+    assert done.returncode == 1
+    assert "refuses us (401)" in done.stderr
+    assert "PREFECT_API_AUTH_STRING" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (probe / "probe.txt").exists()
+
+
+def test_bad_input_is_a_message_not_a_traceback(probe: Path) -> None:
+    """Under DVC, which has removed the stage's outputs, with the way back to them."""
+    for environment in ({}, {"DVC_STAGE": "probe"}):
+        done = runner(probe)("python", "-m", "flows.probe", check=False, PROBE_BAD="1", **environment)
+        assert done.returncode == 1
+        assert "faces.csv, row 3, column pixels: too short; mend it" in done.stderr
+        assert ("dvc checkout --force" in done.stderr) == bool(environment)
+        assert "Traceback" not in done.stderr
+
+
+def test_a_misspelt_setting_stops_every_stage(probe: Path) -> None:
+    params = probe / "params.yaml"
+    params.write_text(params.read_text().replace("epochs:", "epohcs:", 1))
+    done = runner(probe)("python", "-m", "flows.probe", check=False)
+    assert done.returncode == 1
+    assert "train.sample.keypoints.descent.epohcs is no setting; did you mean epochs?" in done.stderr
+    assert not (probe / "probe.txt").exists()
+
+
+def test_a_stage_runs_alone_and_an_interrupt_is_said(probe: Path) -> None:
+    first = start(probe, PROBE_WAIT="1")
+    second = runner(probe)("python", "-m", "flows.probe", check=False)
+    assert second.returncode == 1
+    assert "another run of probe is under way" in second.stderr
+    first.send_signal(signal.SIGTERM)
+    output, _ = first.communicate(timeout=PATIENCE)
+    assert first.returncode == 130
+    assert "probe was interrupted; no half-written file is left" in output
+    assert not (probe / "probe.txt").exists()
+    (probe / "begun").unlink()
+    runner(probe)("python", "-m", "flows.probe")
+    assert (probe / "probe.txt").exists()
+
+
+def test_an_interrupted_training_ends(probe: Path) -> None:
+    """Whatever TensorFlow's threads are about to do then."""
+    (probe / "flows/probe.py").write_text(TRAINING)
+    training = start(probe, PROBE_WAIT="1")
+    training.send_signal(signal.SIGTERM)
+    try:
+        output, _ = training.communicate(timeout=PATIENCE)
+    finally:
+        training.kill()
+    assert training.returncode == 130, output
+    assert "probe was interrupted; no half-written file is left" in output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
+@pytest.mark.parametrize("moment", ["while it imports", "while it works"])
+def test_a_stage_dies_with_its_parent(probe: Path, moment: str) -> None:
+    if moment == "while it imports":
+        stage_file = probe / "flows/probe.py"
+        stage_file.write_text("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(7200)\n" + PROBE)
+    start_stage = "subprocess.Popen([sys.executable, '-m', 'flows.probe'])"
+    code = f"import subprocess, sys; print({start_stage}.pid, flush=True); input()"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=probe,
+        env={**os.environ, "PROBE_WAIT": "1", "DVC_STAGE": "probe"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert parent.stdout
+    stage = int(parent.stdout.readline())
+    wait_for(lambda: (probe / "begun").exists())
+    parent.kill()
+    parent.communicate()
+    wait_for(
+        lambda: not Path(f"/proc/{stage}").exists() or "Z (" in Path(f"/proc/{stage}/status").read_text(),
+    )
+    assert not (probe / "probe.txt").exists()
+
+
+def test_with_an_api_a_stage_is_a_run_with_tasks_and_artifacts(probe: Path, server: str) -> None:
+    runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=server, DVC_STAGE="probe@here")
+    run = flow_runs(server, "probe")[0]
+    assert run["state"]["name"] == "Completed"
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    # No commit has a flow named probe, hence the + behind it.
+    commit = subprocess.run(command, cwd=probe, capture_output=True, text=True, check=True).stdout.strip()
+    assert run["name"] == f"probe@here · {commit}+"
+    assert run["tags"] == [f"revision:{commit}+"]
+    (task_run,) = post(server, "task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
+    assert task_run["name"].startswith("work")
+    artifacts = post(server, "artifacts/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
+    assert {artifact["key"]: artifact["type"] for artifact in artifacts} == {"probe": "table", "probe-text": "markdown"}
+
+
+def test_bad_input_fails_the_run_with_its_message(probe: Path, server: str) -> None:
+    done = runner(probe)("python", "-m", "flows.probe", check=False, PREFECT_API_URL=server, PROBE_BAD="1")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    run = flow_runs(server, "probe")[0]
+    assert run["state"]["type"] == "FAILED"
+    assert run["state"]["message"] == "faces.csv, row 3, column pixels: too short; mend it"
+
+
+def test_a_stage_that_a_task_started_is_its_child(probe: Path, server: str) -> None:
+    code = """
+import os, subprocess, sys
+from prefect import flow, task
+from prefect.context import TaskRunContext
+@task
+def stage():
+    parent = str(TaskRunContext.get().task_run.id)
+    environment = {**os.environ, "FACES_PARENT_TASK_RUN_ID": parent}
+    subprocess.run([sys.executable, "-m", "flows.probe"], check=True, env=environment)
+    return parent
+@flow
+def parents():
+    return stage()
+print("PARENT", parents())
+"""
+    done = runner(probe)("python", "-c", code, PREFECT_API_URL=server)
+    parent = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("PARENT"))
+    child = flow_runs(server, "probe")[0]
+    assert [tag.partition(":")[0] for tag in child["tags"]] == ["revision"]
+    assert child["parent_task_run_id"] == parent
+    assert child["state"]["name"] == "Completed"
+
+
+def test_a_parent_that_the_api_does_not_know_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = httpx.Request("POST", "http://127.0.0.1:9/api/flow_runs/")
+    conflict = httpx.HTTPStatusError("409", request=request, response=httpx.Response(409, request=request))
+    answers: list[object] = [conflict, conflict, "a flow run"]
+
+    class Client:
+        def create_flow_run(self, flow: object, **about: object) -> object:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    monkeypatch.setattr("prefect.client.orchestration.get_client", lambda **about: nullcontext(Client()))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setenv(api.PARENT_TASK_RUN, str(uuid4()))
+    assert api._child_run("flow", {}) == "a flow run"
+    assert answers == []
+
+
+def test_a_parent_that_the_api_never_knows_costs_a_warning(probe: Path, server: str) -> None:
+    code = """
+import runpy
+from tasks import orchestration
+orchestration.PARENT_SECONDS = 1
+runpy.run_module("flows.probe", run_name="__main__")
+"""
+    done = runner(probe)("python", "-c", code, PREFECT_API_URL=server, FACES_PARENT_TASK_RUN_ID=str(uuid4()))
+    assert "this run is recorded apart from the pipeline's" in done.stderr
+    assert "409" in done.stderr
+    assert (probe / "probe.txt").read_text() == "whole"
+    run = flow_runs(server, "probe")[0]
+    assert run["state"]["name"] == "Completed"
+    assert run["parent_task_run_id"] is None
+
+
+class Failing(Refusing):
+    """An API that answers the first question, and cannot record anything."""
+
+    def do_POST(self) -> None:
+        known = self.path.endswith("/flows/filter")
+        # It knows no CSRF tokens, as Prefect's API may.
+        self.send_response(200 if known else 404 if "csrf-token" in self.path else 500)
+        self.end_headers()
+        self.wfile.write(b"[]" if known else b"")
+
+    do_GET = do_POST
+
+
+def test_an_api_that_cannot_record_costs_a_warning(probe: Path) -> None:
+    api = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+    threading.Thread(target=api.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{api.server_port}/api"
+    try:
+        done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=address)
+    finally:
+        api.shutdown()
+        api.server_close()
+    assert "the Prefect API could not begin a record of this run, which goes on without" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (probe / "probe.txt").read_text() == "whole"
+
+
+def test_losing_the_api_once_begun_is_a_warning(probe: Path, tmp_path: Path) -> None:
+    """The server stops in the middle: the work completes, its output counts, the exit status is 0."""
+    home = copy_project(tmp_path / "home")
+    address = start_server(home)
+    try:
+        stage = start(probe, PREFECT_API_URL=address, PROBE_WAIT="1", PREFECT_CLIENT_MAX_RETRIES="0")
+    finally:
+        stop_server(home)
+    (probe / "begun").unlink()
+    output, _ = stage.communicate(timeout=PATIENCE)
+    assert stage.returncode == 0, output
+    assert "the work is done and counts" in output
+    assert "Traceback" not in output
+    assert (probe / "probe.txt").read_text() == "whole"
+
+
+def test_a_source_s_name_need_not_be_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows are given the text that stands for it, which any API takes."""
+
+    def score(sources: list[str]) -> None: ...
+
+    monkeypatch.setattr("sys.argv", ["score", os.fsdecode(b"caf\xe9.png"), "a\\x5c.png", "b\\c.png"])
+    texts = _arguments(score)["sources"]
+    assert texts == ["caf\\xe9.png", "a\\x5cx5c.png", "b\\c.png"]
+    assert [os.fsencode(source_of(text)) for text in texts] == [b"caf\xe9.png", b"a\\x5c.png", b"b\\c.png"]
+
+
+def test_scorings_by_hand_wait_for_those_into_the_same_folder_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def score(sources: list[str], out: Path = Path("scored")) -> None:
+        done.append((sources, out))
+
+    def by_hand(out: str) -> None:
+        monkeypatch.setattr("sys.argv", ["score", "a.png", "--out", out])
+        main(score)
+
+    done: list[tuple[list[str], Path]] = []
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("flows.stage._leave", sys.exit)
+    long = f"{'ж' * 90}/{'a' * 200}"
+    (tmp_path / "link").symlink_to("here")
+    before = signal.getsignal(signal.SIGTERM)
+    with alone("score"), alone("score", "here"):
+        by_hand("elsewhere")
+        by_hand(long)
+        for same in ("here", "other/../here", str(tmp_path / "here"), "link"):
+            with pytest.raises(SystemExit, match="1"):
+                by_hand(same)
+            assert f"another run of score into {same} is under way here" in capsys.readouterr().err
+    signal.signal(signal.SIGTERM, before)
+    assert done == [(["a.png"], Path("elsewhere")), (["a.png"], Path(long))]

@@ -1,0 +1,132 @@
+"""Sound files of every format that is read, and some that ask for too much: what a fuzzer begins with."""
+
+import gzip
+import struct
+import zipfile
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from tests.readers.bombs import (
+    GREY,
+    SIDE,
+    SOFT,
+    encoded,
+    gif_of_a_frame,
+    ihdr,
+    inflating,
+    jpeg_of_scans,
+    png,
+    tiff_of_a_tile,
+    tiff_of_tags,
+    webp_of_a_canvas,
+)
+from tests.readers.test_layouts import EMOTION, KEYPOINTS_MISSING
+
+WIDE = Image.fromarray(np.asarray(GREY).astype(np.uint16) * 257)
+REAL = Image.fromarray(np.asarray(GREY).astype(np.float32))
+
+
+def rle_bmp() -> bytes:
+    """A BMP whose rows are run lengths, which Pillow reads and does not write."""
+    rows = b"".join(bytes([SIDE, row, 0, 0]) for row in range(SIDE)) + b"\0\1"
+    about = struct.pack("<IiiHHIIiiII", 40, SIDE, SIDE, 1, 8, 1, len(rows), 0, 0, 256, 0)
+    head = struct.pack("<2sIHHI", b"BM", 54 + 1024 + len(rows), 0, 0, 54 + 1024)
+    return head + about + b"".join(bytes([n, n, n, 0]) for n in range(256)) + rows
+
+
+def _exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a face"
+    return exif
+
+
+@cache
+def pictures() -> dict[str, list[bytes]]:
+    """Sound pictures of 48 x 48 pixels, of every format in its usual forms."""
+    colour, frames = SOFT.convert("RGB"), {"save_all": True, "append_images": [SOFT.convert("RGB")]}
+    clear = GREY.convert("P")
+    marked = encoded(colour, "PNG", exif=_exif(), icc_profile=b"x" * 200)
+    tiffs = [encoded(colour, "TIFF", compression=how) for how in (None, "tiff_lzw", "tiff_adobe_deflate", "jpeg")]
+    tiffs += [encoded(GREY.convert("1"), "TIFF", compression=how) for how in ("group3", "group4")]
+    tiffs += [encoded(WIDE, "TIFF", compression="packbits"), encoded(REAL, "TIFF"), encoded(GREY, "TIFF", exif=_exif())]
+    return {
+        "jpg": [
+            encoded(GREY, "JPEG"),
+            encoded(colour, "JPEG", progressive=True, exif=_exif()),
+            encoded(colour.convert("CMYK"), "JPEG"),
+        ],
+        "mpo": [encoded(colour, "MPO", **frames)],
+        "png": [
+            encoded(GREY, "PNG"),
+            marked,
+            encoded(WIDE, "PNG"),
+            encoded(clear, "PNG", transparency=3),
+            encoded(GREY.convert("LA"), "PNG"),
+        ],
+        "webp": [
+            encoded(colour, "WEBP", exif=_exif()),
+            encoded(colour.convert("RGBA"), "WEBP", lossless=True),
+            encoded(colour, "WEBP", **frames),
+        ],
+        "bmp": [encoded(image, "BMP") for image in (GREY, colour, GREY.convert("1"))] + [rle_bmp()],
+        "tiff": [*tiffs, tiff_of_a_tile(64)],
+        "gif": [encoded(GREY, "GIF"), encoded(clear, "GIF", transparency=3), encoded(colour, "GIF", **frames)],
+    }
+
+
+@cache
+def picture_seeds() -> dict[str, list[bytes]]:
+    """The same, and such as ask for too much."""
+    bombs = {
+        "jpg": [jpeg_of_scans(SIDE, 150)],
+        "png": [
+            png(SIDE, SIDE, *inflating(b"iCCP", 17)),
+            png(SIDE, SIDE, before=ihdr(30000, 30000)),
+            png(60000, 60000, rows=bytes(999)),
+        ],
+        "webp": [webp_of_a_canvas(16384)],
+        "tiff": [tiff_of_a_tile(8192), tiff_of_tags(99, 5000)],
+        "gif": [gif_of_a_frame(65535)],
+    }
+    return {kind: seeds + bombs.get(kind, []) for kind, seeds in pictures().items()}
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def csv_of(head: str) -> bytes:
+    return (EMOTION if head == "emotion" else KEYPOINTS_MISSING)[:3].to_csv(index=False).encode()
+
+
+def parquet_of(values: list[object]) -> bytes:
+    buffer = BytesIO()
+    pd.DataFrame({"image": values}).to_parquet(buffer)
+    return buffer.getvalue()
+
+
+@cache
+def table_seeds() -> dict[str, list[bytes]]:
+    emotion, pictures = csv_of("emotion"), [seeds[0] for seeds in picture_seeds().values()]
+    part: dict[str, Any] = {name: np.array(["a", "b"]) for name in ("persons", "kinds", "classes", "answers")}
+    part |= {"images": np.zeros((2, 48, 48), np.uint8), "targets": np.zeros(2, np.int64), "rows": np.arange(2)}
+    np.savez(arrays := BytesIO(), **part, groups=np.arange(2), protocol=np.array("grouped"))
+    return {
+        "emotion.csv": [emotion],
+        "keypoints.csv": [csv_of("keypoints")],
+        "emotion.csv.gz": [gzip.compress(emotion)],
+        "emotion.zip": [zipped({"fer/fer2013.csv": emotion})],
+        "tree.zip": [zipped({f"train/happy/{n}.png": content for n, content in enumerate(pictures)})],
+        "bytes.parquet": [parquet_of(list(pictures))],
+        "struct.parquet": [parquet_of([{"bytes": content, "path": "a"} for content in pictures])],
+        "part.npz": [arrays.getvalue()],
+    }

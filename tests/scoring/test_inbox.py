@@ -1,0 +1,309 @@
+"""What arrives is scored once, whatever its names, whatever else lies there, and whenever a run is killed."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+import flows.inbox
+import tasks.scoring.annotated_images
+import tasks.scoring.batch
+import tasks.scoring.inbox
+from faces.synthetic.faces import draw_faces
+from faces.synthetic.pose import KEYPOINTS_FRAMING
+from tasks.common.files import InputError, sha256, source_of, text_of
+from tasks.scoring.inbox import LIST
+from tasks.scoring.shards import WORK
+from tests.conftest import ROOT
+from tests.scoring.test_batch import said_of
+from tests.scoring.test_resume import networks, stopping
+
+INBOX, SCORED = Path("data/inbox"), Path("data/from_inbox")
+FACES = [
+    cv2.imencode(".png", face)[1].tobytes()
+    for face in draw_faces(np.random.default_rng(5), np.arange(6) % 5, 96, KEYPOINTS_FRAMING)[0]
+]
+
+
+@pytest.fixture(autouse=True)
+def production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A checkout with an inbox and a version in production, the last of this list, of stubs."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    INBOX.mkdir(parents=True)
+    versions, judged = ["v1.0.0"], networks(Path("networks"))
+
+    def fetch(models: str) -> Path:
+        if models not in ("prod", *versions):
+            raise InputError(f"{models}: no version")
+        return Path("fetched", versions[-1] if models == "prod" else models, "verdict.json")
+
+    times = iter(range(100))
+    monkeypatch.setattr(flows.inbox, "fetch", fetch)
+    monkeypatch.setattr(flows.inbox, "judged_networks", lambda verdict, folder: judged)
+    monkeypatch.setattr(flows.inbox, "_now", lambda: f"time {next(times):02}")
+    monkeypatch.setattr(tasks.scoring.batch, "predictor_of", lambda paths, inference: said_of)
+    return versions
+
+
+def put(name: str | bytes, content: bytes = FACES[0]) -> None:
+    with open(os.path.join(os.fsencode(INBOX), os.fsencode(name)), "wb") as handle:
+        handle.write(content)
+
+
+def finished() -> list[dict[str, str]]:
+    """Names, as lists have them, and hashes, of each run that ended."""
+    tables = [pd.read_csv(path).set_index("source")["sha256"] for path in sorted(SCORED.glob(f"*/{LIST}"))]
+    return [{Path(str(name)).name: sha for name, sha in table.items()} for table in tables]
+
+
+def scored(out: Path) -> list[str]:
+    return [Path(name).name for name in pd.read_parquet(out / "predictions.parquet")["source"]]
+
+
+def during(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable[[], object]) -> None:
+    """Do something each time that a function is called, before it works."""
+    whole = getattr(owner, name)
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        act()
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, function)
+
+
+def test_what_else_lies_there_stays() -> None:
+    put("a.png")
+    (SCORED / "notes").mkdir(parents=True)
+    (SCORED / "notes/mine.txt").write_text("mine")
+    (SCORED / "mine.txt").write_text("mine")
+    (SCORED / "empty").mkdir()
+    elsewhere = Path("elsewhere")
+    (elsewhere / WORK).mkdir(parents=True)
+    (elsewhere / WORK / "manifest.json").write_text("{}")
+    (SCORED / "link").symlink_to(elsewhere.absolute())
+    (SCORED / "within").mkdir()
+    (SCORED / "within" / WORK).symlink_to((elsewhere / WORK).absolute())
+    before = {path for path in [*SCORED.rglob("*"), *elsewhere.rglob("*")] if "time" not in str(path)}
+    flows.inbox.inbox()
+    assert finished() == [{"a.png": sha256(INBOX / "a.png")}]
+    assert {path for path in [*SCORED.rglob("*"), *elsewhere.rglob("*")] if "time" not in str(path)} == before
+
+
+STEPS: dict[str, tuple[object, str]] = {
+    "list begun": (flows.inbox, "begin_list"),
+    "scoring": (flows.inbox, "score_sources"),
+    "manifest": (tasks.scoring.batch, "count_items"),
+    "shards": (tasks.scoring.batch, "keep_shard"),
+    "joining": (tasks.scoring.batch, "join_shards"),
+    "list settled": (flows.inbox, "settle_list"),
+    "count": (flows.inbox, "count_scored"),
+    "drift": (flows.inbox, "watch_drift"),
+    "drawing": (tasks.scoring.annotated_images, "photograph_figure"),
+    "page": (flows.inbox, "write_page"),
+    "list left": (flows.inbox, "note_arrived"),
+    "tidying": (flows.inbox, "finish_run"),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_run_killed_at_any_step_is_gone_on_with(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (0, 1):
+        put(f"{number}.png", FACES[number])
+    with monkeypatch.context() as killed:
+        stopping(killed, *STEPS[step], 0, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            flows.inbox.inbox()
+    put("2.png", FACES[2])
+    flows.inbox.inbox()
+    listed = [sorted(names) for names in finished()]
+    once = step == "list begun"  # nothing was begun
+    assert listed == ([["0.png", "1.png", "2.png"]] if once else [["0.png", "1.png"], ["2.png"]])
+    assert [sorted(scored(out)) for out in sorted(SCORED.iterdir())] == listed
+    assert not list(SCORED.rglob(f"*/{WORK}"))
+    assert all((out / "page.html").exists() and len(list((out / "pictures").iterdir())) for out in SCORED.iterdir())
+    flows.inbox.inbox()
+    assert len(finished()) == len(listed)
+
+
+def killed_run(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> Path:
+    with monkeypatch.context() as killed:
+        stopping(killed, owner, name, 0, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            flows.inbox.inbox()
+    (out,) = SCORED.iterdir()
+    return out
+
+
+def test_a_run_that_cannot_go_on_is_given_up_and_a_note_in_it_stays(
+    production: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("a.png")
+    killed = killed_run(monkeypatch, tasks.scoring.batch, "join_shards")
+    (killed / "note.txt").write_text("mine")
+    production.append("v1.1.0")
+    flows.inbox.inbox()
+    assert {path.name for path in killed.iterdir()} - {".gitignore"} == {"note.txt"}
+    (table,) = SCORED.glob("*/predictions.parquet")
+    assert set(pd.read_parquet(table)["version"]) == {"v1.1.0"}
+    assert [list(names) for names in finished()] == [["a.png"]]
+
+
+def test_a_file_that_is_another_one_since_a_kill_is_scored_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    put("a.png")
+    put("b.png", FACES[1])
+    killed = killed_run(monkeypatch, tasks.scoring.batch, "join_shards")
+    put("a.png", FACES[2])
+    flows.inbox.inbox()
+    assert not killed.exists()
+    assert finished() == [{name: sha256(INBOX / name) for name in ("a.png", "b.png")}]
+
+
+def test_tables_that_are_there_keep_their_networks(production: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    put("a.png")
+    killed = killed_run(monkeypatch, flows.inbox, "watch_drift")
+    production.append("v1.1.0")
+    (INBOX / "a.png").unlink()
+    flows.inbox.inbox()
+    assert set(pd.read_parquet(killed / "predictions.parquet")["version"]) == {"v1.0.0"}
+    assert "v1.0.0" in (killed / "drift.json").read_text()
+    assert [list(names) for names in finished()] == [["a.png"]]
+
+
+def test_a_run_that_an_older_version_left_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It kept shards and what it was asked, and no list of its files."""
+    put("a.png")
+    killed = killed_run(monkeypatch, tasks.scoring.batch, "join_shards")
+    (killed / WORK / tasks.scoring.inbox.ASKED).unlink()
+    flows.inbox.inbox()
+    assert not killed.exists()
+    assert [list(names) for names in finished()] == [["a.png"]]
+
+
+NAMES = [
+    b"caf\xe9.png",
+    b"caf\\xe9.png",
+    b"caf\\udce9.png",
+    b"caf\\x5cxe9.png",
+    b"\xff\xfe.png",
+    b"line\nbreak\r.png",
+    b'quote"d,.png',
+    b"-option.png",
+    b"[1]*?.png",
+    b"x::y.png",
+    b"http:.png",
+    "顔 é.png".encode(),
+    "\U00020000".encode() * 62 + b".png",
+    b"a" * 251 + b".png",
+    b"<b>.png",
+    b"=1+1.png",
+]
+
+
+def test_files_of_any_name_are_scored_drawn_and_listed_once() -> None:
+    for name in NAMES:
+        # Other bytes each: what follows a picture's end is not looked at.
+        put(name, FACES[0] + name)
+    put(b"\xe9.csv", b"a,b\n1,2\n")
+    put(b"a::b.parquet")
+    pd.DataFrame({"image": [FACES[1]]}).to_parquet(INBOX / "a::b*.parquet")
+    flows.inbox.inbox()
+    (out,) = SCORED.iterdir()
+    table = pd.read_parquet(out / "predictions.parquet")
+    assert {os.fsencode(os.path.basename(source_of(text))) for text in table["source"]} == {*NAMES, b"a::b*.parquet"}
+    assert len(list((out / "pictures").iterdir())) == len(NAMES)
+    assert len(finished()[0]) == len(NAMES) + 3
+    assert set(pd.read_parquet(out / "skipped.parquet")["source"]) == {f"{INBOX}/\\xe9.csv", f"{INBOX}/a::b.parquet"}
+    flows.inbox.inbox()
+    assert len(finished()) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_comes_back_from_its_text(name: bytes) -> None:
+    text = text_of(os.fsdecode(name))
+    assert os.fsencode(source_of(text)) == name
+    text.encode()
+
+
+def test_no_two_names_share_a_text() -> None:
+    assert len({text_of(os.fsdecode(name)) for name in NAMES}) == len(NAMES)
+    assert text_of("plain\\name é.png") == "plain\\name é.png"
+
+
+def test_a_face_of_a_name_that_is_not_utf_8_is_shown_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(b"caf\xe9.png")
+    flows.inbox.inbox()
+    (out,) = SCORED.iterdir()
+    assert (out / "faces.png").exists()
+    assert (out / "pictures/0001-caf_xe9.png").exists()
+
+
+def test_a_file_that_goes_before_it_is_hashed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    put("a.png")
+    put("b.png", FACES[1])
+    during(monkeypatch, tasks.scoring.inbox, "sha256", lambda: (INBOX / "a.png").unlink(missing_ok=True))
+    flows.inbox.inbox()
+    assert [list(names) for names in finished()] == [["b.png"]]
+
+
+def test_a_file_that_goes_before_it_is_scored_is_new_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    put("a.png")
+    put("b.png", FACES[1])
+    with monkeypatch.context() as patched:
+        during(patched, flows.inbox, "score_sources", lambda: (INBOX / "a.png").unlink())
+        flows.inbox.inbox()
+    put("a.png")
+    flows.inbox.inbox()
+    assert [list(names) for names in finished()] == [["b.png"], ["a.png"]]
+
+
+@pytest.mark.parametrize("when", ["score_sources", "settle_list"])
+def test_a_file_that_is_still_copied_is_new_once_it_is_whole(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was hashed is not what was scored, or may not be."""
+    put("a.png", FACES[0][:500])
+    with monkeypatch.context() as patched:
+        during(patched, flows.inbox, when, lambda: put("a.png"))
+        flows.inbox.inbox()
+    assert finished() == [{}]
+    flows.inbox.inbox()
+    assert finished() == [{}, {"a.png": sha256(INBOX / "a.png")}]
+    flows.inbox.inbox()
+    assert len(finished()) == 2
+
+
+def test_a_file_moved_away_after_it_was_scored_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    put("a.png")
+    during(monkeypatch, flows.inbox, "draw_pictures", lambda: (INBOX / "a.png").unlink())
+    flows.inbox.inbox()
+    assert [list(names) for names in finished()] == [["a.png"]]
+
+
+@pytest.mark.parametrize("content", ["", "source\na.png\n", "nothing of the kind"])
+def test_a_list_that_is_none_is_named(content: str) -> None:
+    put("a.png")
+    (SCORED / "monday").mkdir(parents=True)
+    (SCORED / "monday" / LIST).write_text(content)
+    with pytest.raises(InputError, match=rf"monday/{LIST}: is no list with the columns source and sha256 .* remove it"):
+        flows.inbox.inbox()
+
+
+def test_both_folders_may_be_links() -> None:
+    put("a.png")
+    for folder in (INBOX, SCORED):
+        disk = Path("disk") / folder.name
+        disk.parent.mkdir(exist_ok=True)
+        if folder.exists():
+            folder.rename(disk)
+        else:
+            disk.mkdir()
+        folder.symlink_to(disk.absolute())
+    flows.inbox.inbox()
+    assert [list(names) for names in finished()] == [["a.png"]]
+    assert SCORED.is_symlink()
+    assert len(list(Path("disk/from_inbox").iterdir())) == 1
