@@ -4,7 +4,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# DVC and Prefect need a home folder that can be written to, and a user name; a container may have neither.
+# DVC and Prefect need a writable home folder and a user name; a container may have neither.
 export HOME := $(shell test -w "$$HOME" && printf %s "$$HOME" || $(PYTHON) -m tasks.common.host)
 export USER := $(shell printf %s "$${USER:-$$(id -un 2>/dev/null || echo "uid-$$(id -u)")}")
 
@@ -16,37 +16,37 @@ help: ## List the targets
 
 .venv/installed: requirements.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and was not found on the PATH."; exit 1; }
-	@echo "Making .venv with $(PYTHON); the first time takes minutes ..."
+	@echo "Creating .venv with $(PYTHON); the first time takes minutes ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
 	@touch $@
 
-demo: .venv/installed ## Run everything on the embedded sample faces and show what came of it
+demo: .venv/installed ## Run all stages on the synthetic sample faces and show the results
 	@$(BIN)/python -m flows.demo
 
-test: .venv/installed ## Format, lint, types and the test suite (under 25 minutes)
+test: .venv/installed ## Check format, lint and types, and run the test suite (under 25 minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-acceptance: .venv/installed ## What takes longer: a fresh clone, real faces, kills, schedules, the UI in Chromium, a million faces
+acceptance: .venv/installed ## Run the slow tests: a fresh clone, real faces, kills, schedules, the UI in Chromium, a million faces
 	$(BIN)/python -m pytest tests/acceptance --override-ini addopts=
 
 up: .venv/installed ## Start server and worker, with the scheduled deployments of prefect.yaml
 	@$(BIN)/python -m flows.operate up
 
-down: .venv/installed ## Stop the server and the worker that `make demo` or `make up` started, and nothing else
+down: .venv/installed ## Stop the server and the worker that `make demo` or `make up` started
 	@$(BIN)/python -m flows.operate down
 
-status: .venv/installed ## Say whether server and worker run, what is planned, and what DVC would run
+status: .venv/installed ## Show whether server and worker run, the scheduled runs, and what DVC would run
 	@$(BIN)/python -m flows.operate status || true
 	@$(BIN)/dvc status
 
-lock: .venv/installed ## Compile requirements.txt anew from pyproject.toml
+lock: .venv/installed ## Recompile requirements.txt from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
 		--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
-	@# Older pips take `name[extra]`, asked for by a package, and `name` for two things: both are pinned.
+	@# Older versions of pip treat a dependency on `name[extra]` as another package than `name`, so both are pinned.
 	awk '/^[^ ]/ { printf "%s", twice; twice = "" } { print } \
 		/^[a-z0-9-]+\[/ { line = $$0; sub(/\[[^]]*\]/, "", line); twice = line "\n"; next } \
 		twice { twice = twice $$0 "\n" } END { printf "%s", twice }' requirements.txt > .requirements.txt

@@ -2,6 +2,7 @@
 
 import difflib
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -9,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeIn
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-Head = Literal["keypoints", "emotion"]
-HEADS: tuple[str, ...] = get_args(Head)
+ModelName = Literal["keypoints", "emotion"]
+MODELS: tuple[str, ...] = get_args(ModelName)
 
 PARAMS = Path("params.yaml")
 
@@ -53,10 +54,16 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class NumSamples(Settings):
+    keypoints: Annotated[int, Field(ge=100)]
+    emotion: Annotated[int, Field(ge=100)]
+
+
 class Sample(Settings):
+    """`num_samples`: rows of each drawn table."""
+
     seed: Seed
-    keypoints_rows: Annotated[int, Field(ge=100)]
-    emotion_rows: Annotated[int, Field(ge=100)]
+    num_samples: NumSamples
 
 
 class Ingest(Settings):
@@ -71,110 +78,116 @@ def _in_order(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 class ValidateKeypoints(Settings):
-    """`min_deviation` is in grey levels, `eye_distance` the least and the greatest in pixels of the 96x96 image."""
+    """`min_pixel_std` is in grey levels; `interocular_distance_px` is [min, max] in pixels of the 96x96 image."""
 
     min_rows: Count
-    min_deviation: NotNegative
-    eye_distance: Annotated[tuple[NotNegative, NotNegative], AfterValidator(_in_order)]
-    max_missing: Share
+    min_pixel_std: NotNegative
+    interocular_distance_px: Annotated[tuple[NotNegative, NotNegative], AfterValidator(_in_order)]
+    max_missing_fraction: Share
 
 
 class ValidateEmotion(Settings):
-    """`class_share`: the least and the greatest share of the rows that a class of the label set may have."""
+    """`class_fraction`: [min, max] fraction of the rows that a class of the label encoding may have."""
 
     min_rows: Count
-    min_deviation: NotNegative
-    label_set: Literal["course", "fer2013"]
-    class_share: Annotated[tuple[Share, Share], AfterValidator(_in_order)]
+    min_pixel_std: NotNegative
+    label_encoding: Literal["course", "fer2013"]
+    class_fraction: Annotated[tuple[Share, Share], AfterValidator(_in_order)]
 
 
 class Validate(Settings):
-    max_quarantined: Share
+    max_invalid_fraction: Share
     keypoints: ValidateKeypoints
     emotion: ValidateEmotion
 
 
 class Explore(Settings):
     seed: Seed
-    faces_drawn: Count
+    num_examples: Count
 
 
 class Duplicates(Settings):
-    """Two faces are near-duplicates within `max_distance` bits of perceptual hash, and from `min_correlation` on.
+    """Two faces are near-duplicates if their perceptual hashes differ by at most `max_hamming_distance` bits and their
+    pixels correlate by at least `min_correlation`.
 
-    `max_cluster` is the greatest share of the rows that one cluster of them may hold; ten faces may always.
+    `max_component_fraction` is the largest fraction of the rows that one duplicate component may hold. Ten faces are
+    always allowed.
     """
 
-    max_distance: Annotated[int, Field(ge=0, le=24)]
+    max_hamming_distance: Annotated[int, Field(ge=0, le=24)]
     min_correlation: Annotated[float, Field(gt=0, le=1)]
-    max_cluster: OpenShare
+    max_component_fraction: OpenShare
 
 
 class EmotionDuplicates(Duplicates):
-    """`conflicts`: what becomes of clusters whose faces bear different labels."""
+    """`label_conflicts`: what happens to duplicate components whose faces have different labels."""
 
-    conflicts: Literal["keep", "drop", "majority"]
+    label_conflicts: Literal["keep", "drop", "majority"]
 
 
 class Split(Settings):
-    """`grouped` lets no group straddle; `random` is the original's way, which leaks."""
+    """`strategy`: `group` keeps every group in one split; `random` augments first and splits last, which leaks.
 
-    protocol: Literal["grouped", "random"]
+    `val_size` and `test_size` are fractions of the rows.
+    """
+
+    strategy: Literal["group", "random"]
     seed: Seed
-    validation: OpenShare
-    test: OpenShare
+    val_size: OpenShare
+    test_size: OpenShare
 
     @model_validator(mode="after")
     def leave_rows_to_train_on(self) -> "Split":
-        if self.validation + self.test > 0.8:
-            raise ValueError("validation + test leave less than 0.2 of the rows to train on")
+        if self.val_size + self.test_size > 0.8:
+            raise ValueError("val_size + test_size leave less than 0.2 of the rows to train on")
         return self
 
 
 class EmotionSplit(Split):
-    """`official` follows the column Usage; `max_share_difference`: how far a class's share of a part may be off.
+    """`strategy: predefined` follows the column Usage.
 
-    So much as chance gives, four standard errors of a part of that size, is always allowed.
+    `max_class_fraction_difference`: how far a class's fraction in a split may be from its fraction of all rows. Four
+    standard errors of a split of that size are always allowed.
     """
 
-    protocol: Literal["grouped", "official", "random"]  # type: ignore[assignment]
-    max_share_difference: Share
+    strategy: Literal["group", "predefined", "random"]  # type: ignore[assignment]
+    max_class_fraction_difference: Share
 
 
-class Augment(Settings):
-    """`brightness`: the factors between which each copy's is drawn; null makes no such copies."""
+class OfflineAugmentation(Settings):
+    """`brightness`: [min, max] of the factor of each brightened copy; null makes no such copies."""
 
     seed: Seed
-    mirror: bool
+    horizontal_flip: bool
     brightness: Annotated[tuple[Positive, Positive], AfterValidator(_in_order)] | None
 
 
 class PrepareKeypoints(Settings):
-    """`label_shift` is added to x and y of every point, in pixels of the 96x96 image."""
+    """`keypoint_offset_px` is added to x and y of every keypoint, in pixels of the 96x96 image."""
 
-    label_shift: tuple[Shift, Shift]
+    keypoint_offset_px: tuple[Shift, Shift]
     duplicates: Duplicates
     split: Split
-    augment: Augment
+    offline_augmentation: OfflineAugmentation
 
 
 class PrepareEmotion(Settings):
-    """`classes`: those to train on; rows of others are left out, and counted.
+    """`train_classes` are the classes to train on. Rows of other classes are dropped and counted.
 
-    `answers`: those of them that are answered with and judged, in the order of the network's outputs; faces of the
-    others only teach. None for all.
+    `output_classes` are the classes the model predicts, in the order of its outputs; None for all training classes.
+    Other training classes serve as auxiliary data.
     """
 
-    classes: Classes
-    answers: Classes | None
+    train_classes: Classes
+    output_classes: Classes | None
     duplicates: EmotionDuplicates
     split: EmotionSplit
-    augment: Augment
+    offline_augmentation: OfflineAugmentation
 
     @model_validator(mode="after")
-    def answer_with_what_was_taught(self) -> "PrepareEmotion":
-        if foreign := [name for name in self.answers or () if name not in self.classes]:
-            raise ValueError(f"answers names {foreign[0]}, which is none of the classes; add it there, or leave it out")
+    def predict_classes_that_are_trained(self) -> "PrepareEmotion":
+        if foreign := [name for name in self.output_classes or () if name not in self.train_classes]:
+            raise ValueError(f"output_classes names {foreign[0]}, which is not in train_classes; add it or remove it")
         return self
 
 
@@ -183,131 +196,129 @@ class Prepare(Settings):
     emotion: PrepareEmotion
 
 
-class Network(Settings):
-    """`resnet` has `widths` filters and `depths` blocks a stage, each stage half as high and wide as the one before.
+class Architecture(Settings):
+    """`resnet` has one stage per entry of `widths` (filters) and `depths` (blocks); each stage halves height and width.
 
-    Its stem halves the face `halvings` times before the first of them, 0 to 2. `original` has sizes of its own: it
-    takes none of these, nor a dropout.
+    `stem_stride` is the stride of the stem: 1, 2 or 4. `original` has a fixed size and takes none of these settings.
     """
 
-    kind: Literal["resnet", "original"]
+    name: Literal["resnet", "original"]
     widths: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(max_length=5)] = ()
     depths: tuple[Count, ...] = ()
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    halvings: Literal[0, 1, 2] = 1
+    stem_stride: Literal[1, 2, 4] = 2
 
     @model_validator(mode="after")
-    def have_sizes_that_fit(self) -> "Network":
-        if self.kind == "original" and (self.widths or self.depths or self.dropout or self.halvings != 1):
-            raise ValueError("the original network has sizes of its own; remove widths, depths, dropout and halvings")
-        if self.kind == "resnet" and (len(self.widths) < 2 or len(self.widths) != len(self.depths)):
-            raise ValueError("widths and depths need one number a stage each, and two stages or more")
+    def have_sizes_that_fit(self) -> "Architecture":
+        if self.name == "original" and (self.widths or self.depths or self.dropout or self.stem_stride != 2):
+            raise ValueError("the original architecture has a fixed size; remove widths, depths, dropout, stem_stride")
+        if self.name == "resnet" and (len(self.widths) < 2 or len(self.widths) != len(self.depths)):
+            raise ValueError("widths and depths need one number per stage each, and at least two stages")
         return self
 
 
-class Descent(Settings):
-    """`warmup` is a share of the steps, `ema` the momentum of the weights' running mean, 0 for none.
+class Optimizer(Settings):
+    """`warmup_ratio` is a fraction of the training steps; `ema_decay` of the weights' moving average, 0 disables it.
 
-    `patience` is how many epochs without a better one end the training. `statistics_faces` are the training faces that
-    batch normalisation's statistics are taken from anew before each validation, undistorted; 0 leaves it the running
-    ones. `adam` keeps its learning rate and knows neither warm-up nor decay, as the original's.
+    `adam` has a constant learning rate, no warm-up and no weight decay, as in the original project.
     """
 
-    optimizer: Literal["adamw", "adam"]
-    epochs: Count
-    batch_size: Count
+    name: Literal["adamw", "adam"]
     learning_rate: Positive
-    warmup: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: NotNegative
-    ema: Annotated[float, Field(ge=0, lt=1)]
-    patience: Count
-    statistics_faces: Annotated[int, Field(ge=0)]
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
 
     @model_validator(mode="after")
-    def set_nothing_that_is_not_used(self) -> "Descent":
-        if self.optimizer == "adam" and (self.warmup or self.weight_decay):
-            raise ValueError("adam knows neither warmup nor weight_decay; set both to 0")
+    def set_nothing_that_is_not_used(self) -> "Optimizer":
+        if self.name == "adam" and (self.warmup_ratio or self.weight_decay):
+            raise ValueError("adam uses neither warmup_ratio nor weight_decay; set both to 0")
         return self
 
 
-class Distortion(Settings):
-    """How far training faces are distorted at most, drawn anew in every epoch.
+class Augmentation(Settings):
+    """Random augmentation of training faces, drawn anew in every epoch. Each value is the maximum.
 
-    `mirror` and `erase` are probabilities; `rotation` is in degrees, `shift` and the deviation of the `blur` are
-    shares of the side, `scale` and `contrast` are factors, `brightness` and the deviation of the `noise` are in grey
+    `horizontal_flip` and `random_erasing` are probabilities; `degrees` is a rotation; `translate` and `blur_sigma` are
+    fractions of the image side; `scale` and `contrast` are [min, max] factors; `brightness` and `noise_std` are in grey
     levels.
     """
 
-    mirror: Share
-    rotation: Annotated[float, Field(ge=0, le=180)]
-    shift: Annotated[float, Field(ge=0, le=0.5)]
+    horizontal_flip: Share
+    degrees: Annotated[float, Field(ge=0, le=180)]
+    translate: Annotated[float, Field(ge=0, le=0.5)]
     scale: Annotated[tuple[Positive, Positive], AfterValidator(_in_order)]
-    blur: Annotated[float, Field(ge=0, le=0.1)]
+    blur_sigma: Annotated[float, Field(ge=0, le=0.1)]
     brightness: Annotated[float, Field(ge=0, le=255)]
     contrast: Annotated[tuple[NotNegative, NotNegative], AfterValidator(_in_order)]
-    noise: Annotated[float, Field(ge=0, le=255)]
-    erase: Share
+    noise_std: Annotated[float, Field(ge=0, le=255)]
+    random_erasing: Share
 
 
-class EmotionDistortion(Distortion):
-    """`mixup` and `cutmix` are the parameters of the Beta distributions that shares are drawn from; 0 for never."""
+class EmotionAugmentation(Augmentation):
+    """`mixup_alpha` and `cutmix_alpha` are the parameters of the Beta distributions of the mixing ratio; 0 disables."""
 
-    mixup: NotNegative
-    cutmix: NotNegative
+    mixup_alpha: NotNegative
+    cutmix_alpha: NotNegative
 
 
 class EmotionLoss(Settings):
-    """`smoothing` of each label goes to all classes; `adjustment` of the logits by the classes' shares, 0 for none.
+    """`logit_adjustment_tau` compensates for class imbalance (Menon et al. 2021); 0 disables it.
 
-    With `refit_biases` each member's last ones are fitted to the validation faces when its training is done, each face
-    seen once: their shares of the classes are what it then answers to.
+    With `bias_correction`, the biases of the last layer are fitted to the validation faces after training, so that the
+    model assumes their class frequencies.
     """
 
-    smoothing: Annotated[float, Field(ge=0, lt=1)]
-    adjustment: NotNegative
-    refit_biases: bool = False
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    logit_adjustment_tau: NotNegative
+    bias_correction: bool = False
 
 
 class Teacher(Settings):
-    """A saved network that is learnt from: `share` of every target is its answer, the rest the label.
+    """The saved teacher `file`, whose predictions make up `teacher_weight` of every target; the label is the rest.
 
-    `sha256` is its file's, so that no other is taken for it; `classes` are what its outputs stand for, in their order,
-    none for key points. It is asked about every face in `rounds` distortions, which come again when all were shown.
-    With `flip_averaging` it answers by the mean over a face and its mirror image; with `begin` training begins from its
-    weights, those of its first member if it has several.
+    `sha256` is the hash of the file; `classes` are the teacher's output classes in order, none for keypoints. It runs
+    for the first `cached_epochs` epochs; later epochs replay those augmentations and its cached predictions.
+    `flip_tta` averages the teacher's predictions over a face and its mirror image. `init_from_teacher` starts training
+    from the teacher's weights (of an ensemble, from its first model's).
     """
 
     file: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     classes: tuple[str, ...] = ()
-    share: Annotated[float, Field(gt=0, le=1)]
-    rounds: Count
-    flip_averaging: bool
-    begin: bool
+    teacher_weight: Annotated[float, Field(gt=0, le=1)]
+    cached_epochs: Count
+    flip_tta: bool
+    init_from_teacher: bool
 
 
-class TrainHead(Settings):
-    """`members`: networks whose outputs are averaged; they train one after another, from `seed`, `seed` + 1, ...
+class TrainModel(Settings):
+    """`ensemble_size`: number of models whose outputs are averaged. They train in turn, with `seed`, `seed` + 1, ...
 
-    `teacher`: None to learn from labels alone. A taught emotion network has the outputs of its teacher, the answers,
-    and of faces that are of none of them it learns what the teacher says.
+    Training stops after `patience` epochs without a lower validation loss. Before each validation, batch normalization
+    is updated on `bn_update_samples` training faces without augmentation; 0 keeps the moving statistics.
+    `distillation`: None trains on labels alone. A distilled emotion model has the outputs of its teacher.
     """
 
     seed: Seed
-    members: Count
-    network: Network
-    descent: Descent
-    teacher: Teacher | None = None
+    ensemble_size: Count
+    architecture: Architecture
+    epochs: Count
+    batch_size: Count
+    patience: Count
+    bn_update_samples: Annotated[int, Field(ge=0)]
+    optimizer: Optimizer
+    distillation: Teacher | None = None
 
 
-class TrainKeypoints(TrainHead):
-    loss: Literal["smooth_l1", "wing", "squared"]
-    distortion: Distortion
+class TrainKeypoints(TrainModel):
+    loss: Literal["smooth_l1", "wing", "mse"]
+    augmentation: Augmentation
 
 
-class TrainEmotion(TrainHead):
+class TrainEmotion(TrainModel):
     loss: EmotionLoss
-    distortion: EmotionDistortion
+    augmentation: EmotionAugmentation
 
 
 class Recipe(Settings):
@@ -331,19 +342,19 @@ class Train(Settings):
         return recipe
 
 
-class EvaluateHead(Settings):
-    """`flip_averaging` says which predictions are headline; `robustness_faces`: null corrupts every test face."""
+class EvaluateModel(Settings):
+    """`flip_tta`: whether the headline predictions use it; `corruption_samples`: null corrupts every test face."""
 
-    faces_drawn: Count
-    flip_averaging: bool
-    robustness_faces: Count | None
+    num_examples: Count
+    flip_tta: bool
+    corruption_samples: Count | None
 
 
-class EvaluateKeypoints(EvaluateHead):
+class EvaluateKeypoints(EvaluateModel):
     pass
 
 
-class EvaluateEmotion(EvaluateHead):
+class EvaluateEmotion(EvaluateModel):
     pixel_baseline_rows: Count
 
 
@@ -353,57 +364,57 @@ class Evaluate(Settings):
 
 
 class GateKeypoints(Settings):
-    """Bounds that the whole 95% interval must keep; `max_slice_nme` one that no slice may surely exceed."""
+    """Bounds for the whole 95% interval. `max_slice_nme`: no slice may have its whole interval above it."""
 
     max_nme: Positive
     max_rmse_px: Positive
     max_failure_rate: Share
-    max_share_of_baseline: Positive
+    max_nme_ratio: Positive
     max_slice_nme: Positive
 
 
 class GateEmotion(Settings):
-    """Bounds that the whole 95% interval must keep; `min_slice_accuracy` one that no slice may surely fall under."""
+    """Bounds for the whole 95% interval. `min_slice_accuracy`: no slice may have its whole interval below it."""
 
     min_accuracy: Share
     min_macro_f1: Share
     max_ece: Share
-    min_share_of_gap: Annotated[float, Field(lt=1)]
+    min_skill_score: Annotated[float, Field(lt=1)]
     min_recall: Share
     min_slice_accuracy: Share
 
 
-class GateData(Settings):
-    """For the model card: what each head's faces are, and under which terms they are published."""
+class GateLicense(Settings):
+    """For the model card: what the faces of each model are, and under which terms they are published."""
 
     keypoints: str
     emotion: str
 
 
 class Gate(Settings):
-    data: GateData
+    license: GateLicense
     keypoints: GateKeypoints
     emotion: GateEmotion
 
 
 class Promote(Settings):
-    """By how much a challenger may be worse than the champion: of accuracy, of a class's recall, of NME."""
+    """By how much a challenger may be worse than the champion: in accuracy, in the recall of any class, in NME."""
 
-    accuracy: Share
-    recall: Share
-    nme: NotNegative
+    max_accuracy_drop: Share
+    max_recall_drop: Share
+    max_nme_increase: NotNegative
 
 
 class Pipeline(Settings):
     """`retries` by stage, for failures that are no fault of the input, such as a process that was killed.
 
-    `notify`: the notification block, `type/name`, by which Prefect tells of bad runs; None for none.
+    `notification_block`: the block, `type/name`, by which Prefect reports failed and crashed runs; None for none.
     `retrain_on_drift`: whether the deployment `retrain` runs when scored faces have drifted.
     """
 
     retries: dict[str, NonNegativeInt]
-    retry_seconds: NonNegativeInt
-    notify: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] | None
+    retry_delay_seconds: NonNegativeInt
+    notification_block: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] | None
     retrain_on_drift: bool
 
 
@@ -411,16 +422,16 @@ class Quality(Settings):
     """Beyond which a face is flagged, see `faces.scoring.quality_flags.Bounds`."""
 
     min_side: NotNegative
-    min_sharpness: NotNegative
+    min_laplacian_variance: NotNegative
     min_brightness: NotNegative
-    max_clipped: Share
+    max_saturated_fraction: Share
 
 
 class Drift(Settings):
-    """Both must be passed: a PSI over `max_psi`, and a probability of chance under `max_p`: `faces.scoring.drift`."""
+    """A property has drifted if its PSI is over `psi_threshold` and its p-value is under `p_value`."""
 
-    max_psi: Positive
-    max_p: Annotated[float, Field(gt=0, lt=1)]
+    psi_threshold: Positive
+    p_value: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Detector(Settings):
@@ -431,22 +442,22 @@ class Detector(Settings):
 
 
 class Score(Settings):
-    """`input` is scored by `dvc repro`; the rest is for what is scored by hand or from the inbox.
+    """`input` is scored by `dvc repro`, which draws `num_examples` of its faces; the rest is for all scoring.
 
-    `crop_side`: a picture no larger, in pixels, is taken for one face; `detection_side`: a larger one is looked through
-    at this size, for faces, by `detector` or, if that is None, by OpenCV's cascade; `most_pixels`: a still larger one
-    is not opened; `shard_items`: pictures, or rows of tables, that are scored at one time; `min_confidence`: an emotion
-    that is less sure is marked as abstained.
+    `max_crop_px`: an image no larger, in pixels, is taken for one face; `detector_max_px`: a larger one is searched for
+    faces at this size, by `detector` or, if that is None, by OpenCV's cascade; `max_image_pixels`: a still larger one
+    is not opened; `shard_size`: images, or rows of tables, that are scored at one time; `confidence_threshold`: an
+    emotion below it is marked as abstained.
     """
 
     input: Address
-    faces_drawn: Count
-    crop_side: Count
-    detection_side: Count
+    num_examples: Count
+    max_crop_px: Count
+    detector_max_px: Count
     detector: Detector | None = None
-    most_pixels: Count
-    shard_items: Count
-    min_confidence: Share
+    max_image_pixels: Count
+    shard_size: Count
+    confidence_threshold: Share
     quality: Quality
     drift: Drift
 
@@ -472,14 +483,75 @@ class Params(Settings):
         return self
 
     @model_validator(mode="after")
-    def train_on_classes_of_the_label_set(self) -> "Params":
-        foreign = [name for name in self.prepare.emotion.classes if name in NOT_IN_COURSE]
-        if foreign and self.validate_.emotion.label_set == "course":
+    def train_on_classes_of_the_label_encoding(self) -> "Params":
+        foreign = [name for name in self.prepare.emotion.train_classes if name in NOT_IN_COURSE]
+        if foreign and self.validate_.emotion.label_encoding == "course":
             raise ValueError(
-                f"prepare.emotion.classes names {foreign[0]}, which the label set course has not; leave it out, or set "
-                "validate.emotion.label_set to fer2013 if that is the file's numbering"
+                f"prepare.emotion.train_classes names {foreign[0]}, which is not in the label encoding course; "
+                "leave it out, or set validate.emotion.label_encoding to fer2013 if that is the file's numbering"
             )
         return self
+
+
+RENAMED = {
+    "sample.*_rows": "sample.num_samples, with keypoints and emotion",
+    "validate.max_quarantined": "max_invalid_fraction",
+    "validate.*.min_deviation": "min_pixel_std",
+    "validate.*.eye_distance": "interocular_distance_px",
+    "validate.*.max_missing": "max_missing_fraction",
+    "validate.*.label_set": "label_encoding",
+    "validate.*.class_share": "class_fraction",
+    "*.faces_drawn": "num_examples",
+    "prepare.*.label_shift": "keypoint_offset_px",
+    "prepare.*.classes": "train_classes",
+    "prepare.*.answers": "output_classes",
+    "prepare.*.augment": "offline_augmentation, with horizontal_flip for mirror",
+    "prepare.*.max_distance": "max_hamming_distance",
+    "prepare.*.max_cluster": "max_component_fraction",
+    "prepare.*.conflicts": "label_conflicts",
+    "prepare.*.protocol": "strategy: group, predefined or random",
+    "prepare.*.validation": "val_size",
+    "prepare.*.test": "test_size",
+    "prepare.*.max_share_difference": "max_class_fraction_difference",
+    "train.*.members": "ensemble_size",
+    "train.*.network": "architecture, with name for kind, and stem_stride 1, 2 or 4 for halvings 0, 1 or 2",
+    "train.*.descent": "epochs, batch_size, patience, bn_update_samples (was statistics_faces) and optimizer, "
+    "with name, learning_rate, weight_decay, warmup_ratio and ema_decay",
+    "train.*.distortion": "augmentation, with horizontal_flip, degrees, translate, scale, blur_sigma, brightness, "
+    "contrast, noise_std, random_erasing, and for the emotion mixup_alpha and cutmix_alpha",
+    "train.*.teacher": "distillation, with teacher_weight for share, cached_epochs for rounds, flip_tta for "
+    "flip_averaging, init_from_teacher for begin",
+    "train.*.loss.smoothing": "label_smoothing",
+    "train.*.loss.adjustment": "logit_adjustment_tau",
+    "train.*.loss.refit_biases": "bias_correction",
+    "evaluate.*.flip_averaging": "flip_tta",
+    "evaluate.*.robustness_faces": "corruption_samples",
+    "gate.data": "license",
+    "gate.*.max_share_of_baseline": "max_nme_ratio",
+    "gate.*.min_share_of_gap": "min_skill_score",
+    "promote.accuracy": "max_accuracy_drop",
+    "promote.recall": "max_recall_drop",
+    "promote.nme": "max_nme_increase",
+    "score.crop_side": "max_crop_px",
+    "score.detection_side": "detector_max_px",
+    "score.most_pixels": "max_image_pixels",
+    "score.shard_items": "shard_size",
+    "score.min_confidence": "confidence_threshold",
+    "score.quality.min_sharpness": "min_laplacian_variance",
+    "score.quality.max_clipped": "max_saturated_fraction",
+    "score.drift.max_psi": "psi_threshold",
+    "score.drift.max_p": "p_value",
+    "pipeline.retry_seconds": "retry_delay_seconds",
+    "pipeline.notify": "notification_block",
+}
+"""Keys of earlier versions, as patterns, and what replaces each of them."""
+
+RENAMED_VALUES = {"grouped": "group", "official": "predefined", "squared": "mse"}
+
+
+def _replacement(name: str) -> str | None:
+    """What replaces a key of an earlier version; None for any other key."""
+    return next((new for pattern, new in RENAMED.items() if fnmatchcase(name, pattern)), None)
 
 
 def _line(document: Any, location: tuple[str | int, ...]) -> int | None:
@@ -511,11 +583,15 @@ def _complaint(error: Any, document: Any, path: Path) -> str:
     if not location and error["type"] == "value_error":
         return where + error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
+        if new := _replacement(name):
+            return f"{where}{name} is now {new}"
         near = difflib.get_close_matches(str(location[-1]), _known_keys(location), n=1)
         return f"{where}{name} is no setting" + (f"; did you mean {near[0]}?" if near else "; remove it")
     if error["type"] == "missing":
         return f"{where}{name} is missing; add it"
-    return f"{where}{name} = {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
+    renamed = RENAMED_VALUES.get(error["input"]) if isinstance(error["input"], str) else None
+    now = f"; {error['input']!r} is now {renamed!r}" if renamed else ""
+    return f"{where}{name} = {error['input']!r}: {error['msg'].removeprefix('Value error, ')}{now}"
 
 
 def load(path: Path = PARAMS) -> Params:
@@ -529,7 +605,11 @@ def load(path: Path = PARAMS) -> Params:
     try:
         return Params.model_validate(document)
     except ValidationError as error:
-        lines = [_complaint(one, document, path) for one in error.errors()]
+        errors = error.errors()
+        # Where a section has keys of an earlier version, what is missing beside them is told by their new names.
+        old = {one["loc"][:-1] for one in errors if _replacement(".".join(map(str, one["loc"])))}
+        told = [one for one in errors if one["type"] != "missing" or one["loc"][:-1] not in old]
+        lines = [_complaint(one, document, path) for one in told]
         raise SettingsError("\n".join(lines)) from None
 
 
@@ -537,11 +617,11 @@ def wrong_sources(params: Params, graph: Path = Path("dvc.yaml")) -> list[str]:
     """A line for each file that the settings name, and that is neither there nor made by a stage before it is read."""
     stages = YAML(typ="safe", pure=True).load(graph.read_text(encoding="utf-8"))["stages"]
     made = {stage: [_folder(out) for out in entry.get("outs", [])] for stage, entry in stages.items()}
-    named = {f"ingest.{head}": ("ingest", getattr(params.ingest, head)) for head in HEADS}
+    named = {f"ingest.{model_name}": ("ingest", getattr(params.ingest, model_name)) for model_name in MODELS}
     named["score.input"] = ("score", params.score.input)
-    for head in HEADS:
-        if teacher := getattr(params.train.chosen, head).teacher:
-            named[f"train.{params.train.recipe}.{head}.teacher.file"] = ("train", teacher.file)
+    for model_name in MODELS:
+        if teacher := getattr(params.train.chosen, model_name).distillation:
+            named[f"train.{params.train.recipe}.{model_name}.distillation.file"] = ("train", teacher.file)
     lines = []
     for key, (stage, source) in named.items():
         maker = next((name for name, folders in made.items() if _folder(source) in folders), None)

@@ -1,3 +1,3 @@
-"""Measurements side by side, each by `python -m benchmarks.NAME`, on the kernels that stages run on."""
+"""Benchmarks, each run by `python -m benchmarks.NAME`, with the same library settings as stages."""
 
-import flows  # noqa: F401  sets what the heavy libraries read when they are loaded
+import flows  # noqa: F401  sets environment variables that the heavy libraries read when they are loaded

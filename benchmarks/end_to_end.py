@@ -1,10 +1,10 @@
-"""Scoring by the command, everything included: from a CSV, crops, photographs; by one and two Dask workers."""
+"""End-to-end time of the scoring command: from a CSV, crops and photographs; by one and two Dask workers."""
 
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -18,88 +18,108 @@ from faces.common.geometry import resize_images
 from faces.common.pixel_text import SIZES
 
 START_SECONDS = 60
-SIDE, SCENE = 160, (620, 900)
+SIDE, SCENE, FACES_PER_PHOTOGRAPH = 160, (620, 900), 60
 CORNERS = ((20, 30), (300, 60), (600, 20), (60, 380), (350, 330), (650, 340))
 
 
-def inputs(folder: Path, faces: np.ndarray) -> dict[str, tuple[Path, int]]:
-    """Files to score, and how many faces they hold."""
-    small = resize_images(faces, SIZES["emotion"])
-    texts = [" ".join(map(str, face.ravel())) for face in small]
+def write_csv(folder: Path, images: np.ndarray) -> tuple[Path, int]:
+    """Write a raw emotion table of images (N, H, W) uint8; returns its path and the number of faces."""
+    texts = [" ".join(map(str, image.ravel())) for image in resize_images(images, SIZES["emotion"])]
     pd.DataFrame({"emotion": 0, "pixels": texts}).to_csv(folder / "faces.csv", index=False)
-    crops, scenes = folder / "crops", folder / "photographs"
+    return folder / "faces.csv", len(images)
+
+
+def write_crops(folder: Path, images: np.ndarray) -> tuple[Path, int]:
+    """Write a folder with one image file per face; returns its path and the number of faces."""
+    crops = folder / "crops"
     crops.mkdir()
-    scenes.mkdir()
-    for number, face in enumerate(faces):
-        cv2.imwrite(str(crops / f"{number:06}.png"), face)
-    for number in range(len(faces) // 60):
+    for number, image in enumerate(images):
+        cv2.imwrite(str(crops / f"{number:06}.png"), image)
+    return crops, len(images)
+
+
+def write_photographs(folder: Path, images: np.ndarray) -> tuple[Path, int]:
+    """Write a folder of photographs of six faces, one per FACES_PER_PHOTOGRAPH images; returns path and face count."""
+    photographs, count = folder / "photographs", len(images) // FACES_PER_PHOTOGRAPH
+    photographs.mkdir()
+    for number in range(count):
         scene = np.full(SCENE, 150, np.uint8)
-        for place, (left, top) in enumerate(CORNERS):
-            face = faces[(6 * number + place) % len(faces)]
-            scene[top : top + SIDE, left : left + SIDE] = cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(scenes / f"{number:06}.jpg"), scene)
-    return {
-        "a CSV": (folder / "faces.csv", len(faces)),
-        "a folder of crops": (crops, len(faces)),
-        "photographs of six": (scenes, len(faces) // 60 * 6),
-    }
+        for place, (x, y) in enumerate(CORNERS):
+            face = images[(len(CORNERS) * number + place) % len(images)]
+            scene[y : y + SIDE, x : x + SIDE] = cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(photographs / f"{number:06}.jpg"), scene)
+    return photographs, count * len(CORNERS)
 
 
-def end_to_end(folder: Path, faces: np.ndarray, models: str) -> list[list[str]]:
-    """A row a kind of input, and one a number of workers: everything, the start of Python too."""
-    given = inputs(folder, faces)
-    rows = [scored(name, source, count, folder, models) for name, (source, count) in given.items()]
-    name, (source, count) = next(iter(given.items()))
-    for workers in (1, 2):
-        with cluster(folder / f"scheduler-{workers}.json", workers) as address:
-            rows.append(scored(f"{name}, Dask, {workers}", source, count, folder, models, "--dask", address))
+INPUTS: dict[str, Callable[[Path, np.ndarray], tuple[Path, int]]] = {
+    "a CSV": write_csv,
+    "a folder of crops": write_crops,
+    "photographs of six": write_photographs,
+}
+
+
+def end_to_end(
+    folder: Path,
+    images: np.ndarray,
+    model_set: str,
+    kinds: Sequence[str] = tuple(INPUTS),
+    workers: Sequence[int] = (1, 2),
+) -> list[list[str]]:
+    """Return a row per kind of input, and, for the first kind, a row per number of workers; times include imports."""
+    inputs = {kind: INPUTS[kind](folder, images) for kind in kinds}
+    rows = [scored(kind, source, count, folder, model_set) for kind, (source, count) in inputs.items()]
+    kind, (source, count) = next(iter(inputs.items()))
+    for number in workers:
+        with cluster(folder / f"scheduler-{number}.json", number) as address:
+            rows.append(scored(f"{kind}, Dask, {number}", source, count, folder, model_set, "--dask", address))
     return rows
 
 
 @contextmanager
-def cluster(about: Path, workers: int) -> Iterator[str]:
-    """The address of a Dask scheduler with so many workers of one thread, in processes of their own."""
+def cluster(scheduler_file: Path, workers: int) -> Iterator[str]:
+    """Start a Dask scheduler and single-threaded workers, each in a process; yields the scheduler's address."""
     local = ("--host", "127.0.0.1")
     with ExitStack() as stack:
 
-        def begin(kind: str, *options: str) -> None:
+        def start(kind: str, *options: str) -> None:
             command = [sys.executable, "-m", f"distributed.cli.{kind}", *local, *options]
             process = stack.enter_context(
                 subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             )
             stack.callback(process.kill)
 
-        begin("dask_scheduler", "--scheduler-file", str(about))
+        start("dask_scheduler", "--scheduler-file", str(scheduler_file))
         address = ""
         for _ in range(10 * START_SECONDS):
             time.sleep(0.1)
-            # Dask writes it in place.
+            # Dask writes the file in place, so it may be incomplete.
             with suppress(FileNotFoundError, json.JSONDecodeError):
-                address = str(json.loads(about.read_text())["address"])
+                address = str(json.loads(scheduler_file.read_text())["address"])
                 break
         else:
-            raise SystemExit("no Dask scheduler began")
+            raise SystemExit("the Dask scheduler did not start")
         for _ in range(workers):
-            begin("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+            start("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
         with Client(address) as client:
             client.wait_for_workers(workers, timeout=START_SECONDS)
         yield address
 
 
-def scored(name: str, source: Path, count: int, folder: Path, models: str, *options: str) -> list[str]:
-    """A row on scoring a source by the command."""
+def scored(name: str, source: Path, count: int, folder: Path, model_set: str, *options: str) -> list[str]:
+    """Score a source by the command; returns a row with faces, seconds, faces per second and peak memory in MB."""
     out = folder / f"scored {name}"
-    command = [sys.executable, "-m", "flows.score", str(source), "--models", models, "--out", str(out), *options]
-    began, most = time.perf_counter(), 0
+    command = [sys.executable, "-m", "flows.score", str(source), "--model-set", model_set, "--out", str(out), *options]
+    start, peak_bytes = time.perf_counter(), 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
             try:
-                most = max(most, psutil.Process(process.pid).memory_info().rss)
+                peak_bytes = max(peak_bytes, psutil.Process(process.pid).memory_info().rss)
             except psutil.NoSuchProcess:
                 break
             time.sleep(0.05)
-    taken = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed")
-    found = len(pd.read_parquet(out / "predictions.parquet", columns=["face"]))
-    return [name, f"{found} of {count}", f"{taken:.1f}", f"{found / taken:.0f}", f"{most / 1e6:.0f}"]
+    scored_faces = len(pd.read_parquet(out / "predictions.parquet", columns=["face"]))
+    rate = f"{scored_faces / seconds:.0f}"
+    return [name, f"{scored_faces} of {count}", f"{seconds:.1f}", rate, f"{peak_bytes / 1e6:.0f}"]

@@ -1,72 +1,84 @@
-"""What each member of a trained network is worth alone, and what their mean wins.
+"""Metrics of each member of an ensemble, and of the ensemble.
 
-    python -m benchmarks.members emotion [--part validation] [--project FOLDER]
+    python -m benchmarks.members emotion [--split validation] [--project FOLDER]
 
-Run it after `dvc repro train@emotion`. Predictions are made as `evaluate` makes them: flip-averaged where params.yaml
-says so, an emotion's temperature fitted on the validation part, for each member its own. Choose by `validation`, the
-default; look at `--part test` once.
+Run it after `dvc repro train@emotion`. Predictions are made as by `evaluate`: with flip TTA if params.yaml sets it, and
+for the emotion with a temperature per member, fitted on the validation split. Select models on `validation`, the
+default, and use `--split test` once.
 """
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 from sklearn.metrics import f1_score
 
 import params
+from benchmarks.tables import print_table
 from faces.evaluation.metrics import emotion_metrics, keypoint_metrics
 from faces.models.calibration import fit_temperature
-from faces.models.tta import Inference, predictions_of, tempered
-from tasks.common.dataset import Part, load_part
-from tasks.models.keras_files import load_network
+from faces.models.tta import Inference, calibrate, predict
+from tasks.common.dataset import FaceDataset, load_dataset
+from tasks.common.files import InputError
+from tasks.models.keras_files import load_model
 
 
-def members(network: keras.Model) -> dict[str, keras.Model]:
-    """Each by its name, and the whole network as `mean`; of a network without members, the whole alone."""
-    inside = {layer.name: layer for layer in network.layers if isinstance(layer, keras.Model)}
-    return inside | {"mean": network}
+def models(model: keras.Model) -> dict[str, keras.Model]:
+    """Return each member by its name, and the ensemble as `mean`; for a single model, only the latter."""
+    members = {layer.name: layer for layer in model.layers if isinstance(layer, keras.Model)}
+    return members | {"mean": model}
 
 
-def figures(network: keras.Model, part: Part, validation: Part, how: Inference) -> dict[str, float]:
-    predicted = predictions_of(network, part.images, how)
-    if not part.is_emotion:
-        return keypoint_metrics(part.targets, predicted)
-    temperature = fit_temperature(validation.targets, predictions_of(network, validation.images, how))
-    predicted = tempered(predicted, temperature)
-    each = f1_score(part.targets, predicted.argmax(axis=1), labels=range(len(part.classes)), average=None)
-    named = {f"F1 {name}": float(value) for name, value in zip(part.classes, each, strict=True)}
-    return emotion_metrics(part.targets, predicted) | named
+def metrics_of(model: keras.Model, dataset: FaceDataset, validation: FaceDataset, how: Inference) -> dict[str, float]:
+    """Return metrics by name; for the emotion calibrated on `validation`, and with the F1 score of each class."""
+    predicted = predict(model, dataset.images, how)
+    if not dataset.is_emotion:
+        return keypoint_metrics(dataset.targets, predicted)
+    temperature = fit_temperature(validation.targets, predict(model, validation.images, how))
+    predicted = calibrate(predicted, temperature)
+    labels = range(len(dataset.classes))
+    f1 = f1_score(dataset.targets, predicted.argmax(axis=1), labels=labels, average=None, zero_division=0)
+    named = {f"F1 {name}": float(value) for name, value in zip(dataset.classes, f1, strict=True)}
+    return emotion_metrics(dataset.targets, predicted) | named
 
 
-def main() -> None:
+def measure(model_name: str, split: str, project: Path) -> tuple[FaceDataset, dict[str, dict[str, float]]]:
+    """Return the split, and its metrics by member name, `mean` for the ensemble last."""
+    settings = getattr(params.load(project / "params.yaml").evaluate, model_name)
+    prepared, how = project / "data/prepared" / model_name, Inference(settings.flip_tta)
+    validation, dataset = (load_dataset(prepared / f"{one}.npz").with_output_classes() for one in ("validation", split))
+    model = load_model(project / f"models/trained/{model_name}.keras")
+    return dataset, {name: metrics_of(one, dataset, validation, how) for name, one in models(model).items()}
+
+
+def table_rows(results: dict[str, dict[str, float]]) -> list[list[str]]:
+    """Return a row per metric: of each member, of the ensemble, and the mean over the members."""
+    members = [metrics for name, metrics in results.items() if name != "mean"] or [results["mean"]]
+    return [
+        [
+            metric,
+            *(f"{metrics[metric]:.4f}" for metrics in results.values()),
+            f"{np.mean([metrics[metric] for metrics in members]):.4f}",
+        ]
+        for metric in results["mean"]
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("head", choices=params.HEADS)
-    parser.add_argument("--part", choices=["validation", "test"], default="validation")
+    parser.add_argument("model", choices=params.MODELS)
+    parser.add_argument("--split", choices=["validation", "test"], default="validation")
     parser.add_argument("--project", type=Path, default=Path())
-    options = parser.parse_args()
-    settings = getattr(params.load(options.project / "params.yaml").evaluate, options.head)
-    prepared = options.project / "data/prepared" / options.head
-    validation = load_part(prepared / "validation.npz").answered()
-    part = load_part(prepared / f"{options.part}.npz").answered()
-    network = load_network(options.project / f"models/trained/{options.head}.keras")
-    found = {
-        name: figures(one, part, validation, Inference(settings.flip_averaging))
-        for name, one in members(network).items()
-    }
-    alone = [of for name, of in found.items() if name != "mean"]
-    table = Table(
-        title=f"{options.head}: {len(part)} {options.part} faces, {part.protocol} split{part.caution}",
-        title_justify="left",
-    )
-    for column in ("metric", *found, "members' mean figure"):
-        table.add_column(column)
-    for metric in found["mean"]:
-        own = np.mean([of[metric] for of in alone]) if alone else found["mean"][metric]
-        table.add_row(metric, *(f"{of[metric]:.4f}" for of in found.values()), f"{own:.4f}")
-    Console().print(table)
+    options = parser.parse_args(arguments)
+    try:
+        dataset, results = measure(options.model, options.split, options.project)
+    except InputError as error:
+        sys.exit(str(error))
+    title = f"{options.model}: {len(dataset)} {options.split} faces, {dataset.strategy} split{dataset.leakage_warning}"
+    print_table(title, ("metric", *results, "mean over members"), table_rows(results))
 
 
 if __name__ == "__main__":

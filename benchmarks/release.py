@@ -1,10 +1,11 @@
-"""Release the networks that a project's gate let pass, with what was measured.
+"""Release a project's approved models, with their evaluation.
 
     python -m benchmarks.release PROJECT [--name released] [--origin FILE]
 
-PROJECT is a clone of this repository in which `dvc repro` has trained on real faces. Copies both networks and a verdict
-to `models/NAME`, writes the page beside them, and docs/NAME.md with its charts. No picture of a face is copied. FILE
-is what the page is to say of networks that came about in another way than by `dvc repro` alone.
+PROJECT is a clone of this repository in which `dvc repro` has trained on real faces. Copies both models and the gate
+result to `models/NAME`, with a README, and writes docs/NAME.md with its charts. No image of a face is copied. FILE
+describes the origin of models that `dvc repro` alone did not make. Files of an earlier release are replaced; if a
+folder contains any other file, nothing is written.
 """
 
 import argparse
@@ -12,52 +13,101 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.release_page import CHARTS, HEADS, SETS, evidence, git, page, read_json
+from benchmarks.release_page import CHARTS, MODELS, SETS, evidence, git, page, read_json
+from tasks.common.files import forget_temporaries, replacing
 
 LARGEST_BYTES = 20_000_000
-"""Of all networks that are released, together."""
+"""Of all released models together."""
+
+
+def released_files(name: str) -> dict[Path, set[str]]:
+    """Return the names of a release's files, by folder."""
+    models = {f"{model_name}.keras" for model_name in MODELS}
+    charts = {f"{model_name}-{chart}.png" for model_name in MODELS for chart in CHARTS[model_name]}
+    return {
+        Path("models", name): {"README.md", "gate.json"} | models,
+        Path("docs", name): charts | {f"{model_name}.json" for model_name in MODELS},
+    }
+
+
+def require_only_released_files(name: str) -> None:
+    """Raise SystemExit if a folder of that name contains a file that a release does not write."""
+    foreign = []
+    for folder, names in released_files(name).items():
+        forget_temporaries(folder)
+        own = {folder / one for one in names}
+        foreign += sorted(path for path in folder.rglob("*") if path not in own and not path.is_dir())
+    if foreign:
+        listed = ", ".join(map(str, foreign))
+        raise SystemExit(f"{listed}: not files of a release; move them elsewhere, and release again")
+
+
+def require_passed_and_reproducible(project: Path, gate_result: Mapping) -> None:
+    """Raise SystemExit for models that are not approved or not reproducible."""
+    if not gate_result["passed"]:
+        raise SystemExit(f"{project}: the gate did not approve these models")
+    if changed := set(git(project, "diff", "HEAD", "--name-only", "--", "*.py", "dvc.yaml").split()):
+        raise SystemExit(
+            f"{project}: changed since its revision, so the models are not reproducible: {sorted(changed)}"
+        )
+    if subprocess.run([sys.executable, "-m", "dvc", "status", "--quiet"], cwd=project, check=False).returncode:
+        raise SystemExit(f"{project}: the files differ from what `dvc repro` would write; run it, or see `dvc status`")
+
+
+def bytes_of_all_sets(project: Path, gate_result: Mapping, name: str) -> int:
+    """Return the size of these models and of the other model sets. Raises SystemExit if it exceeds LARGEST_BYTES."""
+    paths = [project / gate_result["models"][model_name]["path"] for model_name in MODELS]
+    others = [path for other in SETS if other != name for path in Path("models", other).glob("*.keras")]
+    if (size := sum(path.stat().st_size for path in [*paths, *others])) > LARGEST_BYTES:
+        raise SystemExit(f"{project}: {size:,} bytes in all model sets; at most {LARGEST_BYTES:,} are released")
+    return size
+
+
+def write_release(project: Path, gate_result: Mapping, name: str, origin: str) -> None:
+    """Write both folders of that name and docs/NAME.md. The gate result, which makes the models usable, comes last."""
+    models, charts = released_files(name)
+    _write(models / "README.md", page(project, gate_result, name, origin))
+    _write(charts.with_suffix(".md"), evidence(project, name))
+    released = {}
+    for model_name in MODELS:
+        path = models / f"{model_name}.keras"
+        _copy(project / gate_result["models"][model_name]["path"], path)
+        released[model_name] = gate_result["models"][model_name] | {"path": str(path)}
+        _copy(project / f"reports/metrics/{model_name}.json", charts / f"{model_name}.json")
+        for chart in CHARTS[model_name]:
+            _copy(project / f"reports/evaluate/{model_name}/{chart}.png", charts / f"{model_name}-{chart}.png")
+    _write(models / "gate.json", json.dumps({**gate_result, "models": released}, indent=2) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+def _copy(source: Path, path: Path) -> None:
+    with replacing(path) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def release(project: Path, name: str, origin: str) -> None:
-    """Write both folders of that name.
-
-    Raises SystemExit for networks that are too large, did not pass, or cannot be made again.
-    """
-    verdict = read_json(project / "reports/verdict.json")
-    if not verdict["passed"]:
-        raise SystemExit(f"{project}: the gate did not let these networks pass")
-    if changed := set(git(project, "diff", "HEAD", "--name-only", "--", "*.py", "dvc.yaml").split()):
-        raise SystemExit(f"{project}: changed since its revision, so nobody could make these again: {sorted(changed)}")
-    if subprocess.run([sys.executable, "-m", "dvc", "status", "--quiet"], cwd=project, check=False).returncode:
-        raise SystemExit(f"{project}: what is on disk is not what `dvc repro` would leave; run it, or see `dvc status`")
-    paths = {head: project / verdict["models"][head]["path"] for head in HEADS}
-    others = [path for other in SETS if other != name for path in Path("models", other).glob("*.keras")]
-    if (size := sum(path.stat().st_size for path in [*paths.values(), *others])) > LARGEST_BYTES:
-        raise SystemExit(f"{project}: {size:,} bytes of networks, all sets; at most {LARGEST_BYTES:,} are released")
-    models, charts = Path("models", name), Path("docs", name)
-    for folder in (models, charts):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    (models / "README.md").write_text(page(project, verdict, name, origin))
-    charts.with_suffix(".md").write_text(evidence(project, name))
-    for head in HEADS:
-        shutil.copyfile(paths[head], models / f"{head}.keras")
-        shutil.copyfile(project / f"reports/metrics/{head}.json", charts / f"{head}.json")
-        verdict["models"][head]["path"] = str(models / f"{head}.keras")
-        for chart in CHARTS[head]:
-            shutil.copyfile(project / f"reports/evaluate/{head}/{chart}.png", charts / f"{head}-{chart}.png")
-    (models / "verdict.json").write_text(json.dumps(verdict, indent=2) + "\n")
-    print(f"released to {models}; {size:,} bytes of networks, all sets", file=sys.stderr)
+    """Check everything, then write. Raises SystemExit, before anything is written, for models that are not released."""
+    gate_result = read_json(project / "reports/gate.json")
+    require_only_released_files(name)
+    require_passed_and_reproducible(project, gate_result)
+    size = bytes_of_all_sets(project, gate_result, name)
+    write_release(project, gate_result, name, origin)
+    print(f"released to {Path('models', name)}; {size:,} bytes in all model sets", file=sys.stderr)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("project", type=Path)
     parser.add_argument("--name", choices=SETS, default="released")
     parser.add_argument("--origin", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     release(options.project, options.name, options.origin.read_text() if options.origin else "")
 
 

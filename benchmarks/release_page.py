@@ -1,4 +1,4 @@
-"""The pages of a release: what stands beside the networks, and the evidence in docs."""
+"""The pages of a release: the README beside the models, and the evaluation page in docs."""
 
 import json
 import subprocess
@@ -8,101 +8,103 @@ from pathlib import Path
 import pandas as pd
 from ruamel.yaml import YAML
 
-from tasks.release.model_card import TITLES, estimated, markdown_table, metric_rows, taught_only
+from tasks.release.model_card import TITLES, auxiliary_classes, format_interval, markdown_table, metric_rows
 
-HEADS = ("keypoints", "emotion")
+MODELS = ("keypoints", "emotion")
 CHARTS = {
-    "keypoints": ("errors", "points", "slices", "robustness"),
+    "keypoints": ("ced_curve", "per_keypoint_error", "slices", "robustness"),
     "emotion": ("confusion", "reliability", "risk_coverage", "slices", "robustness"),
 }
-"""Of reports/evaluate: those without faces."""
+"""Figures of reports/evaluate that show no faces."""
 SHOWN = {"keypoints": ("nme", "rmse_px"), "emotion": ("accuracy", "macro_f1")}
 
-SETS = {"released": "Released networks", "fast": "Fast networks"}
-"""Titles by name, which is that of a folder in models."""
+SETS = {"released": "Released models", "fast": "Fast models"}
+"""Titles of the model sets, by folder name in models."""
 
 ABOUT = """\
 # {title}
 
-Two networks to use on day one: `python -m flows.score PHOTO --models {name} --out scored`. Input and output are those
-of any network trained here: uint8 faces in, points in pixels or probabilities out; `verdict.json` pins their bytes and
-says how they were judged, flip-averaged or not and at which temperature, and `score` uses them so.
+Two trained models, ready to use: `python -m flows.score PHOTO --model-set {name} --out scored`. Input and output are
+those of any model trained here: uint8 faces in, points in pixels or probabilities out. `gate.json` contains their
+hashes and how they were evaluated: with or without flip TTA, and at which temperature. `score` uses them in that way.
 
 **Terms.** Trained on face data sets that are published for research only: FER2013 (Goodfellow et al. 2013, Challenges
 in representation learning) for the emotion, YouTube Faces (Wolf et al. 2011, Face recognition in unconstrained videos
-with matched background similarity) with its public key points for the key points. The code's licence, Apache-2.0, does
+with matched background similarity) with its public keypoints for the keypoints. The code's licence, Apache-2.0, does
 not extend to these files: use them for research.
 """
 
 LIMITS = """\
 ## Limits
 
-- An apparent expression is named, as people who looked at a small grey picture labelled it; not what someone feels. Of
-  five classes one is always chosen: there is no neutral face among them.
-- FER2013's labels are noisy, and disgust is rare: see its row. Its pictures come from a web search of 2013; who is in
-  them is not known, so nothing can be said of differences between groups of people.
-- The key points were learnt from video frames of a few hundred public figures. Profiles and covered faces are worst.
-- Faces are expected upright and framed as the training's; docs/{name}.md has tables of what blur, turning, covering
-  and closer framing cost.
+- The emotion is the apparent expression, as people labelled it in a small grey image; not what someone feels. The model
+  always predicts one of five classes, none of which is neutral.
+- FER2013's labels are noisy, and disgust is rare: see its row. Its images come from a web search of 2013; the subjects
+  are unknown, so differences between groups of people were not evaluated.
+- The keypoints were learnt from video frames of a few hundred public figures. Errors are largest on profiles and
+  covered faces.
+- Faces must be upright and framed as in training; docs/{name}.md has tables of the effect of blur, rotation, occlusion
+  and closer framing.
 """
 
 
-def part_rows(project: Path) -> list[dict[str, object]]:
+def split_rows(project: Path) -> list[dict[str, object]]:
+    """Return a row per model: split strategy, size of each split, and results of the leakage check."""
     rows = []
-    for head in HEADS:
-        report = read_json(project / f"reports/prepare/{head}.json")
-        counts = {part: f"{report['rows'][part]:,}" for part in ("train", "validation", "test")}
-        rows.append({"head": head, "split": report["protocol"], **counts, **report["leaks"]})
+    for model_name in MODELS:
+        report = read_json(project / f"reports/prepare/{model_name}.json")
+        counts = {split: f"{report['rows'][split]:,}" for split in ("train", "validation", "test")}
+        rows.append({"model": model_name, "strategy": report["strategy"], **counts, **report["leakage"]})
     return rows
 
 
-def file_rows(project: Path, verdict: Mapping) -> list[dict[str, object]]:
+def file_rows(project: Path, gate_result: Mapping) -> list[dict[str, object]]:
+    """Return a row per model: file name, size, parameters, best epochs and SHA-256."""
     rows = []
-    for head in HEADS:
-        trained = read_json(project / f"reports/train/{head}.json")
-        size = (project / verdict["models"][head]["path"]).stat().st_size
+    for model_name in MODELS:
+        trained = read_json(project / f"reports/train/{model_name}.json")
+        size = (project / gate_result["models"][model_name]["path"]).stat().st_size
         rows.append(
             {
-                "file": f"{head}.keras",
+                "file": f"{model_name}.keras",
                 "bytes": f"{size:,}",
                 "parameters": f"{trained['parameters']:,}",
-                "kept epochs": ", ".join(map(str, trained["best_epochs"])),
-                "SHA-256": verdict["models"][head]["sha256"],
+                "best epochs": ", ".join(map(str, trained["best_epochs"])),
+                "SHA-256": gate_result["models"][model_name]["sha256"],
             }
         )
     return rows
 
 
 def shifted_labels(project: Path) -> str:
-    """Says so where the labels of the key points were shifted."""
-    shift = YAML(typ="safe").load(project / "params.yaml")["prepare"]["keypoints"]["label_shift"]
+    """Return a note on shifted keypoint labels; empty without a shift."""
+    shift = YAML(typ="safe").load(project / "params.yaml")["prepare"]["keypoints"]["keypoint_offset_px"]
     if not any(shift):
         return ""
     return (
-        f"The labels of the key points were shifted by {shift[0]:g} px in x and {shift[1]:g} px in y, in every part:\n"
-        "as published they lie to one side of the faces' own middle, as `explore` found. Against the labels as\n"
-        "published, the points shifted back have the same errors.\n"
+        f"The keypoint labels were shifted by {shift[0]:g} px in x and {shift[1]:g} px in y, in every split:\n"
+        "the published labels are off the centre of the faces, as `explore` found. Against the published labels,\n"
+        "the predictions, shifted back, have the same errors.\n"
     )
 
 
-def page(project: Path, verdict: Mapping, name: str, origin: str) -> str:
-    """What stands beside the networks; `origin` says how they were made, if not by `dvc repro` alone."""
+def page(project: Path, gate_result: Mapping, name: str, origin: str) -> str:
+    """Return the README beside the models; `origin` describes models that `dvc repro` alone did not make."""
     sections = [
         ABOUT.format(title=SETS[name], name=name),
         "## Files\n",
-        markdown_table(file_rows(project, verdict)),
+        markdown_table(file_rows(project, gate_result)),
         "## Data\n",
-        markdown_table(part_rows(project)),
+        markdown_table(split_rows(project)),
     ]
-    sections.append(taught_only(read_json(project / "reports/prepare/emotion.json")))
-    sections.append("The last columns are what the check for leaks found between the parts.\n\n## On test faces\n")
-    for head in HEADS:
-        figures = read_json(project / f"reports/metrics/{head}.json")
-        how = "flip-averaged" if figures["flip_averaging"] else "no flip averaging"
-        sections.append(
-            f"{TITLES[head]}, {figures['test_rows']:,} faces in {figures['test_groups']:,} groups, {how}:\n"
-        )
-        sections.append(markdown_table(metric_rows(head, figures)))
+    sections.append(auxiliary_classes(read_json(project / "reports/prepare/emotion.json")))
+    sections.append("The last columns are the results of the leakage check.\n\n## On test faces\n")
+    for model_name in MODELS:
+        metrics = read_json(project / f"reports/metrics/{model_name}.json")
+        count = f"{metrics['num_test_samples']:,} faces in {metrics['num_test_groups']:,} groups"
+        how = "with flip TTA" if metrics["flip_tta"] else "without TTA"
+        sections.append(f"{TITLES[model_name]}, {count}, {how}:\n")
+        sections.append(markdown_table(metric_rows(model_name, metrics)))
     sections.append(shifted_labels(project))
     sections.append(f"Slices, corruptions and charts: [docs/{name}.md](../../docs/{name}.md).\n")
     revision, changed = git(project, "rev-parse", "HEAD"), git(project, "diff", "HEAD", "--unified=0", "params.yaml")
@@ -113,33 +115,37 @@ def page(project: Path, verdict: Mapping, name: str, origin: str) -> str:
 
 
 def evidence(project: Path, name: str) -> str:
-    """Slices, corruptions, classes and points, with the charts, which are in the folder `name` beside the page."""
+    """Return the evaluation page: slices, corruptions, classes and points, with charts from the folder `name`."""
     sections = [f"# {SETS[name]} on test faces\n"]
     sections.append(
-        f"Made by `python -m benchmarks.release` from the evaluation of the networks in models/{name}; the terms are\n"
-        "explained in the [README](../README.md#what-the-evaluation-says). Intervals are 95% bootstrap intervals.\n"
+        f"Made by `python -m benchmarks.release` from the evaluation of the models in models/{name}. The\n"
+        "[README](../README.md#what-the-evaluation-says) explains the terms. Intervals are 95% bootstrap intervals.\n"
     )
-    for head in HEADS:
-        reports = project / "reports/evaluate" / head
-        sections.append(f"## {TITLES[head]}\n\n{markdown_table(_each(reports, head))}")
+    for model_name in MODELS:
+        reports = project / "reports/evaluate" / model_name
+        sections.append(f"## {TITLES[model_name]}\n\n{markdown_table(_each(reports, model_name))}")
         slices = pd.read_csv(reports / "slices.csv").to_dict("records")
         sections.append(
-            "### Slices\n\n" + markdown_table(_selected(row, head, ("property", "slice", "faces")) for row in slices)
+            "### Slices\n\n"
+            + markdown_table(_selected(row, model_name, ("property", "slice", "faces")) for row in slices)
         )
-        ways = pd.read_csv(reports / "robustness.csv", keep_default_na=False, na_values=[""]).fillna({"unit": ""})
-        rows = (_selected(row, head, ("corruption", "strength", "unit")) for row in ways.to_dict("records"))
-        sections.append(f"### Corrupted, {ways['faces'].max():,} faces by lot\n\n" + markdown_table(rows))
-        sections += [f"![{head}: {chart}]({name}/{head}-{chart}.png)\n" for chart in CHARTS[head]]
+        table = pd.read_csv(reports / "robustness.csv", keep_default_na=False, na_values=[""]).fillna({"unit": ""})
+        rows = (_selected(row, model_name, ("corruption", "strength", "unit")) for row in table.to_dict("records"))
+        count = f"{table['faces'].max():,}"
+        sections.append(f"### Corruptions, on a random sample of {count} faces\n\n" + markdown_table(rows))
+        sections += [f"![{model_name}: {chart}]({name}/{model_name}-{chart}.png)\n" for chart in CHARTS[model_name]]
     return "\n".join(sections)
 
 
-def _selected(row: Mapping, head: str, columns: tuple[str, ...]) -> dict[str, object]:
-    return {column: row[column] for column in columns} | {name: estimated(row, name) for name in SHOWN[head]}
+def _selected(row: Mapping, model_name: str, columns: tuple[str, ...]) -> dict[str, object]:
+    return {column: row[column] for column in columns} | {
+        name: format_interval(row, name) for name in SHOWN[model_name]
+    }
 
 
-def _each(reports: Path, head: str) -> list[dict[str, object]]:
-    if head == "keypoints":
-        points = pd.read_csv(reports / "points.csv").to_dict("records")
+def _each(reports: Path, model_name: str) -> list[dict[str, object]]:
+    if model_name == "keypoints":
+        points = pd.read_csv(reports / "per_keypoint_error.csv").to_dict("records")
         return [
             {"point": row["point"], "error, px": f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})"}
             for row in points
@@ -147,12 +153,13 @@ def _each(reports: Path, head: str) -> list[dict[str, object]]:
     classes = pd.read_csv(reports / "classes.csv").to_dict("records")
     measures = ("precision", "recall", "f1")
     return [
-        {name: row[name] for name in ("class", "faces")} | {m: estimated(row, m) for m in measures} for row in classes
+        {name: row[name] for name in ("class", "faces")} | {m: format_interval(row, m) for m in measures}
+        for row in classes
     ]
 
 
 def git(project: Path, *arguments: str) -> str:
-    """What git says in a project, without white space around it."""
+    """Return the output of a git command in a project, without surrounding white space."""
     return subprocess.run(["git", *arguments], cwd=project, check=True, capture_output=True, text=True).stdout.strip()
 
 

@@ -1,160 +1,170 @@
-"""How fast faces are scored: the original's way and ours, side by side in one run.
+"""Scoring speed of the original project's models and of ours, measured in one run.
 
-    python -m benchmarks.scoring [--faces 10000] [--repeats 3] [--models released]
+    python -m benchmarks.scoring [--faces 10000] [--repeats 3] [--model-set released] [--in-memory]
 
-First from faces in memory: the original's two networks as it used them, one `predict` each over 96x96 faces, then its
-frame of 30 coordinates and an emotion; against our networks (`released`, `fast`, or `workspace`, those that
-passed the gate here) in the engine that `score` uses, and in Keras's `predict`. Then end to end by
-`python -m flows.score`, from a CSV, a folder of crops, and photographs of six faces each; and from the CSV by one and
-by two Dask workers of one thread each, beside this machine's own way. The original's weights are as drawn: what it
-takes does not depend on them; nor is it charged for its float32 faces.
+First from faces in memory. The original's two models run as in the original project: one `predict` each over 96x96
+faces, then a frame of 30 coordinates and an emotion. Our models (`released`, `fast`, or `workspace`, the approved ones
+of this checkout) run in the inference engine that `score` uses, and in Keras's `predict`. Then end to end by
+`python -m flows.score`: from a CSV, a folder of crops, and photographs of six faces each; and from the CSV by one and
+by two single-threaded Dask workers. The original's weights are random, since its speed does not depend on them, and the
+time to convert its input to float32 is not counted.
 
-GFLOP/s are two for each multiply-add, mirrored faces counted. The peak is that of products of two float32 matrices of
-2,048 x 2,048, the best before and after, by NumPy or by TensorFlow. Memory is the peak of the command's own process;
-Dask's have theirs.
+GFLOP/s count two operations per MAC, and flipped faces too. The peak is that of products of two float32 matrices of
+2,048 x 2,048, the best before and after, by NumPy or by TensorFlow. Memory is the peak of the command's own process,
+without Dask's.
 """
 
 import argparse
 import json
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.end_to_end import end_to_end
+from benchmarks.tables import print_table
 from faces.common.geometry import resize_images
 from faces.common.pixel_text import SIZES
-from faces.common.schema import COORDINATES, LABEL_SETS
+from faces.common.schema import COORDINATES, LABEL_ENCODINGS
 from faces.models import original_resnet
-from faces.models.complexity import multiply_adds
+from faces.models.complexity import macs
 from faces.scoring.prediction_table import prediction_table
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
-from flows.score import VERDICTS
-from tasks.models.approved_models import Judged, judged_networks, predictors
-from tasks.models.inference_engine import predictor_of
-from tasks.models.keras_files import load_network
+from flows.score import GATE_RESULTS
+from tasks.models.approved_models import ApprovedModels, load_approved_models, predict_functions
+from tasks.models.inference_engine import make_predictor
+from tasks.models.keras_files import load_model
 
-ORIGINAL = "the original's way"
-DRAWN = 500
-"""Different faces; more are these again."""
+ORIGINAL = "original"
+NUM_DISTINCT = 500
+"""Number of distinct faces; larger numbers of faces repeat them."""
 
 
-def peak() -> float:
-    """GFLOP/s of a product of two float32 matrices, the best of ten by NumPy and ten by Keras's backend.
+def peak(size: int, times: int = 10) -> float:
+    """Return the GFLOP/s of a product of two float32 matrices (size, size): the best by NumPy and Keras's backend.
 
-    On some processors NumPy's library uses vectors of half the width.
+    On some processors, NumPy's library uses vectors of half the width.
     """
-    one, other = np.random.default_rng(0).random((2, 2048, 2048), np.float32)
-    here, there = (keras.ops.convert_to_tensor(matrix) for matrix in (one, other))
-    products = (lambda: one @ other), (lambda: keras.ops.convert_to_numpy(keras.ops.matmul(here, there)))
-    return max(2 * 2048**3 / seconds(product) / 1e9 for product in products for _ in range(10))
+    one, other = np.random.default_rng(0).random((2, size, size), np.float32)
+    tensors = [keras.ops.convert_to_tensor(matrix) for matrix in (one, other)]
+    products = (lambda: one @ other), (lambda: keras.ops.convert_to_numpy(keras.ops.matmul(*tensors)))
+    return max(2 * size**3 / seconds(product) / 1e9 for product in products for _ in range(times))
 
 
-def seconds(do: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    do()
-    return time.perf_counter() - began
+def seconds(function: Callable[[], object]) -> float:
+    """Return the wall-clock time of a call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
-def the_original_s_way(faces: np.ndarray) -> Callable[[], object]:
-    """Both networks over faces (N, 96, 96) uint8, then the frame."""
-    points = original_resnet.keypoints_network(SIZES["keypoints"], 0.0, 255.0)
-    emotion = original_resnet.emotion_network(SIZES["keypoints"], len(LABEL_SETS["course"]), 0.0, 255.0)
+def score_by_original(images: np.ndarray) -> Callable[[], object]:
+    """Return a function that scores images (N, 96, 96) uint8 by the original's models, to a frame."""
+    keypoints = original_resnet.keypoints_model(SIZES["keypoints"], 0.0, 255.0)
+    emotion = original_resnet.emotion_model(SIZES["keypoints"], len(LABEL_ENCODINGS["course"]), 0.0, 255.0)
 
     def score() -> pd.DataFrame:
-        frame = pd.DataFrame(points.predict(faces, verbose=0).reshape(-1, 30), columns=list(COORDINATES))
-        return frame.assign(emotion=emotion.predict(faces, verbose=0).argmax(axis=1))
+        frame = pd.DataFrame(keypoints.predict(images, verbose=0).reshape(-1, 30), columns=list(COORDINATES))
+        return frame.assign(emotion=emotion.predict(images, verbose=0).argmax(axis=1))
 
     return score
 
 
-def our_way(faces: np.ndarray, judged: Judged, in_keras: bool) -> Callable[[], object]:
-    """The same faces, resized for each network, to the table of predictions."""
-    by_head = predictors(judged)
+def score_by_ours(images: np.ndarray, approved: ApprovedModels, in_keras: bool) -> Callable[[], object]:
+    """Return a function that resizes the images for each of our models and scores them, to a table of predictions."""
+    functions = predict_functions(approved)
     predict = (
-        (lambda images: {head: by_head[head](images[head]) for head in images})
+        (lambda batch: {model_name: functions[model_name](batch[model_name]) for model_name in batch})
         if in_keras
-        else predictor_of(judged.paths, judged.inference)
+        else make_predictor(approved.paths, approved.inference)
     )
 
     def score() -> pd.DataFrame:
-        outputs = predict({head: resize_images(faces, size) for head, size in SIZES.items()})
-        return prediction_table(np.arange(len(faces)), outputs["emotion"], judged.classes, outputs["keypoints"])
+        outputs = predict({model_name: resize_images(images, size) for model_name, size in SIZES.items()})
+        return prediction_table(np.arange(len(images)), outputs["emotion"], approved.classes, outputs["keypoints"])
 
     return score
 
 
-def operations(judged: Judged) -> float:
-    """GFLOP a face."""
+def operations(approved: ApprovedModels) -> float:
+    """Return the GFLOP per face of both models: two per MAC, twice as many with flip TTA."""
     return sum(
-        2 * multiply_adds(load_network(path)) * (2 if judged.inference[head].flip_averaging else 1) / 1e9
-        for head, path in judged.paths.items()
+        2 * macs(load_model(path)) * (2 if approved.inference[model_name].flip_tta else 1) / 1e9
+        for model_name, path in approved.paths.items()
     )
 
 
-def in_memory(faces: np.ndarray, judged: Judged, repeats: int) -> list[list[str]]:
-    """A row a way: the median of some repeats, which take turns."""
-    ways = {
-        ORIGINAL: the_original_s_way(faces),
-        "ours, Keras's predict": our_way(faces, judged, in_keras=True),
-        "ours, as `score` does": our_way(faces, judged, in_keras=False),
+def ways_of(images: np.ndarray, approved: ApprovedModels) -> dict[str, Callable[[], object]]:
+    """Return the functions to compare, by name; each scores the same images (N, 96, 96) uint8."""
+    return {
+        ORIGINAL: score_by_original(images),
+        "ours, Keras's predict": score_by_ours(images, approved, in_keras=True),
+        "ours, inference engine": score_by_ours(images, approved, in_keras=False),
     }
-    taken: dict[str, list[float]] = {name: [] for name in ways}
+
+
+def in_turn(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Return the seconds of each way in each repeat. The ways alternate, after a first call of each that compiles."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():
         way()
-    before = peak()
     for _ in range(repeats):
         for name, way in ways.items():
-            taken[name].append(seconds(way))
-    most, median = max(before, peak()), {name: float(np.median(times)) for name, times in taken.items()}
-    cost = {name: operations(judged) for name in ways if name != ORIGINAL}
+            times[name].append(seconds(way))
+    return times
+
+
+def table_rows(median: dict[str, float], num_faces: int, cost: float, peak_rate: float) -> list[list[str]]:
+    """Return a row per way; `cost` is ours in GFLOP per face, `peak_rate` the machine's GFLOP/s."""
     rows = []
     for name, one in median.items():
-        reached = cost.get(name, 0) * len(faces) / one
-        ratio = median[ORIGINAL] / one
-        rows.append(
-            [
-                name,
-                f"{len(faces) / one:.0f}",
-                f"{ratio:.2f}",
-                f"{reached:.0f} ({reached / most:.0%})" if reached else "",
-            ]
-        )
-    print(json.dumps({"peak GFLOP/s": most, "seconds": taken}))
+        rate = 0.0 if name == ORIGINAL else cost * num_faces / one
+        compute = f"{rate:.0f} ({rate / peak_rate:.0%})" if rate else ""
+        rows.append([name, f"{num_faces / one:.0f}", f"{median[ORIGINAL] / one:.2f}", compute])
     return rows
 
 
-def shown(title: str, names: list[str], rows: list[list[str]]) -> None:
-    table = Table(*names, title=title)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=120).print(table)
+def in_memory(images: np.ndarray, approved: ApprovedModels, repeats: int, matrix: int) -> list[list[str]]:
+    """Return a row per way: faces per second, relative to the original's, and the fraction of the peak GFLOP/s."""
+    before = peak(matrix)
+    times = in_turn(ways_of(images, approved), repeats)
+    peak_rate = max(before, peak(matrix))
+    print(json.dumps({"peak GFLOP/s": peak_rate, "seconds": times}), file=sys.stderr)
+    median = {name: float(np.median(some)) for name, some in times.items()}
+    return table_rows(median, len(images), operations(approved), peak_rate)
 
 
-def main() -> None:
+def sample_faces(count: int) -> np.ndarray:
+    """Draw synthetic faces (count, 96, 96) uint8: NUM_DISTINCT distinct ones, repeated."""
+    drawn = min(count, NUM_DISTINCT)
+    images, _ = draw_faces(np.random.default_rng(1), np.arange(drawn) % 5, SIZES["keypoints"], KEYPOINTS_FRAMING)
+    return images[np.arange(count) % drawn]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--models", choices=VERDICTS, default="released")
-    given = parser.parse_args()
-    drawn, _ = draw_faces(np.random.default_rng(1), np.arange(DRAWN) % 5, SIZES["keypoints"], KEYPOINTS_FRAMING)
-    faces = drawn[np.arange(given.faces) % DRAWN]
-    names = ["way", "faces/s", "times the original's", "GFLOP/s (of the peak)"]
-    shown(
-        f"{given.faces:,} faces in memory",
-        names,
-        in_memory(faces, judged_networks(VERDICTS[given.models]), given.repeats),
-    )
+    parser.add_argument("--model-set", choices=GATE_RESULTS, default="released")
+    parser.add_argument("--matrix", type=int, default=2048, help="rows of the matrices whose product gives the peak")
+    parser.add_argument("--in-memory", action="store_true", help="skip the end-to-end measurements")
+    options = parser.parse_args(arguments)
+    images = sample_faces(options.faces)
+    approved = load_approved_models(GATE_RESULTS[options.model_set])
+    rows = in_memory(images, approved, options.repeats, options.matrix)
+    columns = ("way", "faces/s", "relative to original", "GFLOP/s (of peak)")
+    print_table(f"{options.faces:,} faces in memory", columns, rows)
+    if options.in_memory:
+        return
     with TemporaryDirectory() as folder:
-        rows = end_to_end(Path(folder), faces, given.models)
-    shown("End to end, Python's start included", ["input", "faces", "s", "faces/s", "peak MB"], rows)
+        rows = end_to_end(Path(folder), images, options.model_set)
+    print_table("End to end, with imports", ("input", "faces", "s", "faces/s", "peak MB"), rows)
 
 
 if __name__ == "__main__":

@@ -1,98 +1,152 @@
-"""How fast two recipes learn, side by side: faces a second, seconds to an accuracy on test faces, and peak memory.
+"""Training speed of recipes: faces per second, seconds to a target accuracy on test faces, and peak memory.
 
     python -m benchmarks.training [--prepared data/prepared/emotion] [--target 0.55] [--recipes original quick]
 
-Run it after `dvc repro prepare@emotion`. Each recipe of params.yaml trains in a process of its own, one after
-another, on the same prepared faces; the clock stands still while test faces are predicted. A recipe's
-learning-rate schedule is that of a short training, `--epochs` long: nobody would warm up for six epochs to train one.
-The weights judged are those of the last step, not their running mean; the time includes making each batch, and taking
-batch normalisation's statistics anew before each look, where a recipe does so before it is judged.
+Run it after `dvc repro prepare@emotion`. Each recipe of params.yaml trains in a separate process, one after another, on
+the same prepared faces. Times exclude the evaluation on test faces. A recipe's learning rate schedule is that of a
+short training of `--epochs` epochs: a warmup of six epochs makes no sense for a training of one. The evaluated weights
+are those of the last step, not their moving average. Times include the making of batches, and the batch norm update
+before each evaluation where a recipe has one.
 """
 
 import argparse
 import json
-import resource
-import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
-from rich.console import Console
-from rich.table import Table
 
 import params
-from faces.training.batch_norm import renew_statistics
-from faces.training.optimizer import Descent, compile_network
-from tasks.common.dataset import load_part
-from tasks.training.builders import batches_of, built_network, loss_of, statistics_of
+from benchmarks.processes import measured_apart, peak_mb
+from benchmarks.tables import print_table
+from faces.training.batch_norm import update_batch_norm
+from faces.training.optimizer import OptimizerSettings, compile_model
+from params import TrainEmotion
+from tasks.common.dataset import FaceDataset, load_dataset
+from tasks.training.builders import batch_norm_samples, batches_of, build_model, loss_of
 
-JUDGED_EVERY = 2_000
-"""Training faces between two looks at the test faces."""
+EVALUATE_EVERY = 2_000
+"""Number of training faces between two evaluations."""
+RECIPES = ("sample", "quick", "full", "original")
 
 
-def race(recipe: str, prepared: Path, target: float, epochs: int) -> dict[str, object]:
-    """Train until `target` of the test faces are right; `curve` has seconds, faces and accuracy at each look."""
-    settings = getattr(params.load().train, recipe).emotion
-    settings = settings.model_copy(update={"descent": settings.descent.model_copy(update={"epochs": epochs})})
-    train, test = load_part(prepared / "train.npz"), load_part(prepared / "test.npz")
+class Evaluation(NamedTuple):
+    """Seconds of training and number of training faces before an evaluation, and the accuracy on test faces."""
+
+    seconds: float
+    num_faces: int
+    accuracy: float
+
+
+class Result(NamedTuple):
+    """All evaluations of one recipe, its model's number of parameters, and the process's peak memory."""
+
+    parameters: int
+    curve: list[Evaluation]
+    peak_mb: float
+
+
+def shortened(recipe: str, epochs: int) -> TrainEmotion:
+    """Return a recipe's settings with another number of epochs."""
+    settings: TrainEmotion = getattr(params.load().train, recipe).emotion
+    return settings.model_copy(update={"epochs": epochs})
+
+
+def compiled(train: FaceDataset, settings: TrainEmotion, constants: dict[str, float], steps: int) -> keras.Model:
+    """Return the recipe's model, compiled for `steps` training steps."""
     keras.utils.set_random_seed(settings.seed)
-    network = built_network(train, settings, json.loads((prepared / "normalisation.json").read_text()))
-    data = batches_of(train, settings)(range(epochs))
-    descent = Descent(**settings.descent.model_dump(exclude={"batch_size", "statistics_faces"}))
-    compile_network(network, loss_of(train, settings), [], descent, len(data))
-    statistics = statistics_of(train, settings)
-    seconds, faces, curve = 0.0, 0, []
-    for number in range(len(data)):
-        began = time.perf_counter()
-        network.train_on_batch(*data[number])
-        seconds += time.perf_counter() - began
-        faces += data.batch_size
-        if faces // JUDGED_EVERY > (faces - data.batch_size) // JUDGED_EVERY:
-            began = time.perf_counter()
-            if statistics is not None:
-                renew_statistics(network, statistics)
-            seconds += time.perf_counter() - began
-            outputs = network.predict(test.images, batch_size=256, verbose=0)
-            predicted = outputs[:, train.columns].argmax(axis=1)
-            curve.append((seconds, faces, float((predicted == test.targets).mean())))
-            print(f"{recipe}: {faces} faces, {seconds:.1f} s, accuracy {curve[-1][2]:.3f}", file=sys.stderr)
-            if curve[-1][2] >= target:
-                break
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"parameters": network.count_params(), "curve": curve, "peak_mb": peak}
+    model = build_model(train, settings, constants)
+    optimizer = OptimizerSettings(**settings.optimizer.model_dump())
+    compile_model(model, loss_of(train, settings), [], optimizer, steps)
+    return model
 
 
-def main() -> None:
+def timed(function: Callable[[], object]) -> float:
+    """Return the wall-clock time of a call, in seconds."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def accuracy_of(model: keras.Model, train: FaceDataset, test: FaceDataset) -> float:
+    """Return the accuracy on the test split, among the output classes."""
+    outputs = model.predict(test.images, batch_size=256, verbose=0)
+    return float((outputs[:, train.output_class_indices].argmax(axis=1) == test.targets).mean())
+
+
+def train_until(
+    settings: TrainEmotion,
+    prepared: Path,
+    target: float,
+    evaluate_every: int = EVALUATE_EVERY,
+    on_evaluation: Callable[[Evaluation], None] = lambda _: None,
+) -> Result:
+    """Train until the test accuracy reaches `target`, or to the last epoch; the last step is evaluated too."""
+    train, test = load_dataset(prepared / "train.npz"), load_dataset(prepared / "test.npz")
+    batches = batches_of(train, settings)(range(settings.epochs))
+    model = compiled(train, settings, json.loads((prepared / "normalization.json").read_text()), len(batches))
+    bn_images = batch_norm_samples(train, settings)
+    seconds, curve = 0.0, list[Evaluation]()
+    for number in range(len(batches)):
+        seconds += timed(lambda: model.train_on_batch(*batches[number]))  # noqa: B023  called at once
+        before, num_faces = number * batches.batch_size, (number + 1) * batches.batch_size
+        if num_faces // evaluate_every == before // evaluate_every and number + 1 < len(batches):
+            continue
+        if bn_images is not None:
+            seconds += timed(lambda: update_batch_norm(model, bn_images))
+        curve.append(Evaluation(seconds, num_faces, accuracy_of(model, train, test)))
+        on_evaluation(curve[-1])
+        if curve[-1].accuracy >= target:
+            break
+    return Result(model.count_params(), curve, peak_mb())
+
+
+def table_row(recipe: str, result: Result) -> list[str]:
+    """Return the row of a recipe, from its last evaluation."""
+    last = result.curve[-1]
+    rate = f"{last.num_faces / last.seconds:.0f}"
+    cells = (rate, f"{last.seconds:.1f}", str(last.num_faces), f"{last.accuracy:.3f}")
+    return [recipe, f"{result.parameters:,}", *cells, f"{result.peak_mb:.0f}"]
+
+
+def measured(recipe: str, options: argparse.Namespace) -> Result:
+    """Train one recipe in a separate process."""
+    names = ("prepared", "target", "epochs", "evaluate_every")
+    arguments = [text for name in names for text in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
+    result = measured_apart("benchmarks.training", "--one", recipe, *arguments)
+    return Result(**result | {"curve": [Evaluation(*one) for one in result["curve"]]})
+
+
+def _train_here(options: argparse.Namespace) -> None:
+    def report(one: Evaluation) -> None:
+        line = f"{options.one}: {one.num_faces} faces, {one.seconds:.1f} s, accuracy {one.accuracy:.3f}"
+        print(line, file=sys.stderr)
+
+    settings = shortened(options.one, options.epochs)
+    result = train_until(settings, options.prepared, options.target, options.evaluate_every, report)
+    print(json.dumps(result._asdict()))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prepared", type=Path, default=Path("data/prepared/emotion"))
     parser.add_argument("--target", type=float, default=0.55)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument(
-        "--recipes", nargs="+", choices=["sample", "quick", "full", "original"], default=["original", "quick"]
+        "--evaluate-every", type=int, default=EVALUATE_EVERY, help="number of training faces between two evaluations"
     )
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["original", "quick"])
+    parser.add_argument("--one", choices=RECIPES, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
     if options.one:
-        print(json.dumps(race(options.one, options.prepared, options.target, options.epochs)))
+        _train_here(options)
         return
-    table = Table(title=f"Training until {options.target:.0%} of the test faces are right", title_justify="left")
-    for column in ("recipe", "parameters", "faces/s", "seconds", "faces", "accuracy", "peak MB"):
-        table.add_column(column)
-    arguments = ["--prepared", str(options.prepared), "--target", str(options.target), "--epochs", str(options.epochs)]
-    for recipe in options.recipes:
-        command = [sys.executable, "-m", "benchmarks.training", "--one", recipe, *arguments]
-        result = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
-        seconds, faces, accuracy = result["curve"][-1]
-        figures = (
-            f"{faces / seconds:.0f}",
-            f"{seconds:.1f}",
-            str(faces),
-            f"{accuracy:.3f}",
-            f"{result['peak_mb']:.0f}",
-        )
-        table.add_row(recipe, f"{result['parameters']:,}", *figures)
-    Console().print(table)
+    rows = [table_row(recipe, measured(recipe, options)) for recipe in options.recipes]
+    columns = ("recipe", "parameters", "faces/s", "seconds", "faces", "accuracy", "peak MB")
+    print_table(f"Training to a test accuracy of {options.target:.0%}", columns, rows)
 
 
 if __name__ == "__main__":

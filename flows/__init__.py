@@ -1,4 +1,4 @@
-"""Flows: when things run. Loaded before any of them, hence before the heavy libraries read what is set here."""
+"""Flows. This package sets environment variables before the heavy libraries, which flows import, read them."""
 
 import ctypes
 import os
@@ -11,9 +11,9 @@ host.settle()
 if spoilt := host.spoilt_settings():
     sys.exit(spoilt)
 
-# TensorFlow's start-up notices about absent GPUs, several lines a stage, hide what a stage says itself.
+# TensorFlow's start-up messages about missing GPUs, several lines per stage, hide a stage's own messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow leaves oneDNN off where there is no AVX-512, though with AVX2 it trains half as fast again.
+# TensorFlow disables oneDNN on CPUs without AVX-512, although training is 1.5 times as fast with it on AVX2.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 for reporting, off in (
     ("DVC_NO_ANALYTICS", "1"),
@@ -23,7 +23,7 @@ for reporting, off in (
 ):
     os.environ.setdefault(reporting, off)
 
-# What a proxy is for lies beyond this machine: the server on loopback is not reached through one.
+# A proxy cannot reach the server on loopback.
 direct = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")
 direct = list(dict.fromkeys([*filter(None, direct), "127.0.0.1", "localhost", "::1"]))
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(direct)
@@ -31,10 +31,10 @@ os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(direct)
 PR_SET_PDEATHSIG = 1
 
 if sys.platform == "linux" and os.environ.keys() & {"DVC_STAGE", "FACES_PARENT_TASK_RUN_ID"}:
-    # Have the kernel end a stage when DVC ends, and DVC when the pipeline does: else a killed `dvc` leaves a training
-    # beside the next one. Killed, for TensorFlow heeds no gentler signal while it compiles a network. Here, since
-    # imports take seconds; the parent may have ended before the request, and then no signal comes.
+    # The kernel ends a stage when DVC ends, and DVC when the pipeline ends: else a killed `dvc` leaves a training that
+    # runs beside the next one. By SIGKILL, since TensorFlow ignores other signals while it compiles a model. Set here,
+    # since imports take seconds. If the parent ends before this request, no signal is sent.
     parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit("what started this ended before it began")
+        sys.exit("the parent process ended before this process started")

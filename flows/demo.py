@@ -1,4 +1,4 @@
-"""`make demo`: check the settings, start the server, run every stage, and say in a few lines what came of it."""
+"""`make demo`: check the settings, start the server, run every stage, and print a summary."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from rich.table import Table
 import params
 from flows import serve
 from tasks.common.files import InputError
-from tasks.orchestration import git_revision, server_access
+from tasks.orchestration import git_revision, server_access, stage_files
 
 SHOWN = {
     "keypoints": [
@@ -28,41 +28,45 @@ SHOWN = {
 
 
 def repro() -> int:
-    """Run `dvc repro` with the environment's own programs first on the path; its exit status.
+    """Run `dvc repro` with the environment's programs first on the PATH; returns its exit status.
 
-    Where nothing has run yet, every stage runs, so that there is a record of each: with the committed `dvc.lock`, DVC
-    skips a stage whose outputs it can tell without running it.
+    The first time, every stage runs, so that each is recorded: with the committed `dvc.lock`, DVC would skip a stage
+    whose outputs it knows without running it.
     """
-    force = [] if Path("data").exists() else ["--force"]
+    force = []
+    if stage_files.nothing_has_run():
+        print("No stage has run here yet: running all stages.", flush=True)
+        force = ["--force"]
     binaries = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")])}
     return subprocess.run([str(Path(binaries) / "dvc"), "repro", *force], env=environment, check=False).returncode
 
 
 def metrics_table() -> Table:
-    """The test metrics beside their baselines."""
-    metrics = {head: json.loads(Path(f"reports/metrics/{head}.json").read_text()) for head in SHOWN}
-    leaking = [head for head, figures in metrics.items() if figures["leaking"]]
-    title = f"On a split that LEAKS: {', '.join(leaking)}" if leaking else "On test faces never seen"
+    """Return a table of test metrics and their baselines."""
+    reports = {model_name: json.loads(Path(f"reports/metrics/{model_name}.json").read_text()) for model_name in SHOWN}
+    leaky = [model_name for model_name, metrics in reports.items() if metrics["is_leaky"]]
+    title = f"On a split that LEAKS: {', '.join(leaky)}" if leaky else "On unseen test faces"
     table = Table(title=title, title_justify="left")
-    for column in ("head", "metric", "network", "baseline", "which is"):
+    for column in ("model", "metric", "value", "baseline", "baseline is"):
         table.add_column(column)
-    for head, rows in SHOWN.items():
-        for name, ours, theirs, what in rows:
-            table.add_row(head, name, f"{metrics[head][ours]:.3f}", f"{metrics[head][theirs]:.3f}", what)
+    for model_name, rows in SHOWN.items():
+        for name, key, baseline_key, baseline in rows:
+            metrics = reports[model_name]
+            table.add_row(model_name, name, f"{metrics[key]:.3f}", f"{metrics[baseline_key]:.3f}", baseline)
     return table
 
 
 def summary(console: Console, address: str | None) -> None:
-    """Print metrics, verdict, and where everything lies."""
+    """Print metrics, gate result, and the paths of all results."""
     console.print(metrics_table())
-    verdict = json.loads(Path("reports/verdict.json").read_text())
-    passed = sum(rule["outcome"] == "passed" for rule in verdict["rules"])
-    rules = f"{passed} of {len(verdict['rules'])} rules hold"
-    console.print(f"Gate         {verdict['outcome']}: {rules} (reports/verdict.json, .png)")
-    console.print("Predictions  data/scored/predictions.parquet, and .csv beside it")
-    console.print("Pictures     reports/score/predictions.png; more in reports/*/")
-    console.print("Bad rows     data/quarantine/*.csv; what was judged: reports/validation/")
+    gate_result = json.loads(Path("reports/gate.json").read_text())
+    passed = sum(check["outcome"] == "passed" for check in gate_result["checks"])
+    checks = f"{passed} of {len(gate_result['checks'])} checks passed"
+    console.print(f"Gate         {gate_result['outcome']}: {checks} (reports/gate.json, .png)")
+    console.print("Predictions  data/scored/predictions.parquet and .csv")
+    console.print("Figures      reports/score/predictions.png; more in reports/*/")
+    console.print("Bad rows     data/quarantine/*.csv; validation results: reports/validation/")
     if address:
         stop = " (`make down` stops the server)" if address == server_access.own_address() else ""
         console.print(f"Runs         {address.removesuffix('/api')}/runs{stop}")
@@ -74,12 +78,12 @@ def main() -> None:
     params.main()
     if why := git_revision.trouble():
         sys.exit(why)
-    console.print("Starting the project's Prefect server, unless one answers ...")
+    console.print("Starting the project's Prefect server, unless an API responds ...")
     try:
         address = serve.up()
     except InputError as error:
         address = None
-        console.print(f"{error}.\nThe stages run without a record of their runs.", markup=False, soft_wrap=True)
+        console.print(f"{error}.\nThe stages run, but are not recorded.", markup=False, soft_wrap=True)
     status = repro()
     if status:
         sys.exit(status)

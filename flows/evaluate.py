@@ -1,34 +1,39 @@
-"""Stage `evaluate@HEAD`: honest figures and pictures, on test faces only."""
+"""Stage `evaluate@MODEL`: metrics and figures on the test split."""
 
 from pathlib import Path
 
 import params
-from tasks.evaluation.drift_reference import keep_reference
-from tasks.evaluation.metrics import judge_emotion, judge_keypoints
+from tasks.evaluation.drift_reference import write_drift_reference
+from tasks.evaluation.metrics import evaluate_emotion, evaluate_keypoints
 from tasks.evaluation.predict import predict_test
 from tasks.evaluation.robustness import draw_robustness, measure_robustness
-from tasks.evaluation.slices import judge_slices
+from tasks.evaluation.slices import evaluate_slices
 from tasks.orchestration.api import flow
 from tasks.plots.evaluation import draw_emotion, draw_keypoints
 
 
 @flow
-def evaluate(head: params.Head) -> None:
-    """Judge a head's network on its test part."""
+def evaluate(model_name: params.ModelName) -> None:
+    """Evaluate a model on its test split."""
     every = params.load()
-    settings, duplicates = getattr(every.evaluate, head), getattr(every.prepare, head).duplicates
-    model, prepared = Path(f"models/trained/{head}.keras"), Path(f"data/prepared/{head}")
-    folder, metrics = Path(f"reports/evaluate/{head}"), Path(f"reports/metrics/{head}.json")
-    predictions = predict_test(head, model, prepared, settings, Path(f"data/evaluated/{head}.npz"))
-    if head == "keypoints":
-        judge_keypoints(prepared, predictions, model, duplicates, metrics, folder)
+    settings, duplicates = getattr(every.evaluate, model_name), getattr(every.prepare, model_name).duplicates
+    model_path, prepared = Path(f"models/trained/{model_name}.keras"), Path(f"data/prepared/{model_name}")
+    folder, metrics = Path(f"reports/evaluate/{model_name}"), Path(f"reports/metrics/{model_name}.json")
+    predictions = predict_test(model_name, model_path, prepared, settings, Path(f"data/predictions/{model_name}.npz"))
+    if model_name == "keypoints":
+        evaluate_keypoints(prepared, predictions, model_path, duplicates, metrics, folder)
         draw_keypoints(prepared, predictions, settings, folder)
     else:
-        judge_emotion(prepared, predictions, model, settings, duplicates, metrics, folder)
+        evaluate_emotion(prepared, predictions, model_path, settings, duplicates, metrics, folder)
         draw_emotion(prepared, predictions, settings, folder)
-        keep_reference(prepared, predictions, folder / "reference.json")
-    judge_slices(head, prepared, predictions, folder)
-    draw_robustness(head, prepared, measure_robustness(head, prepared, predictions, model, settings, folder), folder)
+        write_drift_reference(prepared, predictions, folder / "reference.json")
+    evaluate_slices(model_name, prepared, predictions, folder)
+    draw_robustness(
+        model_name,
+        prepared,
+        measure_robustness(model_name, prepared, predictions, model_path, settings, folder),
+        folder,
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage `explore`: what both valid tables hold, in figures and pictures."""
+"""Stage `explore`: statistics and figures of both validated tables."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from tasks.orchestration.api import flow
 
 @flow
 def explore() -> None:
-    """Describe both valid tables and draw their faces."""
+    """Describe both validated tables and draw their faces."""
     settings = params.load().explore
     folder = Path("reports/explore")
-    for head in params.HEADS:
-        describe(head, Path(f"data/valid/{head}.parquet"), folder)
-    draw_keypoints(Path("data/valid/keypoints.parquet"), settings, folder)
-    draw_emotion(Path("data/valid/emotion.parquet"), settings, folder)
+    for model_name in params.MODELS:
+        describe(model_name, Path(f"data/validated/{model_name}.parquet"), folder)
+    draw_keypoints(Path("data/validated/keypoints.parquet"), settings, folder)
+    draw_emotion(Path("data/validated/emotion.parquet"), settings, folder)
 
 
 if __name__ == "__main__":

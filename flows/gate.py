@@ -1,33 +1,36 @@
-"""Stage `gate`: both heads must pass, or nothing after it runs."""
+"""Stage `gate`: both models must pass, or no later stage runs."""
 
 from pathlib import Path
 
 import params
 from tasks.orchestration.api import flow
 from tasks.release.model_card import write_card
-from tasks.release.quality_gate import Evaluated, judge_heads, report_verdict, require_pass
+from tasks.release.quality_gate import EvaluationPaths, evaluate_gate, report_gate, require_passed
 
 
 @flow
 def gate() -> None:
-    """Judge both heads by the bounds of `params.yaml`; write verdict and model card; exit 1 unless all are kept."""
+    """Check both models against the thresholds of `params.yaml`; write gate result and model card.
+
+    Exit with status 1 unless every check passes.
+    """
     settings = params.load()
-    heads = {
-        head: Evaluated(
-            metrics=Path(f"reports/metrics/{head}.json"),
-            reports=Path(f"reports/evaluate/{head}"),
-            model=Path(f"models/trained/{head}.keras"),
-            prepared=Path(f"data/prepared/{head}"),
-            recipe=getattr(settings.train.chosen, head).model_dump(mode="json"),
+    evaluations = {
+        model_name: EvaluationPaths(
+            metrics=Path(f"reports/metrics/{model_name}.json"),
+            reports=Path(f"reports/evaluate/{model_name}"),
+            model_path=Path(f"models/trained/{model_name}.keras"),
+            prepared=Path(f"data/prepared/{model_name}"),
+            recipe=getattr(settings.train.chosen, model_name).model_dump(mode="json"),
         )
-        for head in params.HEADS
+        for model_name in params.MODELS
     }
-    verdict = judge_heads(heads, settings.gate, Path("reports/verdict.json"))
-    training = {head: Path(f"reports/train/{head}.json") for head in params.HEADS}
-    preparing = {head: Path(f"reports/prepare/{head}.json") for head in params.HEADS}
-    write_card(verdict, heads, training, preparing, settings.gate.data, Path("reports/model_card.md"))
-    report_verdict(verdict, Path("reports/verdict.png"))
-    require_pass(verdict)
+    gate_result = evaluate_gate(evaluations, settings.gate, Path("reports/gate.json"))
+    training = {model_name: Path(f"reports/train/{model_name}.json") for model_name in params.MODELS}
+    preparing = {model_name: Path(f"reports/prepare/{model_name}.json") for model_name in params.MODELS}
+    write_card(gate_result, evaluations, training, preparing, settings.gate.license, Path("reports/model_card.md"))
+    report_gate(gate_result, Path("reports/gate.png"))
+    require_passed(gate_result)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage `ingest`: the two raw tables, from wherever `params.yaml` says."""
+"""Stage `ingest`: the two raw tables, from the sources in `params.yaml`."""
 
 from pathlib import Path
 
@@ -9,9 +9,12 @@ from tasks.orchestration.api import flow
 
 @flow
 def ingest() -> None:
-    """Bring both raw tables into `data/raw/`."""
+    """Copy or download both raw tables into `data/raw/`."""
     sources = params.load().ingest.model_dump()
-    tables = {head: bring_in(head, sources[head], Path(f"data/raw/{head}.csv")) for head in params.HEADS}
+    tables = {
+        model_name: bring_in(model_name, sources[model_name], Path(f"data/raw/{model_name}.csv"))
+        for model_name in params.MODELS
+    }
     report_tables(sources, tables)
 
 

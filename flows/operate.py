@@ -1,6 +1,6 @@
 """Scheduled runs: `python -m flows.operate up | down | status`.
 
-Server, work pool, deployments, a worker that runs them, and who is told of bad runs.
+Server, work pool, deployments, a worker that runs them, and notifications of bad runs.
 """
 
 import argparse
@@ -23,24 +23,24 @@ SILENT_SECONDS = 6 * HEARTBEAT_SECONDS
 
 
 def up() -> str:
-    """The API's address, once its deployments are those of prefect.yaml and a worker waits for their runs.
+    """Start the server, apply the deployments of prefect.yaml, and start a worker; returns the API's address.
 
-    Raises InputError where no API answers, or the worker does not begin.
+    Raises InputError if no API responds or the worker does not start.
     """
     settings = params.load().pipeline
     address = serve.up()
-    # Not before: what the settings name as the API is decided when this is imported.
+    # Imported after the server starts: Prefect reads the API's address when it is imported.
     from tasks.operations.deployments import (
         POOL,
         apply_deployments,
         crash_silent_runs,
+        notify_of_bad_runs,
         retrain_on_drift,
-        tell_of_bad_runs,
         worker_is_online,
     )
 
     apply_deployments()
-    tell_of_bad_runs(settings.notify)
+    notify_of_bad_runs(settings.notification_block)
     retrain_on_drift(settings.retrain_on_drift)
     if address == server_access.own_address():
         crash_silent_runs(SILENT_SECONDS)
@@ -51,20 +51,20 @@ def up() -> str:
     deadline = time.monotonic() + START_SECONDS
     while not worker_is_online(daemon.record(NAME)["worker"]):
         if not daemon.running(NAME) or time.monotonic() > deadline:
-            raise InputError(f"the worker did not begin; its log is {daemon.log_of(NAME)}")
+            raise InputError(f"the worker did not start; see its log, {daemon.log_of(NAME)}")
         time.sleep(1)
     return address
 
 
 def down() -> list[str]:
-    """Stop the worker with what it runs, then the server; what was stopped."""
+    """Stop the worker and its runs, then the server; returns the names of what was stopped."""
     worker, server = daemon.stop(NAME), serve.down()
     return [name for name, stopped in (("worker", worker), ("server", server)) if stopped]
 
 
 def status() -> list[str]:
-    """A line each on server, worker and deployments. Raises InputError where no API answers."""
-    address = serve.answering()
+    """Return a line each on server, worker and deployments. Raises InputError if no API responds."""
+    address = serve.require_api()
     from tasks.operations.deployments import next_runs, paused_deployments
 
     lines = [f"Prefect: {address.removesuffix('/api')}"]
@@ -73,8 +73,8 @@ def status() -> list[str]:
     lines.append("worker: running" if daemon.running(NAME) else "worker: none; `make up` starts one")
     paused = paused_deployments()
     for name, time_of_next in next_runs().items():
-        planned = f"next run {time_of_next:%Y-%m-%d %H:%M %Z}" if time_of_next else "no run planned"
-        lines.append(f"{name}: {'paused; resume it in the UI' if name in paused else planned}")
+        scheduled = f"next run {time_of_next:%Y-%m-%d %H:%M %Z}" if time_of_next else "no run scheduled"
+        lines.append(f"{name}: {'paused; resume it in the UI' if name in paused else scheduled}")
     return lines
 
 
@@ -95,7 +95,7 @@ def main() -> None:
         sys.exit(str(error))
     except httpx.HTTPError as error:
         sys.exit(
-            f"the Prefect API did not do what was asked ({error}); it may need another PREFECT_API_AUTH_STRING or "
+            f"a request to the Prefect API failed ({error}); it may need another PREFECT_API_AUTH_STRING or "
             "PREFECT_API_KEY, or be down: see `make status`"
         )
 

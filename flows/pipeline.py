@@ -1,4 +1,4 @@
-"""DVC's graph as one Prefect run, a child run for each stage: what is scheduled, triggered and reviewed."""
+"""DVC's graph as one Prefect flow run with a child run per stage, for schedules, triggers and review."""
 
 import sys
 import time
@@ -6,14 +6,14 @@ import time
 from tasks.operations.dvc_plan import plan_ahead, planned
 
 if __name__ == "__main__":
-    # Here, since Prefect is loaded by the imports below.
+    # Before the imports below, which load Prefect.
     plan_ahead([word for word in sys.argv[1:] if not word.startswith("-")])
 
 import params
 from tasks.common.files import InputError
-from tasks.operations.pipeline_report import VERDICT, metrics_now, report_pipeline, require_done
-from tasks.operations.pipeline_run import run_lanes
-from tasks.orchestration.api import alone, api, flow
+from tasks.operations.pipeline_report import GATE_RESULT, metrics_now, report_pipeline, require_done
+from tasks.operations.pipeline_run import run_stages
+from tasks.orchestration.api import api, exclusive_lock, flow
 
 
 @flow
@@ -22,26 +22,26 @@ def pipeline(
     force: bool = False,
     promote: bool = False,
 ) -> None:
-    """Run every stage that is out of date, each as soon as those that it needs are done.
+    """Run every stage that is out of date, each as soon as its dependencies are done.
 
     Args:
-        targets: Stages or outputs to bring up to date, with what they need, such as evaluate@emotion; none for all.
-        force: Run stages even where nothing has changed.
-        promote: Then put the networks into production, unless they are worse than those there.
+        targets: Stages or outputs to bring up to date, with their dependencies, such as evaluate@emotion; none for all.
+        force: Run stages even if nothing has changed.
+        promote: Then promote the models to production, unless they are worse than the champion.
     """
     if not api.url:
-        raise InputError(f"{api.note}; a pipeline's run is a record. `dvc repro` runs the same stages without one")
+        raise InputError(f"{api.note}; the pipeline needs an API. `dvc repro` runs the same stages without one")
     settings = params.load()
-    with alone("the pipeline"):
-        plan, before, began = planned(targets), metrics_now(), time.time()
-        lanes = run_lanes(plan, force, settings.pipeline.retries, settings.pipeline.retry_seconds)
-        report_pipeline(lanes, before, began)
-        require_done(lanes)
+    with exclusive_lock("the pipeline"):
+        plan, before, start_time = planned(targets), metrics_now(), time.time()
+        results = run_stages(plan, force, settings.pipeline.retries, settings.pipeline.retry_delay_seconds)
+        report_pipeline(results, before, start_time)
+        require_done(results)
         if promote:
-            # Here: it loads TensorFlow, which takes longer than a run that has nothing to do.
+            # Imported here, since loading TensorFlow takes longer than a run with nothing to do.
             from tasks.release.promotion import promote_challenger
 
-            promote_challenger(VERDICT, settings.promote)
+            promote_challenger(GATE_RESULT, settings.promote)
 
 
 if __name__ == "__main__":

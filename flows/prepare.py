@@ -1,35 +1,35 @@
-"""Stage `prepare@HEAD`: group, split, augment, normalise, in that order."""
+"""Stage `prepare@MODEL`: group, split, augment, normalize, in that order."""
 
 from pathlib import Path
 
 import params
 from tasks.orchestration.api import flow
-from tasks.preparation.leakage_check import check_leaks
+from tasks.preparation.leakage_check import check_leakage
 from tasks.preparation.near_duplicates import draw_duplicates, group_faces
-from tasks.preparation.normalization import normalise
+from tasks.preparation.normalization import normalize
 from tasks.preparation.offline_augmentation import augment
-from tasks.preparation.splits import split, split_after_augmenting
+from tasks.preparation.splits import augment_then_split, split
 from tasks.preparation.summary import report_prepared
 
 
 @flow
-def prepare(head: params.Head) -> None:
-    """Turn a head's valid rows into arrays that a network can be trained and judged on."""
-    settings = getattr(params.load().prepare, head)
+def prepare(model_name: params.ModelName) -> None:
+    """Turn a model's validated rows into arrays for training and evaluation."""
+    settings = getattr(params.load().prepare, model_name)
     valid, prepared, reports = (
-        Path(f"data/valid/{head}.parquet"),
-        Path(f"data/prepared/{head}"),
+        Path(f"data/validated/{model_name}.parquet"),
+        Path(f"data/prepared/{model_name}"),
         Path("reports/prepare"),
     )
-    grouped = group_faces(head, valid, settings, prepared / "groups.csv")
-    if settings.split.protocol == "random":
-        parted = split_after_augmenting(head, valid, grouped, settings, prepared)
-        normalise(head, check_leaks(head, parted, settings.duplicates))
+    grouped = group_faces(model_name, valid, settings, prepared / "groups.csv")
+    if settings.split.strategy == "random":
+        splits = augment_then_split(model_name, valid, grouped, settings, prepared)
+        normalize(model_name, check_leakage(model_name, splits, settings.duplicates))
     else:
-        parted = check_leaks(head, split(head, valid, grouped, settings, prepared), settings.duplicates)
-        normalise(head, augment(head, parted, settings.augment))
-    draw_duplicates(head, valid, prepared / "pairs.csv", reports / f"{head}-duplicates.png")
-    report_prepared(head, prepared, reports / f"{head}.json", reports / f"{head}.png")
+        splits = check_leakage(model_name, split(model_name, valid, grouped, settings, prepared), settings.duplicates)
+        normalize(model_name, augment(model_name, splits, settings.offline_augmentation))
+    draw_duplicates(model_name, valid, prepared / "near_duplicate_pairs.csv", reports / f"{model_name}-duplicates.png")
+    report_prepared(model_name, prepared, reports / f"{model_name}.json", reports / f"{model_name}.png")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One stage by DVC, for the pipeline: `python -m flows.repro [--force] STAGE`. It ends when the pipeline does."""
+"""Runs one stage by DVC, for the pipeline: `python -m flows.repro [--force] STAGE`. It ends with the pipeline."""
 
 import sys
 

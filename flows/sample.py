@@ -1,4 +1,4 @@
-"""Stage `sample`: the embedded default tables."""
+"""Stage `sample`: the default tables, of synthetic faces."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from tasks.orchestration.api import flow
 
 @flow
 def sample() -> None:
-    """Draw the sample faces into `data/sample/`."""
+    """Draw the sample faces and write their tables into `data/sample/`."""
     settings = params.load().sample
-    for head in params.HEADS:
-        draw_table(head, settings, Path(f"data/sample/{head}.csv"))
+    for model_name in params.MODELS:
+        draw_table(model_name, settings, Path(f"data/sample/{model_name}.csv"))
     report_planted(settings)
 
 

@@ -1,81 +1,78 @@
-"""Stage `score`: both networks over a batch, one table of predictions; or, by hand, over any sources."""
+"""Stage `score`: scores `score.input` with both models into one table of predictions; by hand, any sources."""
 
 from pathlib import Path
 from typing import Literal
 
 import params
-from tasks.common.files import InputError, ignored_by_git, source_of
-from tasks.models.approved_models import Judged, judged_networks
+from tasks.common.files import InputError, source_of
+from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.orchestration.api import flow
 from tasks.readers.sources import require_outside, sources_of
-from tasks.release.registry import NETWORKS, fetch
+from tasks.release.registry import MODEL_FILES, fetch
 from tasks.scoring.annotated_images import count_scored, draw_pictures, write_csv
-from tasks.scoring.batch import finish_run, score_sources
+from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
-from tasks.scoring.report import write_page
-from tasks.scoring.stage import draw_predictions, predict_faces, read_faces, require_new
+from tasks.scoring.report import draw_predictions, write_report
+from tasks.scoring.run_folder import finish_run
 
-VERDICTS = {"workspace": Path("reports/verdict.json")} | {
-    name: Path("models", name, "verdict.json") for name in ("released", "fast")
+GATE_RESULTS = {"workspace": Path("reports/gate.json")} | {
+    name: Path("models", name, "gate.json") for name in ("released", "fast")
 }
-SCORED, PICTURE = Path("scored"), Path("reports/score/predictions.png")
+SCORED = Path("scored")
+STAGE, SHARDS, FIGURE = Path("data/scored"), Path("data/scoring"), Path("reports/score/predictions.png")
+"""The outputs of the stage, and the folder of the shards of an unfinished run, which DVC does not remove."""
 
 
 @flow
 def score(
     sources: list[str] = [],  # noqa: B006  never changed, and Prefect shows the default
-    models: str = "workspace",
+    model_set: str = "workspace",
     out: Path = SCORED,
-    faces: Literal["auto", "detect", "whole"] = "auto",
+    mode: Literal["auto", "detect", "whole"] = "auto",
     draw: bool = False,
     csv: bool = False,
     dask: str = "",
 ) -> None:
-    """Score `score.input` into `data/scored/`, or any sources into `out`, with networks that a verdict lets pass.
+    """Score any sources, or `score.input`, into `out`, with models that passed the quality gate.
+
+    `score.input` with the models of the workspace is the DVC stage, which writes to `data/scored`.
 
     Args:
-        sources: Pictures, folders of them, patterns, raw CSV tables, Parquet tables of pictures, or addresses; names as
-            the column `source` has them.
-        models: workspace, those that `dvc repro` trained here; prod, those in production; a version; released or fast.
-        out: A new folder, or that of a run over the same sources that was killed: it goes on from there.
-        faces: detect them; take each picture whole, as one face; or auto, whole where it is no larger than a crop.
-        draw: Write each picture, with its faces drawn into it, and a page about all of them, into the folder too.
-        csv: Write the predictions as CSV too.
-        dask: Address of a Dask scheduler whose workers score, tcp://HOST:PORT; none for this machine.
+        sources: Images, folders of images, patterns, raw CSV tables, Parquet tables of images, prepared splits, or
+            addresses; names are written as in the column `source`.
+        model_set: workspace, as trained here by `dvc repro`; prod, in production; a version; released or fast.
+        out: A new folder, or that of an interrupted run over the same sources, which is resumed.
+        mode: detect faces; take each image whole, as one face; or auto: whole up to the size of a crop.
+        draw: Also write each image with its faces annotated, and a report, into the folder.
+        csv: Also write the predictions as CSV, as the stage always does.
+        dask: Address of a Dask scheduler whose workers score, tcp://HOST:PORT; empty for this machine.
     """
-    settings = params.load().score
-    judged, version = _judged(models)
-    if sources:
-        given = [source_of(text) for text in sources]
-        require_outside(out, given)
-        score_sources(sources_of(given), judged, version, faces, settings, out, dask)
-        count_scored(out)
-        watch_drift(out, judged.reference, settings.drift, version)
-        if csv:
-            write_csv(out)
-        if draw:
-            draw_pictures(out, settings)
-            write_page(out, judged.reference, settings)
-        finish_run(out)
-        return
-    if models == "workspace" and out != SCORED:
-        raise InputError("--out is for sources of your own and for other --models; score.input goes to data/scored")
-    # What is scored by other networks than DVC's graph says must not take the place of what DVC made.
-    at_work = models == "workspace"
-    if not at_work:
-        require_new(out)
-    folder, picture = (Path("data/scored"), PICTURE) if at_work else (ignored_by_git(out), out / "predictions.png")
-    batch = read_faces(Path(settings.input), folder / "faces.npz")
-    predictions = predict_faces(batch, judged, folder / "predictions.parquet")
-    draw_predictions(batch, predictions, settings.faces_drawn, picture)
+    settings, (approved, version) = params.load().score, _approved_models(model_set)
+    is_stage = not sources and model_set == "workspace"
+    if is_stage and (out, mode, draw) != (SCORED, "auto", False):
+        raise InputError(f"--out, --mode and --draw need sources or another model set; {STAGE} is written by the stage")
+    out, shards_folder = (STAGE, SHARDS) if is_stage else (out, None)
+    given = [source_of(text) for text in sources] or [settings.input]
+    require_outside(out, given)
+    score_sources(sources_of(given), approved, version, mode, settings, out, dask, shards_folder)
+    count_scored(out)
+    watch_drift(out, approved.reference, settings.drift, version)
+    if csv or is_stage:
+        write_csv(out)
+    if draw:
+        draw_pictures(out, settings)
+        write_report(out, approved.reference, settings)
+    if is_stage:
+        draw_predictions(out, settings, FIGURE)
+    finish_run(out, shards_folder)
 
 
-def _judged(models: str) -> tuple[Judged, str]:
-    """The networks, and what the table of predictions calls them."""
-    if models in VERDICTS:
-        return judged_networks(VERDICTS[models]), models
-    verdict = fetch(models)
-    return judged_networks(verdict, verdict.parent / NETWORKS), verdict.parent.name
+def _approved_models(model_set: str) -> tuple[ApprovedModels, str]:
+    """The models of a model set, and the model version for the table of predictions."""
+    if model_set in GATE_RESULTS:
+        return load_approved_models(GATE_RESULTS[model_set]), model_set
+    gate_result = fetch(model_set)
+    return load_approved_models(gate_result, gate_result.parent / MODEL_FILES), gate_result.parent.name
 
 
 if __name__ == "__main__":

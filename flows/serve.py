@@ -1,7 +1,7 @@
 """The project's own Prefect server, on loopback: `python -m flows.serve up | down | status`.
 
-Its database, log, credentials and process record live in `.prefect/`; `prefect.toml`, which every Prefect command run
-in this folder reads, gives its address and credentials while it runs. Both are git-ignored.
+Its database, log, credentials and process record are kept in `.prefect/`. While it runs, `prefect.toml`, which every
+Prefect command in this folder reads, contains its address and credentials. Git ignores both.
 """
 
 import argparse
@@ -22,9 +22,9 @@ WORKER = "worker"
 
 
 def up() -> str:
-    """The address of the API to record runs with: the one that the user named, or a server of this project's own.
+    """Return the address of the API that records runs: the configured one, or that of this project's own server.
 
-    Starts that server unless it runs. Raises InputError, with the remedy, where there is no API to be used.
+    Starts that server unless it runs. Raises InputError, with the remedy, if there is no usable API.
     """
     server_access.remove_left_over()
     server_access.keep_credentials_apart()
@@ -33,17 +33,17 @@ def up() -> str:
         if is_prefect(configured):
             return configured
         raise InputError(
-            f"no Prefect API answers at {configured}, which Prefect's settings name; start it, or unset it"
+            f"no Prefect API responds at {configured}, the address in Prefect's settings; start it, or unset it"
         )
     if own and server.is_guarded():
         _check_running(own)
         server.restore_client_file()
         return own
     if os.environ.get(URL) == "":
-        raise InputError(f"{URL} is set to nothing, so no run is recorded; unset it")
+        raise InputError(f"{URL} is empty, so no run is recorded; unset it")
     if not own and server_access.CLIENT.exists():
         raise InputError(
-            f"{server_access.CLIENT}: not a file of this project, and it names no API; name one there, or remove it"
+            f"{server_access.CLIENT}: not a file of this project, and it sets no API; set one there, or remove it"
         )
     if own:
         _stop_unguarded()
@@ -55,13 +55,13 @@ def _check_running(address: str) -> None:
         accepted = accepts(address, server_access.auth_string())
     except requests.RequestException as error:
         raise InputError(
-            f"the Prefect server runs, but does not answer at {address} ({type(error).__name__}); its log is "
+            f"the Prefect server runs, but does not respond at {address} ({type(error).__name__}); its log is "
             f"{daemon.log_of(server_access.SERVER)}; `make down`, then `make up`, restarts it"
         ) from None
     if not accepted:
         raise InputError(
-            "the Prefect server runs with another auth string than the one that is set now; `make down`, then "
-            "`make up`, restarts it with this one"
+            "the Prefect server runs with another auth string than the current one; `make down`, then `make up`, "
+            "restarts it with the current one"
         )
 
 
@@ -70,17 +70,15 @@ def _stop_unguarded() -> None:
     if daemon.busy(WORKER):
         raise InputError(
             "a Prefect server of an earlier version runs, which any web page can use, and its worker is busy; wait for "
-            "its runs or end them with `make down`, then `make up`"
+            "its runs or stop them with `make down`, then `make up`"
         )
-    print(
-        "The Prefect server of an earlier version, which any web page could use, is replaced by one with credentials."
-    )
+    print("Replacing the Prefect server of an earlier version, which any web page could use, by one with credentials.")
     daemon.stop(WORKER)
     server.stop()
 
 
 def access() -> str:
-    """What a person needs to know to use the server of this folder; empty for an API that the user named."""
+    """Return the instructions for using the server of this folder; empty for another API that the user configured."""
     if not server_access.own_address():
         return ""
     secret = (
@@ -91,12 +89,12 @@ def access() -> str:
         f"Sign in      {secret}\n"
         "             The UI asks for it once.\n"
         f"Commands     cd {shlex.quote(str(Path.cwd()))} && {proxied}.venv/bin/prefect deployment ls\n"
-        "             Only in this folder do `prefect` commands know the server."
+        "             `prefect` commands find the server only in this folder."
     )
 
 
 def down() -> bool:
-    """Stop the server that `up` started, and nothing else; whether there was one."""
+    """Stop the server that `up` started; returns whether it was running."""
     return server.stop()
 
 
@@ -106,19 +104,17 @@ def main() -> None:
     action = parser.parse_args().action
     try:
         if action == "down":
-            print(
-                "The Prefect server is stopped." if down() else "There was no Prefect server of this project to stop."
-            )
+            print("The Prefect server is stopped." if down() else "No Prefect server of this project was running.")
             return
-        address = up() if action == "up" else answering()
+        address = up() if action == "up" else require_api()
     except InputError as error:
         sys.exit(str(error))
     print(f"Prefect: {address.removesuffix('/api')}")
     print(access())
 
 
-def answering() -> str:
-    """The address of the API that is configured. Raises InputError where it does not answer, or refuses us."""
+def require_api() -> str:
+    """Return the configured API's address. Raises InputError if it does not respond or rejects the credentials."""
     if gone := server_access.left_over():
         raise InputError(f"the Prefect server of this folder ({gone}) no longer runs; `make up` starts it")
     server_access.keep_credentials_apart()
@@ -128,7 +124,7 @@ def answering() -> str:
     if address == server_access.own_address():
         _check_running(address)
     elif not is_prefect(address):
-        raise InputError(f"no Prefect API answers at {address}, which Prefect's settings name")
+        raise InputError(f"no Prefect API responds at {address}, the address in Prefect's settings")
     return address
 
 

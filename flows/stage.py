@@ -1,6 +1,6 @@
-"""Runs one stage from the command line: `python -m flows.STAGE [HEAD]`, the commands of `dvc.yaml`.
+"""Runs one stage from the command line: `python -m flows.STAGE [MODEL]`, the commands of `dvc.yaml`.
 
-What else a flow takes, `score` its sources, becomes arguments and options of the command.
+The parameters of a flow become arguments and options: `model_name` and lists of texts are positional.
 """
 
 import argparse
@@ -19,34 +19,36 @@ import params
 from tasks.common import host
 from tasks.common.files import InputError, text_of
 from tasks.common.text_escaping import visible
-from tasks.orchestration import api, dvc_cache, git_revision
+from tasks.orchestration import api, dvc_cache, git_revision, stage_files
 
 RESTORE = (
-    "What this stage had made before comes back with `dvc checkout --force`, which also removes what it wrote now; "
-    "`dvc repro` goes on from here."
+    "`dvc checkout --force` restores the stage's previous outputs and removes what it wrote now; "
+    "`dvc repro` resumes here."
 )
 
 
 OF_GIT = ("dvc", "dulwich", "git", "gto", "pygit2", "scmrepo")
-"""Libraries whose errors may mean that there is no repository, or none that git trusts."""
+"""Libraries whose errors may mean that the folder is no git repository, or one that git does not trust."""
 
 
 def _arguments(flow: Callable[..., object]) -> dict[str, object]:
+    """Return the flow's parameters by name, parsed from the command line."""
     parser = argparse.ArgumentParser(prog=f"python -m flows.{flow.__name__}", description=inspect.getdoc(flow))
     for name, parameter in inspect.signature(flow).parameters.items():
-        if name == "head":
-            parser.add_argument("head", choices=params.HEADS)
+        option = f"--{name.replace('_', '-')}"
+        if name == "model_name":
+            parser.add_argument(name, metavar="MODEL", choices=params.MODELS, help=", ".join(params.MODELS))
         elif parameter.annotation == list[str]:
-            # Prefect's API takes no name that is not UTF-8.
+            # Prefect's API accepts only names in UTF-8.
             parser.add_argument(name, nargs="*", type=text_of)
         elif get_origin(parameter.annotation) is Literal:
-            parser.add_argument(f"--{name}", default=parameter.default, choices=get_args(parameter.annotation))
+            parser.add_argument(option, default=parameter.default, choices=get_args(parameter.annotation))
         elif parameter.annotation is bool:
-            parser.add_argument(f"--{name}", action="store_true")
+            parser.add_argument(option, action="store_true")
         elif parameter.annotation == str | None:
-            parser.add_argument(f"--{name}", nargs="?", const="previous", metavar="VERSION")
+            parser.add_argument(option, nargs="?", const="previous", metavar="VERSION")
         else:
-            parser.add_argument(f"--{name}", default=parameter.default, type=parameter.annotation)
+            parser.add_argument(option, default=parameter.default, type=parameter.annotation)
     return vars(parser.parse_args())
 
 
@@ -55,7 +57,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    """Exit at once: a training that was broken off leaves threads that call Python, and tidying up then never ends."""
+    """Exit immediately: an interrupted training leaves threads that call Python, and a normal exit then never ends."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -63,14 +65,14 @@ def _leave(status: int) -> NoReturn:
 
 
 def _fail(name: str, error: Exception, folders: list[Path], remedy: str) -> NoReturn:
-    """Say why, and which inputs are not what DVC recorded; with a traceback only where nothing better is known."""
-    # What is scored by hand into a folder is no stage of DVC's.
-    unlike = [] if len(folders) > 1 else dvc_cache.inputs(name)
+    """Print the reason and the inputs that differ from DVC's record, and exit; a traceback if the reason is unknown."""
+    # Scoring given sources into a folder is not a DVC stage.
+    changed = [] if len(folders) > 1 else dvc_cache.inputs(name)
     why = host.explained(error, *folders) if isinstance(error, OSError) else None
     if type(error).__module__.lstrip("_").partition(".")[0] in OF_GIT:
         why = git_revision.trouble()
-    if why or unlike or isinstance(error, (InputError, params.SettingsError)):
-        lines = ["", f"{name} cannot be done:", why or str(error) or type(error).__name__, *unlike, remedy]
+    if why or changed or isinstance(error, (InputError, params.SettingsError)):
+        lines = ["", f"{name} cannot be done:", why or str(error) or type(error).__name__, *changed, remedy]
         lines = [visible(line, lines=True) for line in lines]
     else:
         traceback.print_exception(error)
@@ -80,27 +82,29 @@ def _fail(name: str, error: Exception, folders: list[Path], remedy: str) -> NoRe
 
 
 def main(flow: Callable[..., object]) -> None:
-    """Run a stage's flow and exit: 0 done, 1 with a clear message, 130 interrupted."""
+    """Run a stage's flow and exit: 0 for success, 1 with an error message, 130 if interrupted."""
     logging.basicConfig(format="%(asctime)s | %(message)s", datefmt="%H:%M:%S")
     api.terminal.setLevel(logging.INFO)
     arguments = _arguments(flow)
-    name = os.environ.get("DVC_STAGE") or "@".join(
-        [flow.__name__, *([str(arguments["head"])] if "head" in arguments else [])]
-    )
+    model = [str(arguments["model_name"])] if "model_name" in arguments else []
+    name = os.environ.get("DVC_STAGE") or "@".join([flow.__name__, *model])
     signal.signal(signal.SIGTERM, _terminated)
-    # By hand, nothing was removed before.
+    # Only DVC removes a stage's outputs before it runs.
     remedy = RESTORE if "DVC_STAGE" in os.environ else ""
-    by_hand = bool(arguments.get("sources"))
+    is_batch = "out" in arguments and bool(arguments["sources"] or arguments["model_set"] != "workspace")
     try:
         if api.api.refused:
             raise InputError(api.api.note)
         api.terminal.info("%s: %s", name, api.api.note)
         params.load()
-        # What is scored by hand has a folder of its own, and need not wait for other runs.
-        with api.alone(name, str(arguments["out"]) if by_hand else ""):
+        # DVC has checked the inputs itself. With options, the run differs from the stage in the graph.
+        if "DVC_STAGE" not in os.environ and len(sys.argv) == 1 + len(model):
+            stage_files.require_inputs(name)
+        # A batch has a folder of its own, and need not wait for other runs.
+        with api.exclusive_lock(name, str(arguments["out"]) if is_batch else ""):
             api.run(flow, arguments)
     except KeyboardInterrupt:
-        print(f"\n{name} was interrupted; no half-written file is left. {remedy}".rstrip(), file=sys.stderr)
+        print(f"\n{name} was interrupted; no partial file is left. {remedy}".rstrip(), file=sys.stderr)
         _leave(130)
     except Exception as error:
-        _fail(name, error, [Path(), Path(str(arguments["out"]))] if by_hand else [Path()], remedy)
+        _fail(name, error, [Path(), Path(str(arguments["out"]))] if is_batch else [Path()], remedy)

@@ -1,24 +1,26 @@
-"""Stage `train@HEAD`: one residual network, its best epoch kept."""
+"""Stage `train@MODEL`: trains a model and keeps the weights of its best epoch."""
 
 from pathlib import Path
 
 import params
 from tasks.orchestration.api import flow
-from tasks.plots.training import draw_distorted, report_training
-from tasks.training.checkpoints import forget_states
-from tasks.training.fit import fit_head
+from tasks.plots.training import draw_augmented_batch, report_training
+from tasks.training.checkpoints import delete_checkpoints
+from tasks.training.fit import train_model
 
 
 @flow
-def train(head: params.Head) -> None:
-    """Train a head's network on its prepared faces."""
-    settings = getattr(params.load().train.chosen, head)
-    prepared, unfinished = Path(f"data/prepared/{head}"), Path(f"models/unfinished/{head}")
-    curve, model = Path(f"reports/train/{head}.csv"), Path(f"models/trained/{head}.keras")
-    draw_distorted(head, prepared, settings, Path(f"reports/train/{head}-distorted.png"))
-    fit_head(head, prepared, settings, unfinished, model, curve, Path(f"reports/train/{head}.json"))
-    report_training(head, prepared, curve, Path(f"reports/train/{head}.png"))
-    forget_states(unfinished)
+def train(model_name: params.ModelName) -> None:
+    """Train a model on its prepared faces."""
+    settings = getattr(params.load().train.chosen, model_name)
+    prepared, checkpoints = Path(f"data/prepared/{model_name}"), Path(f"models/checkpoints/{model_name}")
+    curve, model_path = Path(f"reports/train/{model_name}.csv"), Path(f"models/trained/{model_name}.keras")
+    draw_augmented_batch(model_name, prepared, settings, Path(f"reports/train/{model_name}-augmented_batch.png"))
+    train_model(
+        model_name, prepared, settings, checkpoints, model_path, curve, Path(f"reports/train/{model_name}.json")
+    )
+    report_training(model_name, prepared, curve, Path(f"reports/train/{model_name}.png"))
+    delete_checkpoints(checkpoints)
 
 
 if __name__ == "__main__":

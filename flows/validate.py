@@ -1,30 +1,34 @@
-"""Stage `validate`: good rows on, bad rows aside, with their reasons."""
+"""Stage `validate`: valid rows are kept, invalid rows are quarantined with their reasons."""
 
 from pathlib import Path
 
 import params
 from tasks.common.files import InputError
-from tasks.data.validation import judge_table, report_quality, set_aside
+from tasks.data.validation import quarantine_rows, report_validation, validate_table
 from tasks.orchestration.api import flow
 
 
 @flow
 def validate() -> None:
-    """Judge both raw tables; write `data/valid/`, `data/quarantine/` and `reports/validation/`."""
+    """Validate both raw tables; write `data/validated/`, `data/quarantine/` and `reports/validation/`."""
     settings = params.load().validate_
     reports = Path("reports/validation")
-    findings, valid, refusals = {}, {}, []
-    for head in params.HEADS:
-        raw, quarantine = Path(f"data/raw/{head}.csv"), Path(f"data/quarantine/{head}.csv")
-        findings[head] = judge_table(head, raw, settings, reports / f"{head}.json", reports / "docs" / head)
+    results, valid, refusals = {}, {}, []
+    for model_name in params.MODELS:
+        raw, quarantine = Path(f"data/raw/{model_name}.csv"), Path(f"data/quarantine/{model_name}.csv")
+        results[model_name] = validate_table(
+            model_name, raw, settings, reports / f"{model_name}.json", reports / "docs" / model_name
+        )
         try:
-            valid[head] = set_aside(head, raw, findings[head], settings, Path(f"data/valid/{head}.parquet"), quarantine)
+            valid[model_name] = quarantine_rows(
+                model_name, raw, results[model_name], settings, Path(f"data/validated/{model_name}.parquet"), quarantine
+            )
         except InputError as refusal:
-            # What is wrong with one table must not hide what is wrong with the other.
+            # Report the problems of both tables, not only of the first.
             refusals.append(str(refusal))
-    report_quality(findings, valid, reports / "summary.json")
+    report_validation(results, valid, reports / "summary.json")
     if refusals:
-        raise InputError("\n".join([*refusals, f"What was judged: {reports / 'docs'}"]))
+        raise InputError("\n".join([*refusals, f"Validation results: {reports / 'docs'}"]))
 
 
 if __name__ == "__main__":

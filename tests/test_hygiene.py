@@ -1,4 +1,4 @@
-"""The repository's own rules: line ends, pre-commit hooks, continuous integration."""
+"""Rules of the repository: line endings, pre-commit hooks, continuous integration, folders of artifacts."""
 
 import re
 import shutil
@@ -6,59 +6,61 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
-from tests.conftest import BIN, ROOT, commit, copy_project
+from tasks.orchestration.stage_files import stage_files
+from tests.conftest import BIN, ROOT, commit, copy_project, tracked_files
 
 HOOKS, WORKFLOW = ROOT / ".pre-commit-config.yaml", ROOT / ".github/workflows/test.yml"
 
 
 def blobs(project: Path) -> dict[str, str]:
-    """The hash of each tracked file's bytes as they lie in the checkout, without git's filters."""
+    """Hash of each tracked file in the checkout, without git's filters."""
     names = subprocess.run(["git", "ls-files"], cwd=project, capture_output=True, text=True, check=True).stdout
     command = ["git", "hash-object", "--no-filters", "--stdin-paths"]
     hashed = subprocess.run(command, cwd=project, input=names, capture_output=True, text=True, check=True).stdout
     return dict(zip(names.splitlines(), hashed.split(), strict=True))
 
 
-def test_a_clone_that_converts_line_ends_has_the_same_bytes(tmp_path: Path) -> None:
-    """Else DVC would run every stage again there, and take released networks for others than their verdict names."""
+def test_a_clone_with_line_ending_conversion_has_the_same_bytes(tmp_path: Path) -> None:
+    """Otherwise DVC would rerun every stage, and released models would not match the hashes in their gate result."""
     origin, clone = copy_project(tmp_path / "origin"), tmp_path / "clone"
     shutil.copyfile(ROOT / "dvc.lock", origin / "dvc.lock")
     shutil.copytree(ROOT / "docs", origin / "docs")
-    commit(origin, "with the lock and the pictures")
+    commit(origin, "with the lock file and the figures")
     subprocess.run(["git", "clone", "--quiet", "--config", "core.autocrlf=true", origin, clone], check=True)
-    found = blobs(clone)
-    assert found == blobs(origin)
-    assert {"dvc.lock", "params.py", "docs/predictions.png", "models/released/emotion.keras"} <= found.keys()
+    hashes = blobs(clone)
+    assert hashes == blobs(origin)
+    assert {"dvc.lock", "params.py", "docs/predictions.png", "models/released/emotion.keras"} <= hashes.keys()
     status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True)
     assert status.stdout == ""
 
 
-def checked(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_module(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
 
-def test_the_workflow_keeps_github_s_schema(tmp_path: Path) -> None:
+def test_the_workflow_matches_github_s_schema(tmp_path: Path) -> None:
     command = ["--builtin-schema", "vendor.github-workflows"]
-    done = checked("check_jsonschema", *command, str(WORKFLOW))
+    done = run_module("check_jsonschema", *command, str(WORKFLOW))
     assert done.returncode == 0, done.stdout + done.stderr
     broken = tmp_path / "broken.yml"
     broken.write_text(WORKFLOW.read_text().replace("runs-on:", "runs_on:"))
-    assert checked("check_jsonschema", *command, str(broken)).returncode == 1
+    assert run_module("check_jsonschema", *command, str(broken)).returncode == 1
 
 
-def test_the_hooks_keep_pre_commit_s_schema(tmp_path: Path) -> None:
-    done = checked("pre_commit", "validate-config", str(HOOKS))
+def test_the_hooks_match_pre_commit_s_schema(tmp_path: Path) -> None:
+    done = run_module("pre_commit", "validate-config", str(HOOKS))
     assert done.returncode == 0, done.stdout + done.stderr
     broken = tmp_path / "broken.yaml"
     broken.write_text(HOOKS.read_text().replace("language: system", "language: unheard-of"))
-    assert checked("pre_commit", "validate-config", str(broken)).returncode == 1
+    assert run_module("pre_commit", "validate-config", str(broken)).returncode == 1
 
 
-def test_the_workflow_runs_the_suite_on_every_python_that_is_supported() -> None:
+def test_the_workflow_tests_every_supported_python() -> None:
     workflow = YAML(typ="safe").load(WORKFLOW.read_text())
     makefile = (ROOT / "Makefile").read_text()
     supported = re.search(r"\(3, (\d+)\) <= .+ <= \(3, (\d+)\)", makefile)
@@ -70,10 +72,33 @@ def test_the_workflow_runs_the_suite_on_every_python_that_is_supported() -> None
     assert workflow["permissions"] == {"contents": "read"}
 
 
-def test_hooks_run_what_make_test_checks_with_the_environment_s_programs() -> None:
+def test_hooks_run_the_checks_of_make_test_from_the_virtual_environment() -> None:
     hooks = {hook["id"]: hook["entry"] for hook in YAML(typ="safe").load(HOOKS.read_text())["repos"][0]["hooks"]}
     assert {(BIN / entry.split()[0].removeprefix(".venv/bin/")).exists() for entry in hooks.values()} == {True}
     recipe = (ROOT / "Makefile").read_text().partition("\ntest:")[2].partition("\n\n")[0]
     checks = re.findall(r"\$\(BIN\)/((?:ruff \w+|mypy))", recipe)
     assert len(checks) == 3
     assert all(any(entry.startswith(f".venv/bin/{check}") for entry in hooks.values()) for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("folder", "not_outputs", "released"),
+    [
+        ("data", {"data/inbox", "data/inbox_results", "data/scoring"}, set()),
+        ("models", {"models/checkpoints", "models/fetched"}, {"models/released", "models/fast"}),
+    ],
+)
+def test_readmes_list_each_folder_and_git_tracks_no_other_files(
+    folder: str, not_outputs: set[str], released: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`not_outputs` are folders that are no output of a stage, but that the code names."""
+    monkeypatch.chdir(ROOT)
+    outputs = {"/".join(Path(path).parts[:2]) for files in stage_files().values() for path in files.outputs}
+    listed = re.findall(rf"^\| `({folder}/\w+)/` \| .+ \|$", (ROOT / folder / "README.md").read_text(), re.M)
+    assert sorted(listed) == sorted(
+        {path for path in outputs if Path(path).parts[0] == folder} | not_outputs | released
+    )
+    code = "".join((ROOT / path).read_text() for path in tracked_files() if path.parts[0] in ("flows", "tasks"))
+    assert {path for path in not_outputs if not re.search(rf"{path}\b", code)} == set()
+    tracked = {"/".join(path.parts[:2]) for path in tracked_files() if path.parts[0] == folder}
+    assert tracked == {f"{folder}/README.md"} | released

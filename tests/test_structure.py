@@ -2,7 +2,9 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from ruamel.yaml import YAML
 
 import params
 from tests.conftest import ROOT, tracked_files
+from tests.old_names import OLD_NAMES, READERS
 
 FACES_MAY_NOT = {"prefect", "dvc", "great_expectations", "params", "pathlib", "flows", "tasks", "os", "io"}
 PREFECTS_OWN = {
@@ -29,9 +32,27 @@ EXEMPT = {"params.py", "flows/stage.py"} | {
         "orchestration/dvc_cache",
         "orchestration/git_revision",
         "orchestration/server_access",
+        "orchestration/stage_files",
     )
 }
 """What changes no output: who runs a stage and where, and what is said about it."""
+LAYERS = ("faces", "tasks", "flows")
+"""Lowest first: each imports only itself and those before it."""
+ROOMS = {
+    "faces": (
+        *("common", "synthetic", "data", "preparation", "models", "training", "evaluation"),
+        *("release", "scoring", "plots"),
+    ),
+    "tasks": (
+        *("common", "orchestration", "readers", "models", "data", "preparation", "training", "evaluation", "plots"),
+        *("scoring", "operations", "release"),
+    ),
+}
+"""Of each layer, lowest first: a room imports only itself and those before it, so there is no cycle."""
+MOST_MODULES, MOST_LINES = 12, 200
+UNLIMITED, TOO_LONG = {("faces", "synthetic")}, {"tasks/orchestration/api.py"}
+TEST_FOLDERS = {"acceptance", "benchmarks", "docs", "flows"}
+"""Folders of tests/ that are no rooms."""
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
@@ -47,7 +68,9 @@ def imported_names(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            if not node.module or node.level:
+                pytest.fail(f"{path}, line {node.lineno}: a relative import, which the rules below would not see")
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
@@ -74,9 +97,59 @@ def test_array_code_knows_no_file_and_no_orchestration(path: Path) -> None:
     assert "open" not in {call.id for call in calls if isinstance(call, ast.Name)}
 
 
-@pytest.mark.parametrize("path", sources("tasks"), ids=str)
-def test_tasks_never_import_flows(path: Path) -> None:
-    assert "flows" not in {name.split(".")[0] for name in imported_names(path)}
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_never_climb_to_a_higher_layer(layer: str) -> None:
+    above = {*LAYERS[LAYERS.index(layer) + 1 :], "benchmarks", "tests"}
+    assert {str(path): found for path in sources(layer) if (found := roots(path) & above)} == {}
+
+
+def test_settings_are_a_leaf() -> None:
+    assert not roots(Path("params.py")) & {*LAYERS, "benchmarks", "tests"}
+
+
+@pytest.mark.parametrize("layer", ROOMS)
+def test_every_module_stands_in_a_room_that_has_its_place(layer: str) -> None:
+    assert {str(path) for path in modules(layer) if len(path.parts) != 3} == set()
+    assert {path.parts[1] for path in modules(layer)} == set(ROOMS[layer])
+
+
+@pytest.mark.parametrize(("layer", "room"), [(layer, room) for layer, rooms in ROOMS.items() for room in rooms])
+def test_a_room_imports_only_rooms_below_it(layer: str, room: str) -> None:
+    allowed = {*ROOMS[layer][: ROOMS[layer].index(room)], room}
+    climbing = {
+        f"{path} imports {name}"
+        for path in sources(layer)
+        if path.parts[1] == room
+        for name in imported_names(path)
+        if (parts := name.split("."))[0] == layer and len(parts) > 1 and parts[1] not in allowed
+    }
+    assert climbing == set()
+
+
+def test_rooms_are_small() -> None:
+    held = Counter(path.parts[:2] for layer in ROOMS for path in modules(layer))
+    assert {room: count for room, count in held.items() if count > MOST_MODULES and room not in UNLIMITED} == {}
+
+
+def test_modules_are_short() -> None:
+    lines = {str(path): len((ROOT / path).read_text().splitlines()) for layer in LAYERS for path in sources(layer)}
+    assert {path for path, count in lines.items() if count > MOST_LINES} == TOO_LONG
+
+
+def test_tests_stand_in_the_same_rooms() -> None:
+    folders = {path.parts[1] for path in tracked_files() if path.parts[0] == "tests" and len(path.parts) > 2}
+    assert folders - TEST_FOLDERS - {room for rooms in ROOMS.values() for room in rooms} == set()
+
+
+@pytest.mark.parametrize("pattern", OLD_NAMES)
+def test_names_of_earlier_versions_do_not_come_back(pattern: str) -> None:
+    """As whole words."""
+    exempt = {"tests/old_names.py", *READERS}
+    files = [path for path in tracked_files() if fnmatch(str(path), pattern) and str(path) not in exempt]
+    assert files, "no file matches, so nothing is searched"
+    words = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, OLD_NAMES[pattern].split()))})(?!\w)")
+    found = {str(path): sorted(set(words.findall((ROOT / path).read_text(errors="replace")))) for path in files}
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 @pytest.mark.parametrize("path", [*sources("flows"), *sources("tasks")], ids=str)
@@ -118,10 +191,10 @@ def roots(path: Path) -> set[str]:
 def test_stage_is_flow_is_section(name: str) -> None:
     """Stage = flow module = params section, and no text of a user's reaches a command line."""
     stage = STAGES[name]
-    head = " ${item.head}" if "matrix" in stage else ""
-    assert stage["cmd"] == f"exec python -m flows.{name}{head}"
-    if head:
-        assert stage["matrix"] == {"head": list(params.HEADS)}
+    model_name = " ${item.model}" if "matrix" in stage else ""
+    assert stage["cmd"] == f"exec python -m flows.{name}{model_name}"
+    if model_name:
+        assert stage["matrix"] == {"model": list(params.MODELS)}
     sections = {field.alias or key for key, field in params.Params.model_fields.items()}
     assert name in sections
     assert any(watched.split(".")[0] == name for watched in stage["params"])
@@ -149,8 +222,10 @@ def test_stage_watches_what_its_flow_imports(name: str) -> None:
 def test_dvc_reads_the_graph() -> None:
     with Repo(str(ROOT)) as repo:
         names = {stage.addressing for stage in repo.index.stages}
-    heads = {f"{stage}@{head}" for stage in ("prepare", "train", "evaluate") for head in params.HEADS}
-    assert names == {"sample", "ingest", "validate", "explore", "gate", "score"} | heads
+    model_names = {
+        f"{stage}@{model_name}" for stage in ("prepare", "train", "evaluate") for model_name in params.MODELS
+    }
+    assert names == {"sample", "ingest", "validate", "explore", "gate", "score"} | model_names
 
 
 def test_readme_names_every_make_target_and_no_other() -> None:
@@ -170,8 +245,12 @@ def test_readme_maps_every_room_and_no_other() -> None:
     assert mapped == {path.parts[:2] for layer in ("faces", "tasks") for path in modules(layer)}
 
 
-def test_settings_are_a_leaf() -> None:
-    assert not {name.split(".")[0] for name in imported_names(Path("params.py"))} & {"faces", "tasks", "flows"}
+def test_every_benchmark_has_a_test_of_its_name_that_runs_it() -> None:
+    tests = {path.stem: path for path in modules("tests") if path.parent.name == "benchmarks"}
+    names = {path.stem for path in modules("benchmarks")}
+    assert set(tests) == {f"test_{name}" for name in names}
+    for name in names:
+        assert f"benchmarks.{name} " in (ROOT / tests[f"test_{name}"]).read_text().replace("'", " "), name
 
 
 def test_no_machine_path_and_no_registry_in_what_is_committed() -> None:

@@ -1,1 +1,1 @@
-"""What every room knows: the two tables' columns and classes, geometry, pixel text, image statistics."""
+"""Shared by all rooms: columns and classes of both tables, geometry, pixel text, image statistics."""

@@ -1,4 +1,4 @@
-"""The vocabulary of both tables: key-point names, emotion names, and what a mirror does to them."""
+"""Schema of both tables: keypoint names and columns, class names, and the keypoint order after a horizontal flip."""
 
 import re
 
@@ -21,7 +21,7 @@ KEYPOINTS = (
     "mouth_center_top_lip",
     "mouth_center_bottom_lip",
 )
-"""Kaggle's order. Left is the subject's left, so it has the larger x in an image that is not mirrored."""
+"""Kaggle's order. Left is the subject's left: it has the larger x unless the image is mirrored."""
 
 COORDINATES = tuple(f"{name}_{axis}" for name in KEYPOINTS for axis in "xy")
 """The 30 coordinate columns of the published table, in its order."""
@@ -29,11 +29,11 @@ COORDINATES = tuple(f"{name}_{axis}" for name in KEYPOINTS for axis in "xy")
 LEFT_EYE = KEYPOINTS.index("left_eye_center")
 RIGHT_EYE = KEYPOINTS.index("right_eye_center")
 
-LABEL_SETS = {
+LABEL_ENCODINGS = {
     "course": ("anger", "disgust", "sad", "happiness", "surprise"),
     "fer2013": ("anger", "disgust", "fear", "happiness", "sad", "surprise", "neutral"),
 }
-"""Class names by integer code. The same integer means different things in the two sets."""
+"""Class names by integer code. The two encodings assign different classes to the same code."""
 
 SYNONYMS = {
     "angry": "anger",
@@ -43,21 +43,21 @@ SYNONYMS = {
     "sadness": "sad",
     "surprised": "surprise",
 }
-"""What published files and folders also call the classes."""
+"""Class names as published files and folders spell them, and their canonical names."""
 
 
-def class_name(text: str, label_set: str) -> str | None:
-    """The class that a label means, given as a code of `label_set` or as a name; None where it means no class.
+def class_name(text: str, label_encoding: str) -> str | None:
+    """Class name for a label, which is a code of `label_encoding` or a name; None for an unknown label.
 
-    A name may be of another label set than `label_set`; a code never is.
+    Names of all label encodings are accepted, but codes of `label_encoding` only.
     """
-    names = LABEL_SETS[label_set]
+    names = LABEL_ENCODINGS[label_encoding]
     word = text.strip().lower()
     if re.fullmatch(r"[0-9]{1,9}(\.0*)?", word, re.ASCII):
         code = int(word.split(".")[0])
         return names[code] if code < len(names) else None
     name = SYNONYMS.get(word, word)
-    return name if name in set().union(*LABEL_SETS.values()) else None
+    return name if name in set().union(*LABEL_ENCODINGS.values()) else None
 
 
 def _mirrored_name(name: str) -> str:
@@ -67,4 +67,4 @@ def _mirrored_name(name: str) -> str:
 
 
 MIRROR_ORDER = np.array([KEYPOINTS.index(_mirrored_name(name)) for name in KEYPOINTS])
-"""Row k of a mirrored face's points is row MIRROR_ORDER[k] of the original's: left and right change names."""
+"""Keypoint k of a mirrored face is keypoint MIRROR_ORDER[k] of the original: left and right are exchanged."""

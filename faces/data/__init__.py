@@ -1,1 +1,1 @@
-"""The raw and the valid tables: row checks, exploratory data analysis, label offset."""
+"""Raw and valid tables: row checks, exploratory data analysis, label offset."""

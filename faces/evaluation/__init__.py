@@ -1,1 +1,1 @@
-"""Metrics, their intervals, slices, corruptions and baselines."""
+"""Metrics, bootstrap intervals, slices, corruptions and baselines."""

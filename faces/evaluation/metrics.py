@@ -1,4 +1,4 @@
-"""How good predictions are. Points are (N, 15, 2) in pixels, NaN = unlabelled; labels are (N,) class numbers."""
+"""Metrics of predictions. Points are (N, 15, 2) in pixels, NaN = unlabelled; labels are (N,) class numbers."""
 
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
@@ -6,11 +6,11 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
 from faces.common.schema import LEFT_EYE, RIGHT_EYE
 
 FAILURE = 0.1
-"""The NME over which a face counts as failed (Sagonas et al. 2013, 300 Faces in-the-Wild)."""
+"""NME above which a prediction counts as a failure (Sagonas et al. 2013, 300 Faces in-the-Wild)."""
 
 
 def face_nme(points_true: np.ndarray, points_predicted: np.ndarray) -> np.ndarray:
-    """Mean point error over the distance between the two eye centres, (N,); NaN where an eye centre is unlabelled."""
+    """Mean point error divided by the distance between the eye centres, (N,); NaN where an eye centre is unlabelled."""
     errors = np.linalg.norm(points_predicted - points_true, axis=2)
     eyes = np.linalg.norm(points_true[:, LEFT_EYE] - points_true[:, RIGHT_EYE], axis=1)
     labelled = ~np.isnan(errors)
@@ -19,56 +19,58 @@ def face_nme(points_true: np.ndarray, points_predicted: np.ndarray) -> np.ndarra
 
 
 def nme(points_true: np.ndarray, points_predicted: np.ndarray) -> float:
-    """Mean of `face_nme` over the faces whose eye centres are labelled; NaN where there is none."""
+    """Mean of `face_nme` over the images whose eye centres are labelled; NaN if there is none."""
     each = face_nme(points_true, points_predicted)
     return float(np.nanmean(each)) if np.isfinite(each).any() else float("nan")
 
 
 def rmse_px(points_true: np.ndarray, points_predicted: np.ndarray) -> float:
-    """Root mean squared error over labelled coordinates, in pixels: the Kaggle contest's figure. NaN for none."""
+    """Root mean squared error over labelled coordinates, in pixels, as in the Kaggle contest; NaN if there is none."""
     squared = (points_predicted - points_true) ** 2
     return float(np.sqrt(np.nanmean(squared))) if np.isfinite(squared).any() else float("nan")
 
 
 def failure_rate(points_true: np.ndarray, points_predicted: np.ndarray, threshold: float = FAILURE) -> float:
-    """Share of faces whose NME exceeds `threshold`, of those whose eye centres are labelled; NaN for none."""
+    """Fraction of images with an NME above `threshold`, of those with labelled eye centres; NaN if there is none."""
     each = face_nme(points_true, points_predicted)
-    judged = each[np.isfinite(each)]
-    return float((judged > threshold).mean()) if judged.size else float("nan")
+    known = each[np.isfinite(each)]
+    return float((known > threshold).mean()) if known.size else float("nan")
 
 
-def error_curve_auc(points_true: np.ndarray, points_predicted: np.ndarray, limit: float = FAILURE) -> float:
-    """Area under the share of faces within an NME, from 0 to `limit`, as a share of what is possible; NaN for none.
+def ced_auc(points_true: np.ndarray, points_predicted: np.ndarray, limit: float = FAILURE) -> float:
+    """Area under the cumulative error distribution (CED) of the NME from 0 to `limit`, over `limit`; NaN for no image.
 
-    Each face adds what lies right of its own NME, so this is the mean of max(0, 1 - NME / limit).
+    Each image adds the area right of its own NME, so this is the mean of max(0, 1 - NME / limit).
     """
     each = face_nme(points_true, points_predicted)
-    judged = each[np.isfinite(each)]
-    return float(np.maximum(1 - judged / limit, 0).mean()) if judged.size else float("nan")
+    known = each[np.isfinite(each)]
+    return float(np.maximum(1 - known / limit, 0).mean()) if known.size else float("nan")
 
 
 def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
     """Mean gap between confidence and accuracy over equal-width bins (Guo et al. 2017, On Calibration, eq. 3)."""
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
+    correct = probabilities.argmax(axis=1) == labels
     index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(index, right - confidence, minlength=bins)
+    gaps = np.bincount(index, correct - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / len(labels))
 
 
 def keypoint_metrics(points_true: np.ndarray, points_predicted: np.ndarray) -> dict[str, float]:
+    """Returns the keypoint metrics by name; NaN where no image can be evaluated."""
     return {
         "nme": nme(points_true, points_predicted),
         "rmse_px": rmse_px(points_true, points_predicted),
-        "failure_rate": failure_rate(points_true, points_predicted),
-        "error_curve_auc": error_curve_auc(points_true, points_predicted),
+        "failure_rate_at_010": failure_rate(points_true, points_predicted),
+        "ced_auc_at_010": ced_auc(points_true, points_predicted),
     }
 
 
 def emotion_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """`probabilities` (N, classes). Balanced accuracy is the mean recall of the classes that `labels` hold.
+    """Returns the emotion metrics by name; `probabilities` are (N, classes).
 
-    Classes absent from `labels` and from the predictions do not enter macro-F1.
+    Balanced accuracy is the mean recall of the classes in `labels`. Macro-F1 ignores classes that are absent from
+    `labels` and from the predictions.
     """
     predicted = probabilities.argmax(axis=1)
     return {

@@ -1,29 +1,30 @@
-"""What a network gains by not answering where it is unsure (El-Yaniv & Wiener 2010, selective classification)."""
+"""Selective classification: the error rate if a model rejects uncertain predictions (El-Yaniv & Wiener 2010)."""
 
 import numpy as np
 
 
-def surest_first(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The faces from the surest on, (N,) numbers, and how wrong each of those is, (N,) in 0..1.
+def sort_by_confidence(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the images in order of decreasing confidence, (N,) indices, and the error of each, (N,) in 0..1.
 
-    Faces of equal confidence share their errors, so that the order of the rows, often by class, has no say.
+    Images of equal confidence get their mean error, so the order of the rows, often by class, has no effect.
     """
     confidence = probabilities.max(axis=1)
     wrong = (probabilities.argmax(axis=1) != labels).astype(float)
     _, tie = np.unique(confidence, return_inverse=True)
-    shared = np.bincount(tie, wrong) / np.bincount(tie)
+    tie_error = np.bincount(tie, wrong) / np.bincount(tie)
     order = np.argsort(-confidence, kind="stable")
-    return order, shared[tie][order]
+    return order, tie_error[tie][order]
 
 
 def risk_coverage(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of faces answered, (N,) from 1/N to 1, and share of those answers that are wrong, (N,).
+    """Returns the coverage, (N,) from 1/N to 1, and the risk (error rate) at each coverage, (N,).
 
-    `labels` (N,) are class numbers, `probabilities` (N, classes); the faces answered are the surest ones.
+    `labels` (N,) are class numbers, `probabilities` (N, classes). Coverage is the fraction of predictions that are
+    accepted: those with the highest confidence.
     """
-    wrong = surest_first(labels, probabilities)[1]
-    answered = np.arange(1, len(wrong) + 1)
-    return answered / len(wrong), wrong.cumsum() / answered
+    wrong = sort_by_confidence(labels, probabilities)[1]
+    accepted = np.arange(1, len(wrong) + 1)
+    return accepted / len(wrong), wrong.cumsum() / accepted
 
 
 def aurc(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -1,1 +1,1 @@
-"""Architectures, and what turns their outputs into predictions."""
+"""Architectures, inference with flip TTA, and calibration."""

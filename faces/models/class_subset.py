@@ -1,4 +1,4 @@
-"""What a trained network answers: with fewer classes than it was trained on, or with other biases."""
+"""Changes the last layer of a trained emotion model: fewer classes, or corrected biases."""
 
 from collections.abc import Sequence
 
@@ -7,23 +7,23 @@ import numpy as np
 from keras import layers
 
 
-def answering(network: keras.Model, columns: Sequence[int]) -> keras.Model:
-    """Faces to probabilities (N, len(columns)) of these classes alone, in this order; of all classes, `network` itself.
+def restrict_classes(model: keras.Model, class_indices: Sequence[int]) -> keras.Model:
+    """A model with probabilities (N, len(class_indices)) of these classes alone, in this order; `model` itself for all.
 
-    The softmax over their logits: the network's probabilities, given that the face is of one of them. Its last layer is
-    the softmax over all.
+    The softmax over their logits: the probabilities given that the face is of one of these classes. The last layer of
+    `model` must be the softmax over all classes.
     """
-    if list(columns) == list(range(network.output.shape[-1])):
-        return network
-    last = network.layers[-1]
+    if list(class_indices) == list(range(model.output.shape[-1])):
+        return model
+    last = model.layers[-1]
     kernel, bias = (np.asarray(weights) for weights in last.get_weights())
-    fewer = layers.Dense(len(columns), activation="softmax", dtype="float32", name=last.name)
-    outputs = fewer(last.input)
-    fewer.set_weights([kernel[:, columns], bias[list(columns)]])
-    return keras.Model(network.input, outputs, name=network.name)
+    restricted = layers.Dense(len(class_indices), activation="softmax", dtype="float32", name=last.name)
+    outputs = restricted(last.input)
+    restricted.set_weights([kernel[:, class_indices], bias[list(class_indices)]])
+    return keras.Model(model.input, outputs, name=model.name)
 
 
-def add_biases(network: keras.Model, biases: np.ndarray) -> None:
-    """Add to the logits, (classes,), in place. Its last layer is the softmax over all."""
-    kernel, bias = network.layers[-1].get_weights()
-    network.layers[-1].set_weights([kernel, bias + biases])
+def apply_bias_correction(model: keras.Model, biases: np.ndarray) -> None:
+    """Add `biases` (classes,) to the logits, in place. The last layer of `model` must be the softmax."""
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel, bias + biases])

@@ -1,4 +1,4 @@
-"""What a network costs, whatever the machine."""
+"""The computational cost of a model, independent of the machine."""
 
 import math
 
@@ -6,13 +6,13 @@ import keras
 from keras import layers
 
 
-def multiply_adds(network: keras.Model) -> int:
-    """Multiplications with additions for one face, of all convolutions and dense layers; the rest costs little."""
+def macs(model: keras.Model) -> int:
+    """Multiply-accumulate operations of all convolutions and dense layers for one face; the rest is negligible."""
     total = 0
-    for layer in network.layers:
+    for layer in model.layers:
         if isinstance(layer, keras.Model):
-            total += multiply_adds(layer)
+            total += macs(layer)
         elif isinstance(layer, layers.Conv2D | layers.Dense):
-            # Every place of the output takes the whole kernel once.
+            # Every position of the output applies the whole kernel once.
             total += math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
     return total

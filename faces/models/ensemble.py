@@ -1,4 +1,4 @@
-"""Several networks as one, whose output is the mean of theirs."""
+"""An ensemble: one model whose output is the mean of several models' outputs."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,15 @@ import keras
 from keras import layers
 
 
-def mean_network(members: Sequence[keras.Model]) -> keras.Model:
-    """One network of the same faces and outputs; of a single member, that itself.
+def ensemble(models: Sequence[keras.Model]) -> keras.Model:
+    """The mean of models of the same input and output shapes; a single model is returned as it is.
 
-    Networks that began from other weights err differently, so their mean errs less than each (Lakshminarayanan et al.
-    2017, Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles).
+    Models from different initial weights make different errors, so their mean has a lower error than each of them
+    (Lakshminarayanan et al. 2017, Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles).
     """
-    if len(members) == 1:
-        return members[0]
-    inputs = keras.Input(members[0].input.shape[1:], dtype=members[0].input.dtype, name="faces")
-    renamed = [
-        keras.Model(member.input, member.output, name=f"member{number}") for number, member in enumerate(members, 1)
-    ]
-    outputs = layers.Average(dtype="float32", name="mean")([member(inputs) for member in renamed])
-    return keras.Model(inputs, outputs, name=members[0].name)
+    if len(models) == 1:
+        return models[0]
+    inputs = keras.Input(models[0].input.shape[1:], dtype=models[0].input.dtype, name="faces")
+    renamed = [keras.Model(model.input, model.output, name=f"member{number}") for number, model in enumerate(models, 1)]
+    outputs = layers.Average(dtype="float32", name="mean")([model(inputs) for model in renamed])
+    return keras.Model(inputs, outputs, name=models[0].name)

@@ -1,4 +1,4 @@
-"""From score maps to points: the layer that ends the key-point network."""
+"""Spatial softmax: the last layer of the keypoints model, from score maps to keypoints."""
 
 import keras
 from keras import layers, ops
@@ -8,7 +8,8 @@ from keras import layers, ops
 class SoftArgmax(layers.Layer):
     """Score maps (N, h, w, K) to the mean position under each map's softmax, (N, K, 2), x then y in image pixels.
 
-    `stride` is the image's side over the maps'. Differentiable, and finer than the grid (Nibali et al. 2018, DSNT).
+    `stride` is the side of the image divided by that of the maps. Differentiable, and finer than the grid (Nibali et
+    al. 2018, Numerical Coordinate Regression with Convolutional Neural Networks).
     """
 
     def __init__(self, stride: int, **options):
@@ -18,7 +19,7 @@ class SoftArgmax(layers.Layer):
     def call(self, scores):
         _, height, width, points = scores.shape
         weights = ops.softmax(ops.reshape(scores, (-1, height * width, points)), axis=1)
-        # Middles of the cells, where pixel centres are whole numbers.
+        # Centres of the cells, in coordinates in which pixel centres are whole numbers.
         x = (ops.arange(width, dtype=weights.dtype) + 0.5) * self.stride - 0.5
         y = (ops.arange(height, dtype=weights.dtype) + 0.5) * self.stride - 0.5
         grid = ops.stack([ops.tile(x, height), ops.repeat(y, width)], axis=1)

@@ -1,4 +1,4 @@
-"""From a network to predictions: averaged over a face and its mirror image, and tempered, where that is asked for."""
+"""Inference: flip TTA (test-time augmentation) and temperature scaling."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,58 +7,58 @@ from typing import NamedTuple
 import numpy as np
 
 from faces.common.geometry import mirror_images, mirror_points
-from faces.models.calibration import with_temperature
+from faces.models.calibration import apply_temperature
 
 BATCH = 256
 
 
 class Inference(NamedTuple):
-    """How a network's outputs become predictions.
+    """Inference settings of a model.
 
-    `flip_averaging` takes the mean over a face and its mirror image (test-time augmentation); `temperature` is for
-    probabilities, see `faces.models.calibration`; 1 leaves them as they are.
+    `flip_tta` averages the outputs for a face and its mirror image (test-time augmentation). `temperature` calibrates
+    probabilities, see `faces.models.calibration`; 1 changes nothing.
     """
 
-    flip_averaging: bool
+    flip_tta: bool
     temperature: float = 1.0
 
 
-def mirrored_back(of_mirrored: np.ndarray, width: int) -> np.ndarray:
-    """Predictions for mirrored faces, as of the faces themselves: points (N, 15, 2) turn back, probabilities stay.
+def unflip(outputs: np.ndarray, width: int) -> np.ndarray:
+    """Outputs for mirrored faces, mapped back: keypoints (N, 15, 2) are mirrored, probabilities (N, classes) unchanged.
 
-    Faces are `width` px wide; probabilities are (N, classes).
+    Faces are `width` px wide.
     """
-    return mirror_points(of_mirrored, width) if of_mirrored.ndim == 3 else of_mirrored
+    return mirror_points(outputs, width) if outputs.ndim == 3 else outputs
 
 
-def averaged(plain: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-    """The mean of predictions for faces and for their mirror images, these turned back by `mirrored_back`."""
-    return (plain + mirrored) / 2
+def average_flipped(no_tta: np.ndarray, flipped: np.ndarray) -> np.ndarray:
+    """The mean of predictions for faces and of those for their mirror images, after `unflip`."""
+    return (no_tta + flipped) / 2
 
 
-def predictions_of(network, images: np.ndarray, how: Inference) -> np.ndarray:
-    """Points (N, 15, 2) in pixels or probabilities (N, classes) of faces (N, H, W)."""
-    return combined(partial(plain_predictions, network), images, how)
+def predict(model, images: np.ndarray, inference: Inference) -> np.ndarray:
+    """Keypoints (N, 15, 2) in pixels or probabilities (N, classes) of faces (N, H, W) uint8."""
+    return predict_by(partial(predict_no_tta, model), images, inference)
 
 
-def combined(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, how: Inference) -> np.ndarray:
-    """Predictions for faces (N, H, W), where `run` gives a network's plain outputs for faces."""
+def predict_by(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, inference: Inference) -> np.ndarray:
+    """As `predict`, where `run` returns the uncalibrated outputs of a model without flip TTA."""
     outputs = run(images)
-    if how.flip_averaging:
-        outputs = averaged(outputs, mirrored_back(run(mirror_images(images)), images.shape[2]))
-    return tempered(outputs, how.temperature)
+    if inference.flip_tta:
+        outputs = average_flipped(outputs, unflip(run(mirror_images(images)), images.shape[2]))
+    return calibrate(outputs, inference.temperature)
 
 
-def tempered(outputs: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities at a temperature; points, whose temperature is 1, as they are."""
-    return outputs if temperature == 1 else with_temperature(outputs, temperature)
+def calibrate(outputs: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (N, classes) at a temperature. Keypoints have the temperature 1 and stay unchanged."""
+    return outputs if temperature == 1 else apply_temperature(outputs, temperature)
 
 
-def plain_predictions(network, images: np.ndarray) -> np.ndarray:
-    """Of a Keras model, in batches."""
-    return network.predict(images, batch_size=BATCH, verbose=0)
+def predict_no_tta(model, images: np.ndarray) -> np.ndarray:
+    """Uncalibrated outputs of a Keras model without flip TTA, in batches."""
+    return model.predict(images, batch_size=BATCH, verbose=0)
 
 
-def mirrored_predictions(network, images: np.ndarray) -> np.ndarray:
-    """Those for the mirrored faces, turned back."""
-    return mirrored_back(plain_predictions(network, mirror_images(images)), images.shape[2])
+def predict_flipped(model, images: np.ndarray) -> np.ndarray:
+    """Uncalibrated outputs of a Keras model for the mirrored faces, mapped back by `unflip`."""
+    return unflip(predict_no_tta(model, mirror_images(images)), images.shape[2])

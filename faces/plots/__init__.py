@@ -1,1 +1,1 @@
-"""Every figure, as a matplotlib Figure; whoever owns the file saves it."""
+"""Figures, as matplotlib objects; the caller saves them."""

@@ -1,4 +1,4 @@
-"""Grids of faces for reviewers, as a matplotlib Figure; whoever owns the file saves it."""
+"""Grids of face images. Every function returns a matplotlib Figure; the caller saves it."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from faces.common.schema import KEYPOINTS
 
 POINT_COLOUR = "#00c2a8"
 SIDE_COLOURS = {"left": "#00c2a8", "right": "#ffb300"}
-"""Points of the subject's left and right, told apart so that a mirror that forgot to swap them is seen."""
+"""Colours of the subject's left and right points: they show whether a flip swapped the points."""
 POINT_COLOURS = [SIDE_COLOURS.get(name.removeprefix("mouth_").split("_")[0], "#f06292") for name in KEYPOINTS]
 TRUTH_COLOUR = "#ff7043"
 TITLE_INCHES = 4.5
-"""What a title of sixty letters needs."""
+"""Wide enough for a title of sixty letters."""
 
 
 def _grid(count: int, columns: int, title: str) -> tuple[Figure, list]:
@@ -35,7 +35,7 @@ def faces_figure(
     colours: Sequence[str] | None = None,
     columns: int = 8,
 ) -> Figure:
-    """A grid of faces (N, H, W), with points and, ringed, true points (N, 15, 2) in their pixels, NaN = not drawn."""
+    """A grid of images (N, H, W) with points, filled, and true points, ringed, (N, 15, 2) each, NaN = not drawn."""
     figure, axes = _grid(len(images), min(columns, len(images)), title)
     for face, axis in enumerate(axes):
         axis.imshow(images[face], cmap="gray", vmin=0, vmax=255)

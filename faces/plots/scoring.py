@@ -1,37 +1,38 @@
-"""What was said of a batch, drawn."""
+"""Figures of the predictions of a batch."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
-BAR_COLOUR, USUAL_COLOUR = "#56b4e9", "#e69f00"
+BAR_COLOUR, REFERENCE_COLOUR = "#56b4e9", "#e69f00"
 
 
-def emotions_figure(emotions: Mapping[str, int], usual: Mapping[str, int]) -> Figure:
-    """Each emotion's share of the faces, with its share of the judged faces beside it; `usual` is empty if unknown."""
-    names, figure = sorted(emotions.keys() | usual.keys()), Figure(figsize=(5.2, 3.4), layout="constrained")
+def emotions_figure(emotions: Mapping[str, int], reference: Mapping[str, int]) -> Figure:
+    """The fraction of each predicted emotion, here and in the reference data; `reference` is empty if unknown."""
+    names, figure = sorted(emotions.keys() | reference.keys()), Figure(figsize=(5.2, 3.4), layout="constrained")
     axis, total = figure.subplots(), sum(emotions.values())
-    shares = [emotions.get(name, 0) / total for name in names]
-    axis.bar(names, shares, color=BAR_COLOUR, label="here")
-    if usual:
-        judged = sum(usual.values())
-        before = [usual.get(name, 0) / judged for name in names]
-        axis.plot(names, before, "_", color=USUAL_COLOUR, markersize=30, markeredgewidth=3, label="when judged")
+    fractions = [emotions.get(name, 0) / total for name in names]
+    axis.bar(names, fractions, color=BAR_COLOUR, label="current")
+    if reference:
+        reference_total = sum(reference.values())
+        expected = [reference.get(name, 0) / reference_total for name in names]
+        axis.plot(names, expected, "_", color=REFERENCE_COLOUR, markersize=30, markeredgewidth=3, label="reference")
         axis.legend(frameon=False)
-    for place, (name, share) in enumerate(zip(names, shares, strict=True)):
-        axis.annotate(f"{emotions.get(name, 0):,}", (place, share), ha="center", va="bottom", fontsize=8)
-    axis.set(title=f"Emotions of {total:,} faces", ylabel="share of the faces")
+    for position, (name, fraction) in enumerate(zip(names, fractions, strict=True)):
+        axis.annotate(f"{emotions.get(name, 0):,}", (position, fraction), ha="center", va="bottom", fontsize=8)
+    axis.set(title=f"Predicted emotions of {total:,} faces", ylabel="fraction of faces")
     axis.margins(y=0.15)
     return figure
 
 
-def confidence_figure(confidence: np.ndarray, least: float) -> Figure:
-    """A histogram of confidences (N,), with the bound `least` under which an emotion is abstained from."""
+def confidence_figure(confidence: np.ndarray, threshold: float) -> Figure:
+    """A histogram of confidences (N,) with the threshold below which a prediction is marked as abstained."""
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axis = figure.subplots()
     axis.hist(confidence, bins=np.linspace(0, 1, 21).tolist(), color=BAR_COLOUR, edgecolor="white")
-    axis.axvline(least, color=USUAL_COLOUR, linestyle="--")
-    abstained = (confidence < least).mean()
-    axis.set(title=f"Confidence; under {least:g}: {abstained:.1%}", xlabel="confidence", ylabel="faces", xlim=(0, 1))
+    axis.axvline(threshold, color=REFERENCE_COLOUR, linestyle="--")
+    below = (confidence < threshold).mean()
+    title = f"Confidence; below {threshold:g}: {below:.1%}"
+    axis.set(title=title, xlabel="confidence", ylabel="number of faces", xlim=(0, 1))
     return figure

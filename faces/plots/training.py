@@ -1,4 +1,4 @@
-"""The learning curves' picture, apart from the others: a change of what training imports trains anew."""
+"""The figure of the learning curves, in its own module: a change of a module that `train` imports reruns it."""
 
 from collections.abc import Sequence
 
@@ -7,17 +7,17 @@ from matplotlib.ticker import MaxNLocator
 
 
 def learning_figure(epochs: Sequence[int], curves: dict[str, list[float]], best: Sequence[int], title: str) -> Figure:
-    """Training and validation loss over epochs, the kept ones marked."""
+    """Training and validation loss over epochs, with the best epochs marked."""
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axis = figure.subplots()
     for name, values in curves.items():
         axis.plot(epochs, values, marker=".", label=name)
-    for kept in best:
-        axis.axvline(kept, color="black", linewidth=0.6, linestyle=":")
-        place = (kept, 0.97)  # x in epochs, y a share of the axis's height
+    for epoch in best:
+        axis.axvline(epoch, color="black", linewidth=0.6, linestyle=":")
+        position = (epoch, 0.97)  # x in epochs, y as a fraction of the axis's height
         axis.annotate(
-            f"kept: epoch {kept}",
-            place,
+            f"best epoch: {epoch}",
+            position,
             xycoords=("data", "axes fraction"),
             ha="right",
             va="top",

@@ -1,24 +1,27 @@
-"""What becomes of copies that bear different labels."""
+"""Resolves different labels of copies of one face."""
 
 import numpy as np
 
 
-def resolve(labels: np.ndarray, cluster: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels (N,) after conflicts inside clusters (N,) are resolved, which faces stay, and which were in conflict.
+def resolve_label_conflicts(
+    labels: np.ndarray, component: np.ndarray, how: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels (N,) after resolution, which faces are kept (N,) bool, and which were in conflict (N,) bool.
 
-    `how`: "keep" changes nothing; "drop" drops every face of a cluster that bears several labels; "majority" gives them
-    the commonest label, and drops those of a cluster in which no label is the commonest.
+    `component` (N,) is the duplicate component of each face. `how`: "keep" changes nothing; "drop" drops every face of
+    a component with several labels; "majority" gives all of them the most frequent label, and drops the component if
+    two labels are equally frequent.
     """
-    resolved, stay, conflict = labels.copy(), np.ones(len(labels), bool), np.zeros(len(labels), bool)
-    numbers, sizes = np.unique(cluster, return_counts=True)
+    resolved, kept, conflict = labels.copy(), np.ones(len(labels), bool), np.zeros(len(labels), bool)
+    numbers, sizes = np.unique(component, return_counts=True)
     for number in numbers[sizes > 1]:
-        members = np.flatnonzero(cluster == number)
-        names, counts = np.unique(labels[members], return_counts=True)
+        inside = np.flatnonzero(component == number)
+        names, counts = np.unique(labels[inside], return_counts=True)
         if len(names) == 1:
             continue
-        conflict[members] = True
+        conflict[inside] = True
         if how == "majority" and (counts == counts.max()).sum() == 1:
-            resolved[members] = names[counts.argmax()]
+            resolved[inside] = names[counts.argmax()]
         elif how != "keep":
-            stay[members] = False
-    return resolved, stay, conflict
+            kept[inside] = False
+    return resolved, kept, conflict

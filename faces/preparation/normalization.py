@@ -1,12 +1,12 @@
-"""Normalisation constants, which the networks carry inside."""
+"""Normalization constants; the models normalize their input with them."""
 
 import numpy as np
 
 
 def pixel_statistics(images: np.ndarray) -> dict[str, float]:
-    """Mean and standard deviation over all pixels of (N, H, W) uint8, in grey levels; a deviation under 1 counts as 1.
+    """Mean and standard deviation over all pixels of (N, H, W) uint8, in grey levels; the latter is at least 1.
 
-    From the histogram: exact, and free of float copies of the images.
+    Computed from the histogram: exact, and without float copies of the images.
     """
     counts = np.bincount(images.ravel(), minlength=256)
     levels = np.arange(256)

@@ -1,1 +1,1 @@
-"""Whether models are good enough to score, and no worse than those in production."""
+"""The quality gate's checks, and the comparison of a challenger with the champion."""

@@ -1,4 +1,4 @@
-"""The gate's rules: floors, baselines and slices, each decided on its 95% interval and not on a point alone."""
+"""The gate's checks of metrics, baselines and slices; each is decided on the metric's 95% interval."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,28 +6,28 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Ends(NamedTuple):
-    """A metric on the test faces, and its 95% interval; NaN where it is unknown."""
+class Interval(NamedTuple):
+    """A metric on the test split and its 95% interval; NaN where unknown."""
 
     value: float
     low: float
     high: float
 
 
-WORST_FIRST = ("failed", "undecided", "passed")
-"""Outcomes of a rule."""
+WORST_FIRST = ("failed", "inconclusive", "passed")
+"""Outcomes of a check."""
 
-UNKNOWN = Ends(float("nan"), float("nan"), float("nan"))
+UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
 
 
-class Rule(NamedTuple):
-    """One row of the verdict: `value`, with its interval, must be at most, or at least, `threshold`.
+class Check(NamedTuple):
+    """One row of the gate result: `value`, with its interval, is compared with `threshold` as `bound` says.
 
-    `outcome` is passed, failed or undecided.
+    `outcome` is passed, failed or inconclusive.
     """
 
-    head: str
-    rule: str
+    model: str
+    check: str
     value: float
     low: float
     high: float
@@ -36,110 +36,126 @@ class Rule(NamedTuple):
     outcome: str
 
 
-def ends_of(figures: Mapping[str, float], name: str) -> Ends:
-    """`accuracy`, `accuracy_low` and `accuracy_high` of a metrics file or of a row of a table."""
-    return Ends(*(float(figures[f"{name}{end}"]) for end in ("", "_low", "_high")))
+def interval_of(figures: Mapping[str, float], name: str) -> Interval:
+    """Reads `accuracy`, `accuracy_low` and `accuracy_high` from a metrics file or a row of a table."""
+    return Interval(*(float(figures[f"{name}{end}"]) for end in ("", "_low", "_high")))
 
 
-def at_most(head: str, rule: str, ends: Ends, threshold: float) -> Rule:
-    """Failed where the value is over the threshold; undecided where only the interval reaches over it.
+def at_most(model_name: str, check: str, interval: Interval, threshold: float) -> Check:
+    """Fails if the value is above the threshold; inconclusive if only its interval reaches above it.
 
-    So where the test faces are too few to tell, nothing passes; nor does a metric that is unknown.
+    With too few test images nothing passes, and neither does an unknown metric.
     """
-    outcome = "passed" if ends.high <= threshold else "undecided"
-    return Rule(head, rule, *ends, "at most", threshold, "failed" if ends.value > threshold else outcome)
+    outcome = "passed" if interval.high <= threshold else "inconclusive"
+    return Check(
+        model_name, check, *interval, "at most", threshold, "failed" if interval.value > threshold else outcome
+    )
 
 
-def at_least(head: str, rule: str, ends: Ends, threshold: float) -> Rule:
-    """As `at_most`, the other way round."""
-    outcome = "passed" if ends.low >= threshold else "undecided"
-    return Rule(head, rule, *ends, "at least", threshold, "failed" if ends.value < threshold else outcome)
+def at_least(model_name: str, check: str, interval: Interval, threshold: float) -> Check:
+    """Like `at_most`, for a lower bound."""
+    outcome = "passed" if interval.low >= threshold else "inconclusive"
+    return Check(
+        model_name, check, *interval, "at least", threshold, "failed" if interval.value < threshold else outcome
+    )
 
 
-def none_surely_over(head: str, rule: str, parts: Mapping[str, Ends], threshold: float) -> Rule:
-    """Failed where the whole interval of some part of the test faces lies over the threshold.
+def no_slice_above(model_name: str, check: str, slices: Mapping[str, Interval], threshold: float) -> Check:
+    """Fails if the whole interval of a slice is above the threshold.
 
-    A part may be small, so it passes for as long as nothing speaks against it. The row is of the part that is over, or
-    nearest to it; parts without an interval are passed over.
+    A slice may be small, so it passes unless there is evidence against it. The row describes the slice above the
+    threshold, or nearest to it. Slices without an interval are ignored; if there is no other, it is inconclusive.
     """
-    known = {name: ends for name, ends in parts.items() if np.isfinite(ends.low)}
+    known = {name: interval for name, interval in slices.items() if np.isfinite(interval.low)}
     if not known:
-        return Rule(head, rule, *UNKNOWN, "not surely over", threshold, "undecided")
-    name, ends = max(known.items(), key=lambda part: part[1].low)
-    outcome = "failed" if ends.low > threshold else "passed"
-    return Rule(head, f"{rule} ({name})", *ends, "not surely over", threshold, outcome)
+        return Check(model_name, check, *UNKNOWN, "no slice above", threshold, "inconclusive")
+    name, interval = max(known.items(), key=lambda item: item[1].low)
+    outcome = "failed" if interval.low > threshold else "passed"
+    return Check(model_name, f"{check} ({name})", *interval, "no slice above", threshold, outcome)
 
 
-def none_surely_under(head: str, rule: str, parts: Mapping[str, Ends], threshold: float) -> Rule:
-    """As `none_surely_over`, the other way round."""
-    negated = {name: Ends(-ends.value, -ends.high, -ends.low) for name, ends in parts.items()}
-    found = none_surely_over(head, rule, negated, -threshold)
-    ends = Ends(-found.value, -found.high, -found.low)
-    return Rule(head, found.rule, *ends, "not surely under", threshold, found.outcome)
+def no_slice_below(model_name: str, check: str, slices: Mapping[str, Interval], threshold: float) -> Check:
+    """Like `no_slice_above`, for a lower bound."""
+    negated = {name: Interval(-interval.value, -interval.high, -interval.low) for name, interval in slices.items()}
+    above = no_slice_above(model_name, check, negated, -threshold)
+    interval = Interval(-above.value, -above.high, -above.low)
+    return Check(model_name, above.check, *interval, "no slice below", threshold, above.outcome)
 
 
-def outcome_of(rules: list[Rule]) -> str:
-    """Of all rules together: failed where one is, undecided where none is but one could not be decided."""
-    return min((rule.outcome for rule in rules), key=WORST_FIRST.index)
+def outcome_of(checks: list[Check]) -> str:
+    """Returns the worst outcome: failed if a check failed, otherwise inconclusive if one was inconclusive."""
+    return min((check.outcome for check in checks), key=WORST_FIRST.index)
 
 
-def leaks_rule(head: str, metrics: Mapping[str, float]) -> Rule:
-    """Metrics on a split that leaks are no evidence, whatever they are."""
-    leaking = float(metrics["leaking"])
-    return at_most(head, "test faces known to leak (1 = yes)", Ends(leaking, leaking, leaking), 0.0)
+def leakage_check(model_name: str, metrics: Mapping[str, float]) -> Check:
+    """Fails on a split with known leakage: its metrics are no evidence, whatever their values."""
+    is_leaky = float(metrics["is_leaky"])
+    return at_most(model_name, "test split known to leak (1 = yes)", Interval(is_leaky, is_leaky, is_leaky), 0.0)
 
 
-def keypoint_rules(
+def keypoint_checks(
     metrics: Mapping[str, float],
-    slices: Mapping[str, Ends],
+    slices: Mapping[str, Interval],
     *,
     max_nme: float,
     max_rmse_px: float,
     max_failure_rate: float,
-    max_share_of_baseline: float,
+    max_nme_ratio: float,
     max_slice_nme: float,
-) -> list[Rule]:
-    """`max_share_of_baseline` bounds the NME as a share of the mean face's; `slices` are NMEs by name."""
-    share = Ends(*(end / metrics["baseline_nme"] for end in ends_of(metrics, "nme")))
+) -> list[Check]:
+    """Returns the checks of the keypoint model; `slices` are the slices' NMEs by name.
+
+    `max_nme_ratio` bounds the NME divided by that of the mean face. A `metrics` file has flat keys.
+    """
+    ratio = Interval(*(end / metrics["baseline_nme"] for end in interval_of(metrics, "nme")))
     return [
-        leaks_rule("keypoints", metrics),
-        at_most("keypoints", "NME", ends_of(metrics, "nme"), max_nme),
-        at_most("keypoints", "RMSE, px", ends_of(metrics, "rmse_px"), max_rmse_px),
-        at_most("keypoints", "share of faces over 10% NME", ends_of(metrics, "failure_rate"), max_failure_rate),
-        at_most("keypoints", "NME as a share of the mean face's", share, max_share_of_baseline),
-        none_surely_over("keypoints", "NME of the worst slice", slices, max_slice_nme),
+        leakage_check("keypoints", metrics),
+        at_most("keypoints", "NME", interval_of(metrics, "nme"), max_nme),
+        at_most("keypoints", "RMSE, px", interval_of(metrics, "rmse_px"), max_rmse_px),
+        at_most(
+            "keypoints",
+            "fraction of faces over 10% NME",
+            interval_of(metrics, "failure_rate_at_010"),
+            max_failure_rate,
+        ),
+        at_most("keypoints", "NME over the mean face's NME", ratio, max_nme_ratio),
+        no_slice_above("keypoints", "NME of the worst slice", slices, max_slice_nme),
     ]
 
 
-def emotion_rules(
+def emotion_checks(
     metrics: Mapping[str, float],
-    slices: Mapping[str, Ends],
-    recalls: Mapping[str, Ends],
+    slices: Mapping[str, Interval],
+    recalls: Mapping[str, Interval],
     *,
     min_accuracy: float,
     min_macro_f1: float,
     max_ece: float,
-    min_share_of_gap: float,
+    min_skill_score: float,
     min_recall: float,
     min_slice_accuracy: float,
-) -> list[Rule]:
-    """`min_share_of_gap` bounds how much of the way from the majority class's accuracy to 1 is gone.
+) -> list[Check]:
+    """Returns the checks of the emotion model; `slices` are the slices' accuracies, `recalls` the classes', by name.
 
-    `slices` are accuracies and `recalls` those of each class, by name; a `min_recall` of 0 asks for nothing.
+    `min_skill_score` bounds (accuracy - baseline) / (1 - baseline), where the baseline is the majority class's
+    accuracy. With a `min_recall` of 0 there is no check of the recalls.
     """
     base = metrics["baseline_accuracy"]
-    gap = Ends(*((end - base) / (1 - base) if base < 1 else float("nan") for end in ends_of(metrics, "accuracy")))
+    skill = Interval(
+        *((end - base) / (1 - base) if base < 1 else float("nan") for end in interval_of(metrics, "accuracy"))
+    )
     each = [
-        at_least("emotion", f"recall of the worst class ({name})", ends, min_recall) for name, ends in recalls.items()
+        at_least("emotion", f"recall of the worst class ({name})", interval, min_recall)
+        for name, interval in recalls.items()
     ]
-    # Among equals a class too rare for an interval comes first: of that one nothing is known.
-    worst = min(each, key=lambda rule: (WORST_FIRST.index(rule.outcome), np.nan_to_num(rule.low, nan=-1.0)))
+    # Of equal outcomes, a class too rare for an interval comes first: nothing is known of it.
+    worst = min(each, key=lambda check: (WORST_FIRST.index(check.outcome), np.nan_to_num(check.low, nan=-1.0)))
     return [
-        leaks_rule("emotion", metrics),
-        at_least("emotion", "accuracy", ends_of(metrics, "accuracy"), min_accuracy),
-        at_least("emotion", "macro F1", ends_of(metrics, "macro_f1"), min_macro_f1),
-        at_most("emotion", "calibration error (ECE)", ends_of(metrics, "ece"), max_ece),
-        at_least("emotion", "share of the gap from majority class to 1", gap, min_share_of_gap),
+        leakage_check("emotion", metrics),
+        at_least("emotion", "accuracy", interval_of(metrics, "accuracy"), min_accuracy),
+        at_least("emotion", "macro F1", interval_of(metrics, "macro_f1"), min_macro_f1),
+        at_most("emotion", "calibration error (ECE)", interval_of(metrics, "ece"), max_ece),
+        at_least("emotion", "skill score against the majority class", skill, min_skill_score),
         *([worst] if min_recall else []),
-        none_surely_under("emotion", "accuracy of the worst slice", slices, min_slice_accuracy),
+        no_slice_below("emotion", "accuracy of the worst slice", slices, min_slice_accuracy),
     ]

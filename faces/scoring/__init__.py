@@ -1,1 +1,1 @@
-"""From photographs to crops and back, quality flags, the table of predictions, drift."""
+"""Face detection, crops, quality flags, the table of predictions, drift."""

@@ -1,4 +1,4 @@
-"""Whether the faces that are scored are like those that the networks were judged on."""
+"""Measures how far scored faces have drifted from the reference data, the faces that the models were evaluated on."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,133 +9,134 @@ from scipy import stats
 from faces.common.image_stats import brightness, sharpness
 
 STEPS = 40
-"""Quantiles are kept in steps of 2.5%."""
+"""Quantiles are stored in steps of 2.5%."""
 BINS = 10
-FEWEST, DRAWS = 5, 9_999
+"""Of the PSI."""
+MIN_EXPECTED_COUNT, NUM_SIMULATIONS = 5, 9_999
 
 
 class Reference(NamedTuple):
-    """Of judged faces: how many were named each emotion, and each property's STEPS + 1 quantiles, the least first."""
+    """Reference data: counts of predicted emotions, and STEPS + 1 ascending quantiles of each property."""
 
     emotions: dict[str, int]
     quantiles: dict[str, list[float]]
 
 
 class Drift(NamedTuple):
-    """One property: what is usual (a median, or an emotion with its share), what was found, and how far apart they are.
+    """The drift of one property: its reference and current value, each a median or an emotion with its share.
 
-    `psi` is the population stability index, `p` the probability of as great a distance by chance.
+    `psi` is the population stability index, `p` the probability of a distance at least as large by chance.
     """
 
     property: str
-    usual: str
-    found: str
+    reference: str
+    current: str
     psi: float
     p: float
     drifted: bool
 
 
 def pixel_properties(images: np.ndarray) -> dict[str, np.ndarray]:
-    """Brightness and contrast in grey levels, and sharpness, of faces (N, H, W) uint8, (N,) each."""
+    """Brightness and contrast in grey levels, and sharpness, (N,) each, of images (N, H, W) uint8."""
     return {"brightness": brightness(images), "contrast": images.std(axis=(1, 2)), "sharpness": sharpness(images)}
 
 
 def reference_of(emotions: Sequence[str], properties: Mapping[str, np.ndarray]) -> Reference:
-    """From the emotion that each judged face was named, and properties (N,) of these faces."""
+    """Reference data from the predicted emotions and the properties (N,) of the evaluated faces."""
     names, counts = np.unique(np.asarray(emotions, dtype=str), return_counts=True)
     levels = np.linspace(0, 1, STEPS + 1)
     return Reference(
         dict(zip(names.tolist(), counts.tolist(), strict=True)),
-        # As exact as the table of predictions: confidences near 1 are many and close.
+        # As precise as the table of predictions: many confidences are close to 1.
         {
-            name: [float(f"{v:.9g}") for v in np.quantile(of.astype(np.float32), levels)]
-            for name, of in properties.items()
+            name: [float(f"{value:.9g}") for value in np.quantile(values.astype(np.float32), levels)]
+            for name, values in properties.items()
         },
     )
 
 
-def drifts(
-    usual: Reference,
+def measure_drift(
+    reference: Reference,
     emotions: Mapping[str, int],
     properties: Mapping[str, np.ndarray],
     *,
-    max_psi: float,
-    max_p: float,
+    psi_threshold: float,
+    p_value: float,
 ) -> list[Drift]:
-    """How far scored faces have drifted: `emotions` counts those named each, `properties` are (n,), n of 1 or more.
+    """The drift of each property of n >= 1 faces: `emotions` are counts of predicted emotions, `properties` (n,) each.
 
-    What drifted has a PSI over `max_psi`, which a few faces have by chance, and a p under `max_p`, which a million
-    faces have by the smallest difference.
+    A property drifted if its PSI is over `psi_threshold` and its p under `p_value`: few faces exceed the first by
+    chance, and of a million faces the smallest difference passes the second.
     """
-    judged = sum(usual.emotions.values())
-    compared = [_of_emotions(usual.emotions, emotions)]
-    for name, quantiles in usual.quantiles.items():
+    num_reference = sum(reference.emotions.values())
+    compared = [_compare_emotions(reference.emotions, emotions)]
+    for name, quantiles in reference.quantiles.items():
         values, levels = np.sort(properties[name].astype(np.float32)), np.array(quantiles, np.float32)
-        ends = f"{levels[STEPS // 2]:.3g}", f"{np.median(values):.3g}"
-        compared.append((name, *ends, _psi_of(levels, values), _smirnov(levels, judged, values)))
-    return [Drift(*one, drifted=one[3] > max_psi and one[4] < max_p) for one in compared]
+        medians = f"{levels[STEPS // 2]:.3g}", f"{np.median(values):.3g}"
+        compared.append((name, *medians, _psi_of_quantiles(levels, values), _smirnov_p(levels, num_reference, values)))
+    return [Drift(*row, drifted=row[3] > psi_threshold and row[4] < p_value) for row in compared]
 
 
 def stability_index(expected: np.ndarray, counts: np.ndarray) -> float:
-    """PSI of shares and counts, (k,) each: 0 where they agree, by custom small to 0.1 and large from 0.25 on.
+    """PSI of expected fractions and counts, (k,) each: 0 if they agree; by convention small to 0.1, large from 0.25.
 
     The symmetric Kullback-Leibler divergence (Yurdakul 2018, Statistical Properties of Population Stability Index).
-    Half a face is added to every count: the logarithm of nothing is not a number.
+    0.5 is added to every count, because the logarithm of 0 is undefined.
     """
-    found = (counts + 0.5) / (counts + 0.5).sum()
-    return float(((found - expected) * np.log(found / expected)).sum())
+    current = (counts + 0.5) / (counts + 0.5).sum()
+    return float(((current - expected) * np.log(current / expected)).sum())
 
 
-def _of_emotions(usual: Mapping[str, int], found: Mapping[str, int]) -> tuple[str, str, str, float, float]:
-    """Shown is the emotion whose share changed most."""
-    names = sorted(usual.keys() | found.keys())
-    counts = np.array([[one.get(name, 0) for name in names] for one in (usual, found)])
+def _compare_emotions(reference: Mapping[str, int], current: Mapping[str, int]) -> tuple[str, str, str, float, float]:
+    """A row of the drift table; it shows the emotion whose share changed most."""
+    names = sorted(reference.keys() | current.keys())
+    counts = np.array([[of.get(name, 0) for name in names] for of in (reference, current)])
     expected = (counts[0] + 0.5) / (counts[0] + 0.5).sum()
     shares = counts / counts.sum(axis=1, keepdims=True)
     most = int(np.abs(shares[1] - shares[0]).argmax())
-    ends = [f"{names[most]} {share:.0%}" for share in shares[:, most]]
-    return "emotion", ends[0], ends[1], stability_index(expected, counts[1]), _pearson(expected, counts)
+    shown = [f"{names[most]} {share:.0%}" for share in shares[:, most]]
+    return "emotion", shown[0], shown[1], stability_index(expected, counts[1]), _pearson_p(expected, counts)
 
 
-def _pearson(expected: np.ndarray, counts: np.ndarray) -> float:
-    """Chi-squared of both counts (2, k); by lot where a count of under 5 is expected, for which it does not hold."""
-    faces = int(counts[1].sum())
+def _pearson_p(expected: np.ndarray, counts: np.ndarray) -> float:
+    """p of the chi-squared test of counts (2, k); simulated if an expected count is under 5, where it is invalid."""
+    num_faces = int(counts[1].sum())
     if len(expected) == 1:
         return 1.0
-    if (faces * expected).min() >= FEWEST:
+    if (num_faces * expected).min() >= MIN_EXPECTED_COUNT:
         return float(stats.chi2_contingency(counts).pvalue)
-    drawn = np.random.default_rng(0).multinomial(faces, expected, DRAWS)
-    apart = ((np.vstack([counts[1:], drawn]) - faces * expected) ** 2 / (faces * expected)).sum(axis=1)
-    # Equal draws differ in the last digit.
-    return float((apart >= apart[0] * (1 - 1e-9)).mean())
+    simulated = np.random.default_rng(0).multinomial(num_faces, expected, NUM_SIMULATIONS)
+    statistics = ((np.vstack([counts[1:], simulated]) - num_faces * expected) ** 2 / (num_faces * expected)).sum(axis=1)
+    # Equal counts may differ in the last digit of the statistic.
+    return float((statistics >= statistics[0] * (1 - 1e-9)).mean())
 
 
-def _psi_of(levels: np.ndarray, values: np.ndarray) -> float:
-    """In tenths of the judged faces; in fewer and larger parts where many of them have one value."""
+def _psi_of_quantiles(levels: np.ndarray, values: np.ndarray) -> float:
+    """PSI over the deciles of the reference data; over fewer, larger bins if many of its values are equal."""
     edges = np.unique(levels[STEPS // BINS : -1 : STEPS // BINS])
-    upto = _share(levels, edges, "right")
-    edges, upto = edges[upto < 1], upto[upto < 1]
+    cumulative = _reference_cdf(levels, edges, "right")
+    edges, cumulative = edges[cumulative < 1], cumulative[cumulative < 1]
     counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
-    return stability_index(np.diff(upto, prepend=0, append=1), counts)
+    return stability_index(np.diff(cumulative, prepend=0, append=1), counts)
 
 
-def _smirnov(levels: np.ndarray, judged: int, values: np.ndarray) -> float:
-    """Of the greatest distance between both distributions (Smirnov 1939)."""
-    places = np.unique(np.concatenate([levels, values]))
+def _smirnov_p(levels: np.ndarray, num_reference: int, values: np.ndarray) -> float:
+    """p of the largest distance between both distribution functions (Smirnov 1939)."""
+    points = np.unique(np.concatenate([levels, values]))
     distance = max(
-        np.abs(np.searchsorted(values, places, side=side) / len(values) - _share(levels, places, side)).max()
+        np.abs(np.searchsorted(values, points, side=side) / len(values) - _reference_cdf(levels, points, side)).max()
         for side in ("left", "right")
     )
-    # Of two samples as of one of their size together.
-    size = len(values) * judged / (len(values) + judged)
+    # The effective sample size of two samples.
+    size = len(values) * num_reference / (len(values) + num_reference)
     return float(stats.kstwobign.sf(np.sqrt(size) * distance))
 
 
-def _share(levels: np.ndarray, places: np.ndarray, side: str) -> np.ndarray:
-    """Of judged faces, those under (`left`) or not over (`right`) each place; between quantiles, straight lines."""
+def _reference_cdf(levels: np.ndarray, points: np.ndarray, side: str) -> np.ndarray:
+    """Fraction of the reference data below (`left`), or not above (`right`), each point; linear between quantiles."""
     values, first, counts = np.unique(levels, return_index=True, return_counts=True)
-    under, upto = first / STEPS, (first + counts - 1) / STEPS
-    # Each value twice, with what is under it and what is not over it: a step where it is many faces'.
-    between = np.interp(places, np.repeat(values, 2), np.column_stack([under, upto]).ravel(), left=0.0, right=1.0)
-    at = np.clip(np.searchsorted(values, places), 0, len(values) - 1)
-    return np.where(places == values[at], (upto if side == "right" else under)[at], between)
+    below, up_to = first / STEPS, (first + counts - 1) / STEPS
+    # Each value twice, with both fractions: a step where several quantiles are equal.
+    between = np.interp(points, np.repeat(values, 2), np.column_stack([below, up_to]).ravel(), left=0.0, right=1.0)
+    at = np.clip(np.searchsorted(values, points), 0, len(values) - 1)
+    return np.where(points == values[at], (up_to if side == "right" else below)[at], between)

@@ -1,38 +1,37 @@
-"""Faces cut out of photographs, and their points put back."""
+"""Crops faces from images, and maps keypoints between image and crop."""
 
 import cv2
 import numpy as np
 
 
-def cut_out(photograph: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:
-    """The squares (n, 3) as faces (n, size, size) uint8; what lies beyond the photograph repeats its edge."""
-    faces = np.empty((len(squares), size, size), np.uint8)
-    for face, (left, top, side) in zip(faces, squares, strict=True):
-        whole = max(round(side), size)
-        # Cut at the photograph's own scale first: area means need every pixel.
+def crop(image: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
+    """Crops (n, size, size) uint8 of the boxes (n, 3) of an image (H, W); beyond the image, its edge is repeated."""
+    crops = np.empty((len(boxes), size, size), np.uint8)
+    for resized, (left, top, side) in zip(crops, boxes, strict=True):
+        full_size = max(round(side), size)
+        # Crops at the image's own scale first: averaging over areas needs every pixel.
         centre = (left + (side - 1) / 2, top + (side - 1) / 2)
-        scale = side / whole
-        move = np.array(
-            [[scale, 0, centre[0] - scale * (whole - 1) / 2], [0, scale, centre[1] - scale * (whole - 1) / 2]]
-        )
-        cut = cv2.warpAffine(
-            photograph,
-            move,
-            (whole, whole),
+        scale = side / full_size
+        offset = scale * (full_size - 1) / 2
+        crop_to_image_affine = np.array([[scale, 0, centre[0] - offset], [0, scale, centre[1] - offset]])
+        full = cv2.warpAffine(
+            image,
+            crop_to_image_affine,
+            (full_size, full_size),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        face[:] = cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA)
-    return faces
+        resized[:] = cv2.resize(full, (size, size), interpolation=cv2.INTER_AREA)
+    return crops
 
 
-def taken_out(points: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:
-    """Points (n, 15, 2) of a photograph in pixels of the faces that `cut_out` makes of it: `put_back` undone."""
-    scale = (squares[:, 2] / size)[:, None, None]
-    return (points - squares[:, None, :2] + 0.5) / scale - 0.5
+def image_to_crop(points: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
+    """Points (n, 15, 2) in pixels of an image, in pixels of the crops of its boxes (n, 3); inverts `crop_to_image`."""
+    scale = (boxes[:, 2] / size)[:, None, None]
+    return (points - boxes[:, None, :2] + 0.5) / scale - 0.5
 
 
-def put_back(points: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:
-    """Points (n, 15, 2) in pixels of faces that `cut_out` made, in pixels of the photograph."""
-    scale = (squares[:, 2] / size)[:, None, None]
-    return (points + 0.5) * scale - 0.5 + squares[:, None, :2]
+def crop_to_image(points: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
+    """Points (n, 15, 2) in pixels of the crops of boxes (n, 3), in pixels of the image; inverts `image_to_crop`."""
+    scale = (boxes[:, 2] / size)[:, None, None]
+    return (points + 0.5) * scale - 0.5 + boxes[:, None, :2]

@@ -1,4 +1,4 @@
-"""One table of predictions: a row a face, with its emotion and its 15 points."""
+"""The table of predictions: one row per face, with its emotion and its 15 keypoints."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from faces.common.schema import COORDINATES
 
 
 def prediction_table(
-    rows: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], points: np.ndarray
+    rows: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], keypoints: np.ndarray
 ) -> pd.DataFrame:
-    """Columns `row`, `emotion`, `confidence`, `probability_CLASS` and the 30 coordinates in pixels of the face given.
+    """Columns `row`, `emotion`, `confidence`, `probability_CLASS`, and the 30 coordinates as in `keypoints`.
 
-    `rows` (N,), `probabilities` (N, classes), `points` (N, 15, 2).
+    `rows` (N,), `probabilities` (N, classes), `keypoints` (N, 15, 2).
     """
     best = probabilities.argmax(axis=1)
-    head = pd.DataFrame(
+    predicted = pd.DataFrame(
         {"row": rows, "emotion": np.asarray(classes, object)[best], "confidence": probabilities.max(axis=1)}
     )
-    each = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in classes])
-    coordinates = pd.DataFrame(points.reshape(len(points), 30), columns=list(COORDINATES))
-    return pd.concat([head, each, coordinates], axis=1)
+    by_class = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in classes])
+    coordinates = pd.DataFrame(keypoints.reshape(len(keypoints), 30), columns=list(COORDINATES))
+    return pd.concat([predicted, by_class, coordinates], axis=1)

@@ -1,1 +1,1 @@
-"""The embedded sample: faces drawn from geometry, so that every point and every feeling is known exactly."""
+"""The embedded sample: faces drawn from geometry, so that keypoints and emotion are known exactly."""

@@ -13,7 +13,7 @@ ACROSS = np.linspace(-0.9, 0.9, 13)
 
 
 def paint_beard(canvas: Canvas, look: Look, mood: Expression) -> None:
-    """Whatever grows there, under the mouth that is painted later."""
+    """Paint the beard; the mouth is painted over it later."""
     tone, mouth = min(look.hair, 0.6 * look.skin), lips(look, mood)
     if look.beard_style in ("stubble", "beard"):
         jaw = canvas.place(outline(look, mood, 0.985)[2:23])

@@ -1,4 +1,4 @@
-"""The brows and the lines they press into the forehead."""
+"""The brows and the forehead lines that they cause."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ UPRIGHT, LEVEL = np.linspace(-0.26, -0.04, 5), np.linspace(-0.5, 0.5, 11)
 
 
 def brow_line(look: Look, mood: Expression, side: int) -> np.ndarray:
-    """Middle line of a brow from its inner to its outer end, (13, 3)."""
+    """Centre line of a brow from its inner to its outer end, (13, 3)."""
     x = 0.22 + 0.63 * ALONG - mood.squeeze * (1 - ALONG) ** 2
     arch = look.brow_arch * np.sin(np.pi * ALONG**1.3) - 0.03 * ALONG**2
     raised = mood.brow_inner * (1 - ALONG) ** 1.3 + mood.brow_outer * ALONG**0.8
@@ -20,10 +20,10 @@ def brow_line(look: Look, mood: Expression, side: int) -> np.ndarray:
 
 
 def paint_brow(canvas: Canvas, look: Look, mood: Expression, side: int) -> None:
-    """A brow that thins outwards, soft at its edge."""
+    """Paint a brow that thins outwards, with a soft edge."""
     line = brow_line(look, mood, side)
     half = look.brow_thickness * (1 - 0.7 * ALONG**1.5)
-    # The stroke runs a little past both ends, so that the end points lie on hair, not on its edge.
+    # The stroke extends past both ends, so that the end points lie on hair, not on its edge.
     reach = np.concatenate([[line[0] * 1.4 - line[1] * 0.4], line, [line[-1] * 1.3 - line[-2] * 0.3]])
     half = np.concatenate([[half[0] * 0.6], half, [half[-1] * 0.6]])
     canvas.wash(ribbon(reach, half * 1.25), look.brow_tone, 0.45, 0.02)
@@ -31,7 +31,7 @@ def paint_brow(canvas: Canvas, look: Look, mood: Expression, side: int) -> None:
 
 
 def paint_forehead(canvas: Canvas, look: Look, mood: Expression) -> None:
-    """Upright folds between squeezed brows, level ones above raised brows."""
+    """Paint vertical folds between squeezed brows, and horizontal folds above raised brows."""
     raised = (mood.brow_inner + mood.brow_outer) / 2
     if mood.squeeze > 0.02:
         for side in (-1, 1):

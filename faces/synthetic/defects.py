@@ -1,4 +1,4 @@
-"""Damage put into the sample on purpose, in known numbers, so that the checks of the pipeline have work to do."""
+"""Planted defects: known numbers of invalid, incomplete and duplicate rows, to exercise the checks of the pipeline."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import numpy as np
 from faces.common.schema import KEYPOINTS, LEFT_EYE, RIGHT_EYE
 
 DEFAULT_ROWS = {"keypoints": 2000, "emotion": 4000}
-"""The sizes for which DEFECTS holds; smaller tables get proportionally fewer, at least one of each kind."""
+"""Table sizes for the counts in DEFECTS; smaller tables have proportionally fewer, at least one of each kind."""
 
 DEFECTS = {
     "keypoints": {
@@ -26,24 +26,24 @@ UNKNOWN_LABEL = 9
 LOUDEST = 999
 
 SPARSE_KEPT = ("left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip")
-"""All that most rows of the published table have; a quarter of our incomplete rows are like them."""
+"""The only keypoints in most rows of the published table; a quarter of the incomplete rows here have only these."""
 
 
-def planted(rows: int, head: str) -> dict[str, int]:
-    """How many rows of each kind of damage a table of that many rows has."""
+def planted(rows: int, model_name: str) -> dict[str, int]:
+    """Number of rows with each kind of defect in a table of `rows` rows. Raises ValueError for fewer than SMALLEST."""
     if rows < SMALLEST:
         raise ValueError(f"a sample table needs at least {SMALLEST} rows to hold every defect, not {rows}")
-    share = min(rows / DEFAULT_ROWS[head], 1.0)
-    counts = {kind: max(1, int(count * share)) for kind, count in DEFECTS[head].items()}
-    if head == "keypoints":
-        # Incomplete rows are a share of any table, however long.
-        counts["some_missing"] = round(rows * DEFECTS[head]["some_missing"] / DEFAULT_ROWS[head])
+    fraction = min(rows / DEFAULT_ROWS[model_name], 1.0)
+    counts = {kind: max(1, int(count * fraction)) for kind, count in DEFECTS[model_name].items()}
+    if model_name == "keypoints":
+        # Incomplete rows are a constant fraction of the table, also beyond its default size.
+        counts["some_missing"] = round(rows * DEFECTS[model_name]["some_missing"] / DEFAULT_ROWS[model_name])
     return counts
 
 
-def defect_rows(generator: np.random.Generator, rows: int, head: str) -> dict[str, np.ndarray]:
-    """Row numbers for each kind of damage, plus the undamaged "source" of each duplicate; none occurs twice."""
-    counts = planted(rows, head)
+def defect_rows(generator: np.random.Generator, rows: int, model_name: str) -> dict[str, np.ndarray]:
+    """Row numbers of each kind of defect, plus the undamaged "source" of each duplicate; no row occurs twice."""
+    counts = planted(rows, model_name)
     counts["source"] = counts["duplicate"]
     order = generator.permutation(rows)
     ends = np.cumsum(list(counts.values()))
@@ -51,10 +51,10 @@ def defect_rows(generator: np.random.Generator, rows: int, head: str) -> dict[st
 
 
 def damage_pixels(pixels: list[np.ndarray], where: dict[str, np.ndarray], generator: np.random.Generator) -> None:
-    """Cut, overflow and flatten the chosen rows in place; each row is a flat integer array."""
+    """Truncate, overflow and flatten the selected rows in place; each row is a flat integer array."""
     full = len(pixels[0])
     for nth, row in enumerate(where["short"]):
-        # The first is the meanest: a single value is missing.
+        # The first is the hardest to detect: a single value is missing.
         pixels[row] = pixels[row][: full - 1 if nth == 0 else int(generator.integers(full // 4, full - 1))]
     for row in where["over_range"]:
         loud = pixels[row].astype(np.int64)
@@ -67,7 +67,7 @@ def damage_pixels(pixels: list[np.ndarray], where: dict[str, np.ndarray], genera
 
 
 def damage_points(points: np.ndarray, where: dict[str, np.ndarray], generator: np.random.Generator) -> None:
-    """Blank points (N, 15, 2) of the chosen rows in place with NaN."""
+    """Set points (N, 15, 2) of the selected rows to NaN in place."""
     points[where["all_missing"]] = np.nan
     optional = np.setdiff1d(np.arange(len(KEYPOINTS)), [LEFT_EYE, RIGHT_EYE])
     sparse = [index for index, name in enumerate(KEYPOINTS) if name not in SPARSE_KEPT]
@@ -79,7 +79,7 @@ def damage_points(points: np.ndarray, where: dict[str, np.ndarray], generator: n
 
 
 def damage_labels(labels: np.ndarray, where: dict[str, np.ndarray]) -> None:
-    """Put an unknown code on the chosen rows of labels (N,) in place, and give duplicates the label they copy."""
+    """Set an unknown code in the selected rows of labels (N,) in place; duplicates get the label of their source."""
     labels[where["unknown_label"]] = UNKNOWN_LABEL
     for row, source in _pairs(where):
         labels[row] = labels[source]

@@ -1,4 +1,4 @@
-"""What the face feels: a handful of muscle amounts, drawn around each emotion with enough noise to overlap."""
+"""Facial expression: a few muscle parameters, sampled around each emotion with noise so that classes overlap."""
 
 from dataclasses import dataclass, fields
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Expression:
-    """Lengths in eye distances, upward positive where a direction is meant; the rest are amounts around 0..1."""
+    """Lengths in interocular distances, upward positive for directions; the other values are amounts around 0..1."""
 
     brow_inner: float = 0.0
     brow_outer: float = 0.0
@@ -46,15 +46,15 @@ VARIANTS: tuple[tuple[Expression, ...], ...] = (
         Expression(0.13, 0.14, 0.0, 0.45, -0.01, -0.01, 0.15, -0.09, 0.0, 0.0, 0.0, 0.0),
     ),
 )
-"""Full-strength expressions by emotion code, in the order of LABEL_SETS["course"]."""
+"""Full-strength expressions by emotion code, in the order of LABEL_ENCODINGS["course"]."""
 
 NOISE = Expression(0.026, 0.026, 0.014, 0.11, 0.011, 0.026, 0.025, 0.03, 0.014, 0.14, 0.16, 0.15)
-"""Standard deviation of each amount between two people who feel the same."""
+"""Standard deviation of each value between people with the same emotion."""
 
 INTENSITY = (0.45, 1.1)
 LEAST = Expression(-0.17, -0.11, -0.02, -0.6, -0.03, -0.16, 0.0, -0.16, 0.0, 0.0, 0.0, 0.0)
 MOST = Expression(0.17, 0.17, 0.1, 0.55, 0.06, 0.18, 0.42, 0.18, 0.16, 1.2, 1.2, 1.0)
-"""The bounds of what the drawing can show; noise beyond them would cross brows and eyes or turn the lips over."""
+"""Bounds of each value; beyond them, brows would cross the eyes or the lips would invert."""
 
 
 def _amounts(expression: Expression) -> np.ndarray:
@@ -62,7 +62,7 @@ def _amounts(expression: Expression) -> np.ndarray:
 
 
 def draw_expression(generator: np.random.Generator, emotion: int) -> Expression:
-    """One expression of an emotion code 0..4, of random strength and with individual noise."""
+    """Sample an expression of an emotion code 0..4, of random strength and with individual noise."""
     variants = VARIANTS[emotion]
     full = _amounts(variants[int(generator.integers(len(variants)))])
     noisy = full * generator.uniform(*INTENSITY) + _amounts(NOISE) * generator.standard_normal(len(full))

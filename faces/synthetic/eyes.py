@@ -28,14 +28,14 @@ def lids(look: Look, mood: Expression, side: int) -> tuple[np.ndarray, np.ndarra
     """Upper and lower lid from the inner corner to the outer, (15, 3) each."""
     x, axis = side * (0.5 + look.eye_width * ACROSS), -look.eye_tilt * ACROSS
     bow = (1 - ACROSS**2) ** 0.8
-    # Even the narrowest squint leaves a slit, so that the pupil can be seen where its point is.
+    # Even the narrowest squint has a slit, so that the pupil is visible at its keypoint.
     upper = max(look.eye_height * (1 + mood.lid), 0.035)
     lower = max(0.62 * look.eye_height - mood.lower_lid, 0.012)
     return on_face(x, axis - upper * bow), on_face(x, axis + lower * bow)
 
 
 def paint_eye(canvas: Canvas, look: Look, mood: Expression, side: int) -> None:
-    """Socket shade, the ball seen between the lids, then lash line, crease and the rim below."""
+    """Paint the socket shade, the eyeball between the lids, then lash line, crease and lower rim."""
     upper, lower = lids(look, mood, side)
     canvas.wash(blob(side * 0.5, -0.03, 0.3, 0.16), look.skin * 0.62, 0.4, 0.07)
     _paint_ball(canvas, look, np.concatenate([upper, lower[::-1]]), side)
@@ -55,7 +55,7 @@ def _paint_ball(canvas: Canvas, look: Look, opening: np.ndarray, side: int) -> N
     ball.fill(blob(x, y, IRIS, IRIS), look.iris * 0.6)
     ball.fill(blob(x, y, IRIS * 0.8, IRIS * 0.8), look.iris)
     ball.fill(blob(x, y, IRIS * 0.5, IRIS * 0.5), 8.0)
-    # The catch light sits beside the pupil, so that the point itself stays dark.
+    # The catch light is beside the pupil, so that the keypoint itself stays dark.
     ball.fill(blob(x - 0.04, y - 0.035, 0.016, 0.016), 250.0)
     ball.wash(opening[:15] + 0.01 * DOWN, white * 0.5, 0.5, 0.015)
     placed = canvas.place(opening)

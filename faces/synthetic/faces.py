@@ -1,4 +1,4 @@
-"""Whole faces: draw a person, a feeling and a pose; paint from back to front; tell where the 15 points are."""
+"""Whole faces: sample a look, an expression and a pose; paint from back to front; return the 15 keypoints."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ LEFT, RIGHT = 1, -1
 
 
 def face_points(look: Look, mood: Expression) -> np.ndarray:
-    """The key points in face units, in the order of KEYPOINTS, (15, 3)."""
+    """The keypoints in face units, in the order of KEYPOINTS, (15, 3)."""
     mouth = lips(look, mood)
     brows = [brow_line(look, mood, side)[[0, -1]] for side in (LEFT, RIGHT)]
     return np.vstack(
@@ -39,7 +39,7 @@ def face_points(look: Look, mood: Expression) -> np.ndarray:
 
 
 def paint_person(canvas: Canvas, look: Look, mood: Expression, light: np.ndarray) -> None:
-    """Everything that belongs to the person, from back to front; light (2,) points to where it comes from."""
+    """Paint the person from back to front; `light` (2,) points to the light source."""
     paint_back_hair(canvas, look)
     paint_body(canvas, look)
     paint_ears(canvas, look)
@@ -61,7 +61,7 @@ def paint_person(canvas: Canvas, look: Look, mood: Expression, light: np.ndarray
 def draw_face(
     generator: np.random.Generator, emotion: int, size: int, framing: Framing
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One face: image (size, size) uint8 and its points (15, 2) in pixels, no value missing."""
+    """Draw one face: image (size, size) uint8 and its points (15, 2) in pixels, none missing."""
     look, mood = draw_look(generator), draw_expression(generator, emotion)
     points = face_points(look, mood)
     pose = draw_pose(generator, framing, size, points)
@@ -74,10 +74,10 @@ def draw_face(
 def draw_faces(
     generator: np.random.Generator, emotions: np.ndarray, size: int, framing: Framing
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Faces of the given emotion codes (N,): images (N, size, size) uint8, points (N, 15, 2) float32 in pixels."""
+    """Draw faces of the given emotion codes (N,): images (N, size, size) uint8, points (N, 15, 2) float32 in pixels."""
     images = np.empty((len(emotions), size, size), np.uint8)
     points = np.empty((len(emotions), 15, 2), np.float32)
-    # A child generator per face: a longer list begins with the same faces.
+    # One child generator per face: a longer list begins with the same faces.
     for index, child in enumerate(generator.spawn(len(emotions))):
         images[index], points[index] = draw_face(child, int(emotions[index]), size, framing)
     return images, points

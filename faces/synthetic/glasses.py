@@ -10,7 +10,7 @@ LIFT = 0.1
 
 
 def paint_glasses(canvas: Canvas, look: Look) -> None:
-    """Thin dark rims that leave the eyes in sight, with a faint shine on the glass."""
+    """Paint thin dark rims that do not cover the eyes, with a faint shine on the glass."""
     if look.glasses_style == "none":
         return
     tone = 0.2 * look.hair + 18

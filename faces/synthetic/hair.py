@@ -1,4 +1,4 @@
-"""Hair behind the head and hair on it."""
+"""Hair behind and on the head."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ CLOUD = ((1 + 0.03 * np.cos(15 * TURN)) * [np.cos(TURN), np.sin(TURN)]).T
 
 
 def paint_back_hair(canvas: Canvas, look: Look) -> None:
-    """What of long or curly hair shows behind head and neck."""
+    """Paint the visible long or curly hair behind head and neck."""
     if look.hair_style == "long":
         wide = look.head_width * look.hair_volume + 0.08
         fall = np.array([[wide, 0.2], [wide + 0.06, 1.2], [wide - 0.02, 2.2], [wide - 0.35, 2.6]])
@@ -28,14 +28,14 @@ def paint_back_hair(canvas: Canvas, look: Look) -> None:
 
 
 def paint_hair(canvas: Canvas, look: Look) -> None:
-    """The cap of hair between crown and hairline, combed away from the parting, with a shine on top."""
+    """Paint the hair between crown and hairline, combed away from the parting, with a shine on top."""
     if look.hair_style == "bald":
         return
     # From below the right temple over the top to below the left one; long hair reaches the jaw.
     reach = 5 if look.hair_style == "long" else 2
     crown = outline(look, CALM, look.hair_volume)[np.arange(24 - reach, 49 + reach) % 48]
     line = _hairline(look, ACROSS)
-    # Crown and hairline move differently when the head turns, so they are joined only once they are placed.
+    # Crown and hairline move differently when the head turns, so they are joined after projection.
     front = canvas.place(on_face(ACROSS * look.head_width * 0.95, line))
     canvas.wash_placed(np.concatenate([canvas.place(crown), front]), look.hair, 0.97, 0.018 * canvas.unit)
     for index in range(1, 21, 3):
@@ -48,7 +48,7 @@ def paint_hair(canvas: Canvas, look: Look) -> None:
 
 
 def _hairline(look: Look, x: np.ndarray) -> np.ndarray:
-    """Height (n,) of the hair's lower edge at places -1..1 across the head."""
+    """Height (n,) of the lower edge of the hair at positions -1..1 across the head."""
     sides = np.maximum((np.abs(x) - 0.6) / 0.4, 0) ** 2
     drop = {"long": 1.3, "curly": 0.7}.get(look.hair_style, 0.6)
     if look.hair_style == "fringe":

@@ -14,18 +14,18 @@ CROWN = -1.55
 
 
 def outline(look: Look, mood: Expression, grow: float = 1.0) -> np.ndarray:
-    """The head's edge (48, 2), starting at the subject's left and going down past the chin, scaled by `grow`."""
+    """Outline of the head (48, 2), from the subject's left down past the chin, scaled by `grow`."""
     chin = look.chin + 0.45 * mood.opening
     cos, sin = np.cos(ROUND), np.sin(ROUND)
     y = np.where(sin > 0, 0.1 + (chin - 0.1) * sin, 0.1 + (0.1 - CROWN) * sin)
-    # A strong jaw stays wide until far down, a pointed one narrows from the cheeks.
+    # A strong jaw stays wide far down, a pointed one narrows from the cheeks.
     bump = np.sin(np.pi * np.minimum(np.maximum((y - 0.2) / (chin - 0.2), 0), 1))
     x = look.head_width * np.sign(cos) * np.abs(cos) ** 0.85 * (1 - (0.1 - 0.12 * look.jaw) * bump)
     return np.column_stack([x * grow, 0.1 + (y - 0.1) * grow])
 
 
 def paint_body(canvas: Canvas, look: Look) -> None:
-    """Neck in shade, then clothes with a collar."""
+    """Paint the shaded neck, then clothes with a collar."""
     neck = np.array([[-0.6, 1.0], [0.6, 1.0], [0.66, 2.8], [-0.66, 2.8]])
     canvas.fill(neck, look.skin * 0.66)
     shirt = np.array([[-0.62, 2.1], [0.0, 2.5], [0.62, 2.1], [1.5, 2.35], [2.4, 2.8], [2.6, 6.0], [-2.6, 6.0]])
@@ -33,7 +33,7 @@ def paint_body(canvas: Canvas, look: Look) -> None:
 
 
 def paint_ears(canvas: Canvas, look: Look) -> None:
-    """An ear on either edge of the head, unless hair covers it."""
+    """Paint an ear on both edges of the head, unless hair covers it."""
     if look.hair_style == "long":
         return
     for side in (-1, 1):
@@ -43,11 +43,11 @@ def paint_ears(canvas: Canvas, look: Look) -> None:
 
 
 def paint_head(canvas: Canvas, look: Look, mood: Expression, light: np.ndarray) -> None:
-    """The head, brighter in its middle and towards the light (2,), a direction of length 0..1."""
+    """Paint the head, brighter in its middle and towards the light (2,), a direction of length 0..1."""
     edge = outline(look, mood)
     mask = np.zeros((FINE, FINE), np.uint8)
     cv2.fillPoly(mask, [fixed(canvas.place(edge))], 255.0, cv2.LINE_AA, SHIFT)
-    # Shade has no fine detail: it is made on a coarse grid and enlarged.
+    # Shade has no fine detail: it is computed on a coarse grid and enlarged.
     step = FINE // COARSE
     lit = np.zeros((COARSE, COARSE), np.uint8)
     towards = canvas.place(edge * 0.96) + 0.22 * canvas.unit * light

@@ -1,4 +1,4 @@
-"""Who the face belongs to: the proportions, tones and accessories that no expression changes."""
+"""Look of a person: proportions, tones and accessories, independent of the expression."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ RANGES = {
     "lip_tone": (0.42, 0.64),
     "clothes": (25.0, 215.0),
 }
-"""Lengths in eye distances, origin between the eyes, y down; tones in grey levels, lip_tone as a share of skin."""
+"""Lengths in interocular distances from between the eyes, y down; tones in grey levels, lip_tone relative to skin."""
 
 HAIR_STYLES = ("bald", "short", "fringe", "parted", "long", "curly")
 HAIR_MIX = (0.09, 0.25, 0.15, 0.19, 0.2, 0.12)
@@ -40,7 +40,7 @@ GLASSES_MIX = (0.82, 0.09, 0.09)
 
 @dataclass(frozen=True)
 class Look:
-    """One person; the meaning of every number is its row in RANGES."""
+    """One person; RANGES documents each number."""
 
     head_width: float
     chin: float
@@ -70,12 +70,12 @@ class Look:
 
     @property
     def brow_tone(self) -> float:
-        """Grey level of the brows: related to the hair, always darker than the skin."""
+        """Grey level of the brows: derived from the hair, always darker than the skin."""
         return min(0.6 * self.hair + 15.0, 0.55 * self.skin)
 
 
 def draw_look(generator: np.random.Generator) -> Look:
-    """One person, every number uniform over its range and every style by its share."""
+    """Sample a person: numbers uniformly over their ranges, styles by their probabilities."""
     low, high = np.array(list(RANGES.values())).T
     numbers = {name: float(value) for name, value in zip(RANGES, generator.uniform(low, high), strict=True)}
     hair, beard, glasses = (
@@ -83,11 +83,11 @@ def draw_look(generator: np.random.Generator) -> Look:
         for styles, mix, draw in zip(
             (HAIR_STYLES, BEARD_STYLES, GLASSES_STYLES),
             (HAIR_MIX, BEARD_MIX, GLASSES_MIX),
-            # Rounding may leave a sum of shares just under one.
+            # Rounding may give a sum of probabilities just under one.
             generator.random(3) * 0.999,
             strict=True,
         )
     )
-    # Long hair with a beard reads as neither; keep the figures plain.
+    # Long hair hides a beard, so the two are not combined.
     beard = "none" if hair == "long" else beard
     return Look(**numbers, hair_style=hair, beard_style=beard, glasses_style=glasses)

@@ -27,7 +27,7 @@ class Lips:
 
 @lru_cache(maxsize=1)
 def lips(look: Look, mood: Expression) -> Lips:
-    """The lip lines of an expression; at the corners all four meet. Asked for several times a face, hence cached."""
+    """The lip lines of an expression; all four meet at the corners. Cached, as each face needs them several times."""
     half = look.mouth_width * (1 + 1.6 * mood.width)
     x, flat = half * ACROSS, 1 - np.abs(ACROSS) ** 2.4
     corner = look.mouth_height + mood.curve * (0.35 - 1.15 * ACROSS**2)
@@ -45,7 +45,7 @@ def lips(look: Look, mood: Expression) -> Lips:
 
 
 def paint_mouth(canvas: Canvas, look: Look, mood: Expression) -> None:
-    """Lips, then what shows between them, then the shade below."""
+    """Paint the lips, then the open mouth between them, then the shade below."""
     lines, tone = lips(look, mood), look.skin * look.lip_tone
     low = lines.bottom[MIDDLE]
     canvas.wash(blob(0.0, low[1] + 0.06, 0.2, 0.035), look.skin * 0.65, 0.3, 0.03)
@@ -62,7 +62,7 @@ def paint_mouth(canvas: Canvas, look: Look, mood: Expression) -> None:
 
 def _paint_inside(canvas: Canvas, lines: Lips) -> None:
     canvas.fill(np.concatenate([lines.upper, lines.lower[::-1]]), 22.0)
-    # Teeth hang from the upper line and fill at most part of a wide-open mouth.
+    # Teeth start at the upper lip line and fill only part of a wide-open mouth.
     depth = min(0.085 / lines.gap, 0.75)
     inner = slice(3, -3)
     edge = lines.upper + (lines.lower - lines.upper) * depth
@@ -72,7 +72,7 @@ def _paint_inside(canvas: Canvas, lines: Lips) -> None:
 
 
 def paint_folds(canvas: Canvas, look: Look, mood: Expression) -> None:
-    """The fold from each wing of the nose past the corner of the mouth, and the cheek above it."""
+    """Paint the fold from each wing of the nose past the corner of the mouth, and the cheek above it."""
     corner = lips(look, mood).upper[-1]
     for side in (-1, 1):
         x = np.linspace(look.nose_width + 0.04, corner[0] + 0.11, 7)

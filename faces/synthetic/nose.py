@@ -12,12 +12,12 @@ BEND = np.linspace(-0.9, 1.3, 7)
 
 
 def nose_tip(look: Look, mood: Expression) -> np.ndarray:
-    """The point that stands out furthest, (3,); a wrinkled nose is a shorter one."""
+    """The tip of the nose, (3,); a wrinkled nose is shorter."""
     return np.array([0.0, look.nose_length - 0.03 * mood.wrinkle, TIP_LIFT])
 
 
 def paint_nose(canvas: Canvas, look: Look, mood: Expression, light: float) -> None:
-    """Shaded side, wings, nostrils and the bright tip; `light` -1..1 is the side the light comes from."""
+    """Paint the shaded side, wings, nostrils and the bright tip; `light` -1..1 is the side of the light source."""
     tip, dark = nose_tip(look, mood), look.skin * 0.5
     shaded = -1.0 if light > 0 else 1.0
     ridge = np.array(
@@ -37,7 +37,7 @@ def paint_nose(canvas: Canvas, look: Look, mood: Expression, light: float) -> No
 
 
 def paint_wrinkle(canvas: Canvas, look: Look, mood: Expression) -> None:
-    """Slanted folds on both sides of the bridge; a nose at rest has none."""
+    """Paint slanted folds on both sides of the bridge; a neutral nose has none."""
     if mood.wrinkle < 0.04:
         return
     for side in (-1, 1):

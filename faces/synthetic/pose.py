@@ -1,21 +1,21 @@
-"""Where the head is and how it is turned: face units (eye distances) to pixels of the finished image."""
+"""Position and rotation of the head: face units (interocular distances) to pixels of the finished image."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 HEAD_CENTRE = np.array([0.0, 0.15, -0.75])
-"""Middle of the skull in face units: behind the eyes, which is why features slide over the head as it turns."""
+"""Centre of the skull in face units: behind the eyes, so features shift across the head as it turns."""
 
 FACE_MIDDLE = 0.55
-"""How far below the eyes the middle of the key points lies; faces grow around it, so that large ones still fit."""
+"""Distance of the centre of the keypoints below the eyes; faces scale around it, so that large ones fit."""
 
 MARGIN = 1.5
 
 
 @dataclass(frozen=True)
 class Framing:
-    """How a data set crops its faces; lengths in image widths, angles in degrees."""
+    """How a published data set crops its faces; lengths in image widths, angles in degrees."""
 
     eye_distance: float
     middle: tuple[float, float]
@@ -33,7 +33,7 @@ EMOTION_FRAMING = Framing(0.42, (23.5 / 48, 29 / 48), 1.7 / 48, 0.08, (0.82, 1.1
 
 @dataclass(frozen=True)
 class Pose:
-    """Scaled orthographic view: rotation (3, 3), roll (2, 2), pixels per eye distance, pixel of the eyes' middle."""
+    """Scaled orthographic view: rotation (3, 3), roll (2, 2), pixels per interocular distance, eyes' centre (2,)."""
 
     rotation: np.ndarray
     roll: np.ndarray
@@ -41,10 +41,10 @@ class Pose:
     origin: np.ndarray
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Pixels (n, 2) of points (n, 3) on the face, or of (n, 2) on the outline of the head."""
+        """Project points (n, 3) on the face, or (n, 2) on the outline of the head, to pixels (n, 2)."""
         if points.shape[-1] == 3:
             return points @ self.rotation[:2].T * self.scale + self.origin
-        # The outline of a round head stays whole when it turns: only its centre moves.
+        # The outline of a round head does not change when it turns: only its centre moves.
         outline = (points - HEAD_CENTRE[:2]) @ self.roll.T + self.rotation[:2] @ HEAD_CENTRE
         return outline * self.scale + self.origin
 
@@ -59,7 +59,7 @@ def rotation_matrix(roll: float, yaw: float, pitch: float) -> np.ndarray:
 
 
 def draw_pose(generator: np.random.Generator, framing: Framing, size: int, keypoints: np.ndarray) -> Pose:
-    """A random pose that keeps the key points (15, 3), in face units, inside a square image of that size."""
+    """Sample a pose that keeps the keypoints (15, 3), in face units, inside a square image of that size."""
     spread = np.array([framing.roll, framing.yaw, framing.pitch])
     roll, yaw, pitch = np.clip(generator.standard_normal(3), -2.5, 2.5) * spread
     zoom = float(np.clip(np.exp(framing.zoom * generator.standard_normal()), *framing.zoom_range))

@@ -1,4 +1,4 @@
-"""What is around the face: background, light on the whole picture, and the camera."""
+"""The scene: background, lighting of the whole image, and the camera."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ SOFT = 12
 
 
 def paint_background(canvas: Canvas, generator: np.random.Generator) -> None:
-    """A tilted gradient with a few soft patches, sometimes one straight edge."""
+    """Paint a tilted gradient with a few soft patches, sometimes one straight edge."""
     across = np.linspace(-1, 1, SOFT)
     tone, slope_x, slope_y = generator.uniform((25, -45, -45), (225, 45, 45))
     ground = tone + slope_x * across[None, :] + slope_y * across[:, None]
@@ -24,14 +24,14 @@ def paint_background(canvas: Canvas, generator: np.random.Generator) -> None:
         band[:] = np.clip(band.astype(np.float32) + change, 0, 255)
 
 
-def photograph(picture: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """The picture (size, size) float32 under uneven light, out of focus a little, with sensor noise; uint8."""
-    size = len(picture)
+def photograph(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Apply uneven light, slight defocus and sensor noise to an image (size, size) float32; the result is uint8."""
+    size = len(image)
     across = np.linspace(-1, 1, size, dtype=np.float32)
     slope_x, slope_y, gain, lift, focus, noise = generator.uniform(
         (-0.25, -0.2, 0.75, -18, 0.0, 1.0), (0.25, 0.2, 1.08, 20, 0.0085, 6.5)
     ).astype(np.float32)
-    lit = picture * (gain * (1 + slope_x * across[None, :] + slope_y * across[:, None])) + lift
+    lit = image * (gain * (1 + slope_x * across[None, :] + slope_y * across[:, None])) + lift
     sigma = float(focus) * size
     if sigma > 0.2:
         lit = np.asarray(cv2.GaussianBlur(lit, (0, 0), sigma))

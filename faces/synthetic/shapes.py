@@ -1,4 +1,4 @@
-"""Curves and polygons in face units that the features are built from."""
+"""Curves and polygons in face units, from which the features are built."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)], axis=1)
 
 
 def on_face(x: np.ndarray | float, y: np.ndarray | float, lift: float = 0.0) -> np.ndarray:
-    """Points (n, 3) on the bowed front of the head, `lift` in front of it; depth 0 between the eyes."""
+    """Points (n, 3) on the curved front of the head, or `lift` in front of it; depth 0 between the eyes."""
     bow = np.maximum(1 - (x / 1.35) ** 2 - ((y - 0.15) / 2.2) ** 2, 0.02)
     points = np.empty((*np.shape(bow), 3))
     points[..., 0], points[..., 1], points[..., 2] = x, y, 0.9 * np.sqrt(bow) + (lift - 0.9)

@@ -1,4 +1,4 @@
-"""The embedded data set: two tables laid out like the published ones, made of drawn faces and planted defects."""
+"""The embedded data set: two tables of synthetic faces and planted defects, in the published layouts."""
 
 import numpy as np
 import pandas as pd
@@ -23,23 +23,23 @@ KEYPOINTS_SIZE, EMOTION_SIZE = 96, 48
 WORDS = [str(value) for value in range(LOUDEST + 1)]
 KEYPOINTS_MIX = (0.2, 0.2, 0.2, 0.2, 0.2)
 EMOTION_MIX = (0.20, 0.08, 0.24, 0.32, 0.16)
-"""Share of each emotion code, as uneven as in the original."""
+"""Fraction of each emotion code, as imbalanced as in the original."""
 
 
 def keypoints_table(seed: int, rows: int) -> pd.DataFrame:
-    """Kaggle's layout: 30 coordinates in pixels (NaN = unlabelled) and "Image", 96 x 96 grey levels as text."""
+    """Kaggle's layout: 30 coordinates in pixels (NaN where unlabelled) and "Image", 96 x 96 grey levels as text."""
     labels, faces, defects = _generators(seed, "keypoints")
     images, points = draw_faces(faces, _emotions(labels, rows, KEYPOINTS_MIX), KEYPOINTS_SIZE, KEYPOINTS_FRAMING)
     pixels, where = list(images.reshape(rows, -1)), defect_rows(defects, rows, "keypoints")
     damage_pixels(pixels, where, defects)
     damage_points(points, where, defects)
-    # Rounded as double: float32 would print its own idea of four decimals.
+    # Rounded as float64: float32 values do not print with four decimals.
     table = pd.DataFrame(points.reshape(rows, -1).astype(float).round(4), columns=list(COORDINATES))
     return table.assign(Image=_texts(pixels))
 
 
 def emotion_table(seed: int, rows: int) -> pd.DataFrame:
-    """Columns "emotion", a code of LABEL_SETS["course"], and "pixels", 48 x 48 grey levels as text."""
+    """Columns "emotion", a code of LABEL_ENCODINGS["course"], and "pixels", 48 x 48 grey levels as text."""
     labels, faces, defects = _generators(seed, "emotion")
     emotions = _emotions(labels, rows, EMOTION_MIX)
     images, _ = draw_faces(faces, emotions, EMOTION_SIZE, EMOTION_FRAMING)
@@ -49,9 +49,9 @@ def emotion_table(seed: int, rows: int) -> pd.DataFrame:
     return pd.DataFrame({"emotion": emotions, "pixels": _texts(pixels)})
 
 
-def _generators(seed: int, head: str) -> list[np.random.Generator]:
+def _generators(seed: int, model_name: str) -> list[np.random.Generator]:
     """Separate streams for labels, faces and defects; the two tables of one seed share no face."""
-    streams = np.random.SeedSequence([seed, list(DEFECTS).index(head)]).spawn(3)
+    streams = np.random.SeedSequence([seed, list(DEFECTS).index(model_name)]).spawn(3)
     return [np.random.default_rng(stream) for stream in streams]
 
 

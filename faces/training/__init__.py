@@ -1,1 +1,1 @@
-"""What a training step gets, and how a model is fitted."""
+"""Augmentation, batches, losses, the optimizer and the training loop."""

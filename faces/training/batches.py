@@ -1,4 +1,4 @@
-"""Training batches: shuffled, distorted anew, and two faces mixed where the settings say so."""
+"""Training batches: shuffled, and augmented anew in every epoch."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,26 +6,25 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-Distort = Callable[[np.random.Generator, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Augment = Callable[[np.random.Generator, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-class Teaching(NamedTuple):
-    """`teach` makes targets of faces and their labels, as both were distorted.
+class Distillation(NamedTuple):
+    """`targets_of` computes targets from augmented faces and their labels, with a teacher.
 
-    After `rounds` epochs the distortions come again, and what was said of them then is said anew from memory: a teacher
-    costs more than what it teaches, and sees `rounds` times all faces, not as often as there are epochs.
+    Epochs after the first `cached_epochs` replay their augmentations and the cached targets: the teacher is slower than
+    the model that it teaches, and so processes each face at most `cached_epochs` times.
     """
 
-    teach: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    rounds: int
+    targets_of: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    cached_epochs: int
 
 
 class Batches(keras.utils.PyDataset):
-    """All batches of some epochs, one after the other: `batch_size` faces (n, H, W) uint8 and their targets each.
+    """All batches of some epochs in order, each of `batch_size` faces (batch_size, H, W) uint8 and their targets.
 
-    What is left over at the end of an epoch is not shown in it; the next one draws anew. A batch follows from the
-    seed, its epoch and its number in that, and not from who asked for which batch before: so training can be taken up
-    at any epoch.
+    Faces that do not fill a batch at the end of an epoch are skipped; every epoch is shuffled anew. A batch depends
+    only on the seed, its epoch and its number in the epoch, so training can be resumed at any epoch.
     """
 
     def __init__(
@@ -35,8 +34,8 @@ class Batches(keras.utils.PyDataset):
         batch_size: int,
         seed: int,
         epochs: range,
-        distort: Distort,
-        teaching: Teaching | None = None,
+        augment: Augment,
+        distillation: Distillation | None = None,
     ) -> None:
         super().__init__()
         self._faces = faces
@@ -45,24 +44,24 @@ class Batches(keras.utils.PyDataset):
         self.steps = len(faces) // self.batch_size
         self._seed = seed
         self._epochs = epochs
-        self._distort = distort
-        self._teaching = teaching
-        self._taught: dict[tuple[int, int], np.ndarray] = {}
+        self._augment = augment
+        self._distillation = distillation
+        self._cached_targets: dict[tuple[int, int], np.ndarray] = {}
 
     def __len__(self) -> int:
         return self.steps * len(self._epochs)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         epoch, number = self._epochs[index // self.steps], index % self.steps
-        if self._teaching:
-            epoch %= self._teaching.rounds
+        if self._distillation:
+            epoch %= self._distillation.cached_epochs
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._faces))
-        which = order[number * self.batch_size : (number + 1) * self.batch_size]
-        # Numbers end in 1 and more: NumPy takes [seed, epoch] and [seed, epoch, 0] for the same.
+        indices = order[number * self.batch_size : (number + 1) * self.batch_size]
+        # From 1 on: for NumPy, [seed, epoch, 0] is the same seed as [seed, epoch].
         generator = np.random.default_rng([self._seed, epoch, 1 + number])
-        faces, targets = self._distort(generator, self._faces[which], self._targets[which])
-        if self._teaching is None:
+        faces, targets = self._augment(generator, self._faces[indices], self._targets[indices])
+        if self._distillation is None:
             return faces, targets
-        if (epoch, number) not in self._taught:
-            self._taught[epoch, number] = self._teaching.teach(faces, targets)
-        return faces, self._taught[epoch, number]
+        if (epoch, number) not in self._cached_targets:
+            self._cached_targets[epoch, number] = self._distillation.targets_of(faces, targets)
+        return faces, self._cached_targets[epoch, number]

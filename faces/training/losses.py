@@ -1,4 +1,4 @@
-"""Losses that Keras's own do not cover."""
+"""Losses that Keras does not have."""
 
 from collections.abc import Callable
 
@@ -10,22 +10,21 @@ WING_WIDTH, WING_CURVATURE = 10.0, 2.0
 
 
 def smooth_l1(error):
-    """Squares under 1 px, lines from there on (Huber's loss, delta 1)."""
+    """Quadratic below 1 px, linear above (Huber loss, delta 1)."""
     return ops.where(error < 1, 0.5 * ops.square(error), error - 0.5)
 
 
 def wing(error):
-    """Steepest near 0, so that small errors still teach, lines from 10 px on (Feng et al. 2018, Wing Loss, eq. 5)."""
+    """Steepest near 0, so that small errors still count, linear from 10 px on (Feng et al. 2018, Wing Loss, eq. 5)."""
     offset = WING_WIDTH - WING_WIDTH * np.log(1 + WING_WIDTH / WING_CURVATURE)
     near = WING_WIDTH * ops.log(1 + error / WING_CURVATURE)
     return ops.where(error < WING_WIDTH, near, error - offset)
 
 
 def masked(penalty: Callable) -> Callable:
-    """A loss of true and predicted points, (N, 15, 2) each, NaN = unlabelled: (N,) means over labelled coordinates.
+    """A loss of true and predicted keypoints, (N, 15, 2) each, NaN = unlabelled: (N,) means over labelled coordinates.
 
-    `penalty` takes absolute errors in pixels. A face with missing points still teaches those that it has; one with none
-    contributes 0.
+    `penalty` takes absolute errors in pixels. Only labelled keypoints contribute; a face without any has the loss 0.
     """
 
     def masked_loss(points_true, points_predicted):
@@ -38,17 +37,18 @@ def masked(penalty: Callable) -> Callable:
     return masked_loss
 
 
-def adjusted_cross_entropy(class_counts: np.ndarray, smoothing: float, adjustment: float) -> Callable:
-    """A loss of class shares and probabilities, (N, classes) each: (N,).
+def adjusted_cross_entropy(class_counts: np.ndarray, label_smoothing: float, logit_adjustment_tau: float) -> Callable:
+    """A loss of true and predicted class probabilities, (N, classes) each: (N,).
 
-    `smoothing` of every label is spread over all classes (Szegedy et al. 2016). `adjustment` times the log of the
-    classes' shares, from `class_counts` (classes,), is added to the logits while training, so that rare classes are
-    not given up (Menon et al. 2021, Long-tail learning via logit adjustment, eq. 10); 0 trains on the plain logits.
+    The fraction `label_smoothing` of every label is spread over all classes (Szegedy et al. 2016). During training,
+    `logit_adjustment_tau` times the log of the class frequencies, from `class_counts` (classes,), is added to the
+    logits. This compensates for class imbalance (Menon et al. 2021, Long-tail learning via logit adjustment, eq. 10);
+    0 disables it.
     """
-    priors = adjustment * np.log(np.maximum(class_counts, 1) / class_counts.sum()).astype(np.float32)
+    priors = logit_adjustment_tau * np.log(np.maximum(class_counts, 1) / class_counts.sum()).astype(np.float32)
 
-    def cross_entropy(shares, probabilities):
-        smooth = shares * (1 - smoothing) + smoothing / len(class_counts)
+    def cross_entropy(targets, probabilities):
+        smooth = targets * (1 - label_smoothing) + label_smoothing / len(class_counts)
         logits = ops.log(ops.maximum(probabilities, EPSILON)) + priors
         return -ops.sum(smooth * ops.log_softmax(logits, axis=-1), axis=-1)
 

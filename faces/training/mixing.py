@@ -1,4 +1,4 @@
-"""MixUp and CutMix: two faces of a batch as one."""
+"""MixUp and CutMix: each face is mixed with another one of its batch."""
 
 from typing import NamedTuple
 
@@ -6,38 +6,39 @@ import numpy as np
 
 
 class Mixing(NamedTuple):
-    """How much two faces are mixed: the parameter of Beta(a, a), 0 for never; where both are set, a coin decides.
+    """Parameters of the Beta distributions of the mixing ratio; 0 disables. If both are set, each batch uses one.
 
-    `mixup` blends two faces and their labels (Zhang et al. 2018), `cutmix` pastes a rectangle of one into the other and
-    their labels by area (Yun et al. 2019).
+    MixUp blends two faces and their labels (Zhang et al. 2018). CutMix pastes a square of one face into the other and
+    mixes the labels by area (Yun et al. 2019).
     """
 
-    mixup: float
-    cutmix: float
+    mixup_alpha: float
+    cutmix_alpha: float
 
 
 def mix_faces(
     generator: np.random.Generator, faces: np.ndarray, targets: np.ndarray, mixing: Mixing
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Faces (N, H, W) uint8 and class shares (N, classes), each mixed with another of the batch."""
-    kinds = [kind for kind, strength in mixing._asdict().items() if strength > 0]
-    if not kinds:
+    """Faces (N, H, W) uint8 and class probabilities (N, classes), each mixed with another one of the batch."""
+    enabled = {name: alpha for name, alpha in mixing._asdict().items() if alpha > 0}
+    if not enabled:
         return faces, targets
-    kind = kinds[generator.integers(len(kinds))]
-    share = float(generator.beta(getattr(mixing, kind), getattr(mixing, kind)))
+    name = list(enabled)[generator.integers(len(enabled))]
+    ratio = float(generator.beta(enabled[name], enabled[name]))
     other = generator.permutation(len(faces))
-    if kind == "mixup":
-        mixed = np.rint(share * faces + (1 - share) * faces[other]).astype(np.uint8)
+    if name == "mixup_alpha":
+        mixed = np.rint(ratio * faces + (1 - ratio) * faces[other]).astype(np.uint8)
     else:
-        mixed, share = _pasted(generator, faces, faces[other], share)
-    return mixed, (share * targets + (1 - share) * targets[other]).astype(np.float32)
+        mixed, ratio = _cutmix(generator, faces, faces[other], ratio)
+    return mixed, (ratio * targets + (1 - ratio) * targets[other]).astype(np.float32)
 
 
-def _pasted(
-    generator: np.random.Generator, faces: np.ndarray, others: np.ndarray, share: float
+def _cutmix(
+    generator: np.random.Generator, faces: np.ndarray, others: np.ndarray, ratio: float
 ) -> tuple[np.ndarray, float]:
+    """Faces with a square of the others, and the ratio of the area that is not pasted, to the whole pixel."""
     size = faces.shape[1]
-    side = round(size * (1 - share) ** 0.5)
+    side = round(size * (1 - ratio) ** 0.5)
     top, left = generator.integers(0, size - side + 1, 2)
     mixed = faces.copy()
     mixed[:, top : top + side, left : left + side] = others[:, top : top + side, left : left + side]

@@ -1,4 +1,4 @@
-"""How weights are moved: the optimizer, its learning-rate schedule, and the compiled model."""
+"""The optimizer, its learning-rate schedule, and the compiled model."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,52 +6,52 @@ from typing import NamedTuple
 import keras
 
 
-class Descent(NamedTuple):
-    """How to descend. `warmup` is a share of all steps, `ema` the momentum of the weights' running mean, 0 for none.
+class OptimizerSettings(NamedTuple):
+    """`name` is adamw or adam; `warmup_ratio` is a fraction of the training steps.
 
-    `patience` is how many epochs without a better one end the training.
+    `ema_decay` is the decay of the moving average of the weights; 0 disables it.
     """
 
-    optimizer: str
-    epochs: int
+    name: str
     learning_rate: float
-    warmup: float
     weight_decay: float
-    ema: float
-    patience: int
+    warmup_ratio: float
+    ema_decay: float
 
 
-def cosine_schedule(learning_rate: float, steps: int, warmup: float) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Up to `learning_rate` in `warmup` of the steps, then a cosine to nothing (Loshchilov & Hutter 2017)."""
-    rising = max(round(steps * warmup), 1)
+def cosine_schedule(
+    learning_rate: float, steps: int, warmup_ratio: float
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Linear warm-up over `warmup_ratio` of the steps, then cosine decay to 0 (Loshchilov & Hutter 2017)."""
+    warmup_steps = max(round(steps * warmup_ratio), 1)
     return keras.optimizers.schedules.CosineDecay(
         learning_rate / 100,
-        decay_steps=max(steps - rising, 1),
+        decay_steps=max(steps - warmup_steps, 1),
         alpha=0.0,
         warmup_target=learning_rate,
-        warmup_steps=rising,
+        warmup_steps=warmup_steps,
     )
 
 
-def compile_network(
-    network: keras.Model, loss: str | Callable, metrics: list[str], descent: Descent, steps: int
+def compile_model(
+    model: keras.Model, loss: str | Callable, metrics: list[str], settings: OptimizerSettings, steps: int
 ) -> None:
-    """Make the network ready for a training of so many steps."""
-    optimizer = _optimizer(descent, steps)
-    network.compile(optimizer, loss=loss, metrics=metrics, jit_compile=jit())
-    optimizer.build(network.trainable_variables)
+    """Compile the model for a training of `steps` steps, in place."""
+    optimizer = _optimizer(settings, steps)
+    model.compile(optimizer, loss=loss, metrics=metrics, jit_compile=jit())
+    optimizer.build(model.trainable_variables)
 
 
 def jit() -> bool | str:
-    """Keras's `jit_compile`: XLA, its choice for TensorFlow, gains nothing on processors and compiles for a minute."""
+    """Keras's `jit_compile`. With TensorFlow it would be XLA, which compiles for a minute and is no faster on CPUs."""
     return False if keras.backend.backend() == "tensorflow" else "auto"
 
 
-def _optimizer(descent: Descent, steps: int) -> keras.optimizers.Optimizer:
-    average = {"use_ema": descent.ema > 0, "ema_momentum": descent.ema or 0.99}
-    if descent.optimizer == "adam":
-        return keras.optimizers.Adam(descent.learning_rate, **average)
-    schedule = cosine_schedule(descent.learning_rate, steps, descent.warmup)
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=descent.weight_decay, **average)
+def _optimizer(settings: OptimizerSettings, steps: int) -> keras.optimizers.Optimizer:
+    average = {"use_ema": settings.ema_decay > 0, "ema_momentum": settings.ema_decay or 0.99}
+    if settings.name == "adam":
+        return keras.optimizers.Adam(settings.learning_rate, **average)
+    schedule = cosine_schedule(settings.learning_rate, steps, settings.warmup_ratio)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay, **average)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return optimizer

@@ -1,4 +1,4 @@
-"""Fits a network and keeps its best epoch by validation loss; can be taken up after any epoch."""
+"""Fits a model and keeps its best epoch by validation loss; training can be resumed after any epoch."""
 
 import time
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from faces.training.batch_norm import renew_statistics
+from faces.training.batch_norm import update_batch_norm
 from faces.training.batches import Batches
-from faces.training.optimizer import Descent, compile_network
+from faces.training.optimizer import OptimizerSettings, compile_model
 
-VALIDATION_BATCH = 256
+VALIDATION_BATCH_SIZE = 256
 
 
 class Epoch(NamedTuple):
-    """One line of a learning curve; `metrics` are Keras's, validation's with the prefix `val_`."""
+    """One row of a learning curve; `metrics` are those of Keras, with the prefix `val_` for validation."""
 
     number: int
     of: int
@@ -24,51 +24,52 @@ class Epoch(NamedTuple):
     metrics: dict[str, float]
 
 
-class State(NamedTuple):
-    """Training between two epochs, as arrays: all that the next epoch depends on."""
+class Checkpoint(NamedTuple):
+    """The state of a training between two epochs, as arrays: everything that the next epoch depends on."""
 
-    network: list[np.ndarray]
+    model: list[np.ndarray]
     optimizer: list[np.ndarray]
     best: list[np.ndarray]
     epochs: list[Epoch]
 
 
 def best_epoch(epochs: list[Epoch]) -> Epoch:
-    """The earliest of least validation loss."""
+    """The epoch of the lowest validation loss; the earliest of several."""
     return min(epochs, key=lambda epoch: epoch.metrics["val_loss"])
 
 
-def is_over(epochs: list[Epoch], descent: Descent) -> bool:
-    """Whether no epoch is to follow: all are done, or the last `patience` brought nothing better."""
-    if not epochs:
-        return False
-    return len(epochs) >= descent.epochs or epochs[-1].number - best_epoch(epochs).number >= descent.patience
+def is_over(done: list[Epoch], epochs: int, patience: int) -> bool:
+    """Whether training ends: all `epochs` are done, or the last `patience` of them brought no lower validation loss."""
+    return bool(done) and (len(done) >= epochs or done[-1].number - best_epoch(done).number >= patience)
 
 
-class _Keeper(keras.callbacks.Callback):
-    """Copies the weights that validation judged, the mean ones where there are any, whenever they are the best."""
+class BestWeightsCheckpoint(keras.callbacks.Callback):
+    """Keeps the weights of the lowest validation loss, averaged ones with `ema_decay`; stops early by `patience`."""
 
-    def __init__(self, faces: int, descent: Descent, state: State | None, tell, keep) -> None:
+    def __init__(
+        self, num_faces: int, epochs: int, patience: int, checkpoint: Checkpoint | None, on_epoch, on_checkpoint
+    ) -> None:
         super().__init__()
-        self._faces, self._descent, self._tell, self._keep = faces, descent, tell, keep
-        self.epochs: list[Epoch] = list(state.epochs) if state else []
-        self.best: list[np.ndarray] = state.best if state else []
+        self._num_faces, self._on_epoch, self._on_checkpoint = num_faces, on_epoch, on_checkpoint
+        self._num_epochs, self._patience = epochs, patience
+        self.epochs: list[Epoch] = list(checkpoint.epochs) if checkpoint else []
+        self.best: list[np.ndarray] = checkpoint.best if checkpoint else []
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._began = time.perf_counter()
+        self._started = time.perf_counter()
 
     def on_test_end(self, logs=None):
         if not self.epochs or logs["loss"] < best_epoch(self.epochs).metrics["val_loss"]:
             self.best = _values(self.model.variables)
 
     def on_epoch_end(self, epoch, logs=None):
-        seconds = time.perf_counter() - self._began
+        seconds = time.perf_counter() - self._started
         metrics = {name: float(value) for name, value in (logs or {}).items()}
-        self.epochs.append(Epoch(epoch + 1, self._descent.epochs, seconds, self._faces / seconds, metrics))
-        self._tell(self.epochs[-1])
-        self.model.stop_training = is_over(self.epochs, self._descent)
+        self.epochs.append(Epoch(epoch + 1, self._num_epochs, seconds, self._num_faces / seconds, metrics))
+        self._on_epoch(self.epochs[-1])
+        self.model.stop_training = is_over(self.epochs, self._num_epochs, self._patience)
         optimizer = _values(self.model.optimizer.variables)
-        self._keep(State(_values(self.model.variables), optimizer, self.best, list(self.epochs)))
+        self._on_checkpoint(Checkpoint(_values(self.model.variables), optimizer, self.best, list(self.epochs)))
 
 
 def _values(variables) -> list[np.ndarray]:
@@ -80,51 +81,54 @@ def _assign(variables, values: list[np.ndarray]) -> None:
         variable.assign(value)
 
 
-def fit_network(
-    network: keras.Model,
+def fit_model(
+    model: keras.Model,
     batches: Callable[[range], Batches],
     validation: tuple[np.ndarray, np.ndarray],
     *,
     loss: str | Callable,
     metrics: list[str],
-    descent: Descent,
+    optimizer: OptimizerSettings,
+    epochs: int,
+    patience: int,
     statistics: np.ndarray | None = None,
-    tell: Callable[[Epoch], None],
-    state: State | None = None,
-    keep: Callable[[State], None] = lambda _: None,
+    on_epoch: Callable[[Epoch], None],
+    checkpoint: Checkpoint | None = None,
+    on_checkpoint: Callable[[Checkpoint], None] = lambda _: None,
 ) -> list[Epoch]:
-    """Train in place, ending with the weights of the epoch of least validation loss; gives all epochs.
+    """Train in place; restore the weights of the epoch of lowest validation loss; return all epochs.
 
-    `batches` makes the training data of some epochs, counted from 0. `statistics` are the faces (N, H, W) that batch
-    normalisation's are taken from before each validation; None leaves it those that trail behind. `tell` hears of every
-    epoch; `keep` is given what a later call needs as `state` to go on from there, to the same result as one that never
-    stopped.
+    `batches` returns the training batches of a range of epochs, counted from 0. Before each validation, batch
+    normalization is updated on the faces `statistics` (N, H, W); None keeps the moving statistics. `on_epoch` is called
+    after each epoch, `on_checkpoint` with the state after it. A call with that `checkpoint` resumes there, with the
+    same result as one uninterrupted call.
     """
-    if state and is_over(state.epochs, descent):
-        _assign(network.variables, state.best)
-        return state.epochs
-    done = len(state.epochs) if state else 0
-    data = batches(range(done, descent.epochs))
-    compile_network(network, loss, metrics, descent, descent.epochs * data.steps)
-    if state:
-        _assign(network.variables, state.network)
-        _assign(network.optimizer.variables, state.optimizer)
-    keeper = _Keeper(data.steps * data.batch_size, descent, state, tell, keep)
-    # The keeper hears first that validation has ended, while the mean weights are still in.
-    callbacks = [keeper, keras.callbacks.SwapEMAWeights()] if descent.ema else [keeper]
+    if checkpoint and is_over(checkpoint.epochs, epochs, patience):
+        _assign(model.variables, checkpoint.best)
+        return checkpoint.epochs
+    initial_epoch = len(checkpoint.epochs) if checkpoint else 0
+    data = batches(range(initial_epoch, epochs))
+    compile_model(model, loss, metrics, optimizer, epochs * data.steps)
+    if checkpoint:
+        _assign(model.variables, checkpoint.model)
+        _assign(model.optimizer.variables, checkpoint.optimizer)
+    num_faces = data.steps * data.batch_size
+    best_weights = BestWeightsCheckpoint(num_faces, epochs, patience, checkpoint, on_epoch, on_checkpoint)
+    # It is the first callback: at the end of validation, it copies the averaged weights before they are swapped out.
+    callbacks = [best_weights, keras.callbacks.SwapEMAWeights()] if optimizer.ema_decay else [best_weights]
     if statistics is not None:
-        # Behind the swap: the weights to be judged are in.
-        callbacks.append(keras.callbacks.LambdaCallback(on_test_begin=lambda _: renew_statistics(network, statistics)))
-    network.fit(
+        # After the swap, so that the model has the averaged weights.
+        callbacks.append(keras.callbacks.LambdaCallback(on_test_begin=lambda _: update_batch_norm(model, statistics)))
+    model.fit(
         data,
-        initial_epoch=done,
-        epochs=descent.epochs,
+        initial_epoch=initial_epoch,
+        epochs=epochs,
         steps_per_epoch=data.steps,
-        shuffle=False,  # the batches are, and Keras would from a generator that others share
+        shuffle=False,  # the batches are shuffled, and Keras would use Python's generator, which other threads use too
         validation_data=validation,
-        validation_batch_size=VALIDATION_BATCH,
+        validation_batch_size=VALIDATION_BATCH_SIZE,
         callbacks=callbacks,
         verbose=0,
     )
-    _assign(network.variables, keeper.best)
-    return keeper.epochs
+    _assign(model.variables, best_weights.best)
+    return best_weights.epochs

@@ -1,1 +1,1 @@
-"""What every room uses: whole files, errors, datasets on disk, escaping, the host."""
+"""Shared by all rooms: atomic file writes, errors, datasets on disk, escaping, the host."""

@@ -1,4 +1,4 @@
-"""Prepared faces on disk: one `.npz` file a part, read without pickles."""
+"""Prepared datasets on disk: one `.npz` file per split, read without pickle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,32 +9,32 @@ import numpy as np
 from tasks.common.files import InputError, replacing
 from tasks.common.npz import read_arrays
 
-LEAKING = "random"
-"""The protocol that leaks, kept to show what leakage does."""
+LEAKY_STRATEGY = "random"
+"""The split strategy with leakage, kept to demonstrate its effect."""
 
-PER_FACE = ("images", "targets", "rows", "groups", "persons", "kinds")
+PER_FACE = ("images", "targets", "rows", "groups", "subjects", "augmentation_kind")
 
 
 @dataclass(frozen=True)
-class Part:
-    """Faces that go together, each with its target.
+class FaceDataset:
+    """The faces of one split, each with its target.
 
-    `images` (N, H, W) uint8; `targets` points (N, 15, 2) float32 in pixels or class numbers (N,) int64; `rows` (N,)
-    row numbers of the raw table; `groups` (N,) int64, the row of the first face of the group that the split keeps
-    together, a copy's is its source's; `persons` (N,) names, "" where unknown; `kinds` (N,) "original", "mirrored" or
-    "brightened"; `classes` names by class number, empty for key points; `answers` those of them that are answered with;
-    `protocol` () how the split was made.
+    `images` (N, H, W) uint8; `targets` (N, 15, 2) float32 keypoints in pixels, NaN where unlabelled, or (N,) int64
+    class indices; `rows` (N,) row numbers of the raw table; `groups` (N,) int64, the row of the first face of the group
+    that the split keeps together, for an augmented face that of its source; `subjects` (N,) names, "" where unknown;
+    `augmentation_kind` (N,) "original", "mirrored" or "brightened"; `classes` names by class index, empty for
+    keypoints; `output_classes` the classes that the model predicts; `strategy` () how the split was made.
     """
 
     images: np.ndarray
     targets: np.ndarray
     rows: np.ndarray
     groups: np.ndarray
-    persons: np.ndarray
-    kinds: np.ndarray
+    subjects: np.ndarray
+    augmentation_kind: np.ndarray
     classes: np.ndarray
-    answers: np.ndarray
-    protocol: np.ndarray
+    output_classes: np.ndarray
+    strategy: np.ndarray
 
     def __len__(self) -> int:
         return len(self.images)
@@ -44,65 +44,67 @@ class Part:
         return self.classes.size > 0
 
     @property
-    def leaks(self) -> bool:
-        """Whether copies of one face stand in several parts, so that metrics on them measure memory."""
-        return str(self.protocol) == LEAKING
+    def is_leaky(self) -> bool:
+        """Whether copies of one face are in several splits, so that metrics measure memorization."""
+        return str(self.strategy) == LEAKY_STRATEGY
 
     @property
-    def caution(self) -> str:
-        """What has to stand wherever metrics on these faces appear; "" where they are honest."""
-        return f" [LEAKS: {self.protocol} split]" if self.leaks else ""
+    def leakage_warning(self) -> str:
+        """Warning to show beside all metrics on this dataset; "" where the split is free of leakage."""
+        return f" [LEAKS: {self.strategy} split]" if self.is_leaky else ""
 
     @property
-    def columns(self) -> list[int]:
-        """Class numbers of the answers, in their order."""
-        return [self.classes.tolist().index(name) for name in self.answers.tolist()]
+    def output_class_indices(self) -> list[int]:
+        """Class indices of the output classes, in their order."""
+        return [self.classes.tolist().index(name) for name in self.output_classes.tolist()]
 
-    def answered(self) -> "Part":
-        """The faces of classes that are answered with; these are its classes."""
-        faces = self.in_terms_of_answers()
-        return faces[faces.targets >= 0] if self.is_emotion else self
+    def with_output_classes(self) -> "FaceDataset":
+        """The faces of output classes only, with targets indexed by output class."""
+        dataset = self.relabel_to_output_classes()
+        return dataset[dataset.targets >= 0] if self.is_emotion else self
 
-    def in_terms_of_answers(self) -> "Part":
-        """Every face; the answers are its classes, and -1 is the target of a face that is of none of them."""
+    def relabel_to_output_classes(self) -> "FaceDataset":
+        """All faces, with targets indexed by output class, and -1 for faces of other classes."""
         if not self.is_emotion:
             return self
-        numbers = np.full(len(self.classes), -1)
-        numbers[self.columns] = np.arange(len(self.answers))
-        return replace(self, targets=numbers[self.targets], classes=self.answers)
+        indices = np.full(len(self.classes), -1)
+        indices[self.output_class_indices] = np.arange(len(self.output_classes))
+        return replace(self, targets=indices[self.targets], classes=self.output_classes)
 
-    def __getitem__(self, which: np.ndarray | slice) -> "Part":
+    def __getitem__(self, which: np.ndarray | slice) -> "FaceDataset":
         """The faces at an index, a mask or a slice."""
         return replace(self, **{name: getattr(self, name)[which] for name in PER_FACE})
 
 
-def joined(parts: Sequence[Part]) -> Part:
-    """The faces of several parts, one after the other."""
-    return replace(parts[0], **{name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_FACE})
+def concatenate(datasets: Sequence[FaceDataset]) -> FaceDataset:
+    """Concatenate the faces of several datasets; classes and strategy are those of the first."""
+    arrays = {name: np.concatenate([getattr(dataset, name) for dataset in datasets]) for name in PER_FACE}
+    return replace(datasets[0], **arrays)
 
 
-def save_part(path: Path, part: Part) -> None:
-    """Equal parts give equal bytes."""
+def save_dataset(path: Path, dataset: FaceDataset) -> None:
+    """Write a dataset as `.npz`. Equal datasets give equal bytes."""
     with replacing(path) as temporary:
-        np.savez(temporary, allow_pickle=False, **vars(part))
+        np.savez(temporary, allow_pickle=False, **vars(dataset))
 
 
-def load_part(path: Path) -> Part:
-    """Raises InputError where the file is absent or not of this form."""
+def load_dataset(path: Path) -> FaceDataset:
+    """Read a dataset. Raises InputError if the file is absent or not a valid dataset."""
     if not path.exists():
         raise InputError(f"{path}: there is no such file; `dvc repro` makes it")
     try:
-        part = Part(**read_arrays(path, Part.__dataclass_fields__))
-        _check(part)
+        dataset = FaceDataset(**read_arrays(path, FaceDataset.__dataclass_fields__))
+        _check(dataset)
     except ValueError as error:
         raise InputError(f"{path}: not a file of prepared faces ({error}); `dvc repro` makes one") from None
-    return part
+    return dataset
 
 
-def _check(part: Part) -> None:
-    """Raises ValueError where there are no faces, or the arrays do not belong together."""
-    if part.images.ndim != 3 or part.images.dtype != np.uint8 or (len(part) and 0 in part.images.shape):
-        raise ValueError(f"images are {part.images.dtype} {part.images.shape}, not uint8 (N, H, W)")
+def _check(dataset: FaceDataset) -> None:
+    """Raises ValueError if the images are not uint8 (N, H, W), or the arrays differ in length."""
+    images = dataset.images
+    if images.ndim != 3 or images.dtype != np.uint8 or (len(dataset) and 0 in images.shape):
+        raise ValueError(f"images are {images.dtype} {images.shape}, not uint8 (N, H, W)")
     for name in PER_FACE:
-        if (found := np.shape(getattr(part, name))[:1]) != (len(part),):
-            raise ValueError(f"{len(part)} images, but {name} has {found[0] if found else 'no rows'}")
+        if (length := np.shape(getattr(dataset, name))[:1]) != (len(dataset),):
+            raise ValueError(f"{len(dataset)} images, but {name} has {length[0] if length else 'no rows'}")

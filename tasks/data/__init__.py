@@ -1,1 +1,1 @@
-"""From raw tables to valid ones, and what a reviewer looks at first."""
+"""Raw tables: sample, ingestion, validation, exploration."""

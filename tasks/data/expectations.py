@@ -1,7 +1,7 @@
-"""The contract of each raw table, as Great Expectations suites over the facts of its rows.
+"""Expectation suites of both raw tables, for Great Expectations; they test the row checks.
 
-An expectation of severity `warning` judges rows: those that fail are set aside with its reason, the rest goes on.
-One of severity `critical` judges the table: its failure ends the stage.
+An expectation of severity `warning` applies to rows: rows that fail are quarantined with its reason.
+An expectation of severity `critical` applies to the table: if it fails, the stage fails.
 """
 
 import logging
@@ -13,61 +13,63 @@ import pandas as pd
 from great_expectations.checkpoint import UpdateDataDocsAction
 
 from faces.common.pixel_text import SIZES
-from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_SETS
+from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_ENCODINGS
 from params import ValidateEmotion, ValidateKeypoints
 
-USAGES = ["Training", "PublicTest", "PrivateTest"]
+USAGE_VALUES = ["Training", "PublicTest", "PrivateTest"]
 
 
-def emotion_contract(settings: ValidateEmotion) -> list:
-    """What an emotion table must be."""
-    names = LABEL_SETS[settings.label_set]
-    low, high = settings.class_share
-    label = f"emotion: not a label of {settings.label_set} (0..{len(names) - 1}, or a class name)"
+def emotion_suite(settings: ValidateEmotion) -> list:
+    """Expectations on the emotion table."""
+    names = LABEL_ENCODINGS[settings.label_encoding]
+    low, high = settings.class_fraction
+    label = f"emotion: not a label of {settings.label_encoding} (0..{len(names) - 1}, or a class name)"
     return [
         *_table(["label", "label_foreign", "usage", *_pixel_columns()], settings.min_rows),
-        *_none_foreign(settings.label_set),
+        *_no_foreign_labels(settings.label_encoding),
         *[
             gxe.ExpectColumnMeanToBeBetween(
                 column=f"is_{name}",
                 min_value=low,
                 max_value=high,
-                **_of_table(f"emotion: share of {name} outside {low:g}..{high:g}", WRONG_SHARES),
+                **_critical(f"emotion: fraction of {name} outside {low:g}..{high:g}", CLASS_FRACTION_REMEDY),
             )
             for name in names
         ],
-        _filled("label", label),
-        _among("usage", USAGES, f"Usage: not one of {', '.join(USAGES)}"),
-        *_pixels("pixels", SIZES["emotion"], settings.min_deviation),
+        _not_null("label", label),
+        _in_set("usage", USAGE_VALUES, f"Usage: not one of {', '.join(USAGE_VALUES)}"),
+        *_pixels("pixels", SIZES["emotion"], settings.min_pixel_std),
     ]
 
 
-def keypoint_contract(settings: ValidateKeypoints) -> list:
-    """What a key-point table must be. Missing points are allowed, up to a share: they are masked in training."""
+def keypoint_suite(settings: ValidateKeypoints) -> list:
+    """Expectations on the keypoint table. Missing keypoints are allowed, up to a fraction; training masks them."""
     side = SIZES["keypoints"]
-    near, far = settings.eye_distance
+    low, high = settings.interocular_distance_px
     return [
         *_table([*COORDINATES, *_pixel_columns()], settings.min_rows),
-        *[_mostly_labelled(point, settings.max_missing) for point in KEYPOINTS],
-        _among("points_numeric", [True], "coordinates: a cell is not a number"),
-        _among("points_paired", [True], "coordinates: a point has one of x and y, not both"),
-        _between("points_labelled", 1, None, "coordinates: no point is labelled"),
+        *[_mostly_labelled(keypoint, settings.max_missing_fraction) for keypoint in KEYPOINTS],
+        _in_set("points_numeric", [True], "coordinates: a cell is not a number"),
+        _in_set("points_paired", [True], "coordinates: a keypoint has only one of x and y"),
+        _between("points_labelled", 1, None, "coordinates: no keypoint is labelled"),
         _between("points_least", 0, None, "coordinates: a value under 0, outside the image"),
         _between("points_greatest", None, side, f"coordinates: a value over {side}, outside the image"),
         _between("points_eyes", 0, None, "coordinates: left eye not to the right of the right eye", strict_min=True),
-        _between("points_eye_distance", near, far, f"coordinates: eyes not {near:g} to {far:g} px apart"),
-        *_pixels("Image", side, settings.min_deviation),
+        _between("points_eye_distance", low, high, f"coordinates: eyes not {low:g} to {high:g} px apart"),
+        *_pixels("Image", side, settings.min_pixel_std),
     ]
 
 
-WRONG_SHARES = "declare other bounds in validate.emotion.class_share, or another label_set, if the table is right"
+CLASS_FRACTION_REMEDY = (
+    "set other bounds in validate.emotion.class_fraction, or another label_encoding, if the table is correct"
+)
 
 
-def _of_rows(reason: str) -> dict:
+def _warning(reason: str) -> dict:
     return {"severity": "warning", "notes": reason, "meta": {"reason": reason}}
 
 
-def _of_table(reason: str, remedy: str) -> dict:
+def _critical(reason: str, remedy: str) -> dict:
     return {"severity": "critical", "notes": f"{reason}; {remedy}", "meta": {"reason": reason, "remedy": remedy}}
 
 
@@ -75,66 +77,68 @@ def _pixel_columns() -> list[str]:
     return ["pixels_numeric", "pixels_count", "pixels_minimum", "pixels_maximum", "pixels_deviation"]
 
 
-def _table(needed: list[str], min_rows: int) -> list:
-    few = _of_table(f"fewer than {min_rows} rows", "give a larger table")
-    missing = _of_table("columns are missing", "add them")
+def _table(columns: list[str], min_rows: int) -> list:
+    too_few_rows = _critical(f"fewer than {min_rows} rows", "provide a larger table")
+    missing = _critical("columns are missing", "add them")
     return [
-        gxe.ExpectTableColumnsToMatchSet(column_set=needed, exact_match=False, **missing),
-        gxe.ExpectTableRowCountToBeBetween(min_value=min_rows, **few),
+        gxe.ExpectTableColumnsToMatchSet(column_set=columns, exact_match=False, **missing),
+        gxe.ExpectTableRowCountToBeBetween(min_value=min_rows, **too_few_rows),
     ]
 
 
-def _none_foreign(label_set: str) -> list:
-    """A label that only the other set has tells that the whole file may be numbered otherwise."""
-    own = LABEL_SETS[label_set]
-    longest = max(LABEL_SETS.values(), key=len)
-    foreign = [*map(str, range(len(own), len(longest))), *(name for name in longest if name not in own)]
+def _no_foreign_labels(label_encoding: str) -> list:
+    """A label of the other encoding only indicates that the whole file may use that encoding."""
+    classes = LABEL_ENCODINGS[label_encoding]
+    longest = max(LABEL_ENCODINGS.values(), key=len)
+    foreign = [*map(str, range(len(classes), len(longest))), *(name for name in longest if name not in classes)]
     if not foreign:
         return []
-    remedy = f"declare the numbering of this file in validate.emotion.label_set: {', '.join(LABEL_SETS)}"
-    rule = _of_table(f"emotion: a label {' or '.join(foreign)}, which {label_set} has not", remedy)
-    return [gxe.ExpectColumnValuesToBeInSet(column="label_foreign", value_set=[False], **rule)]
+    remedy = f"set the encoding of this file in validate.emotion.label_encoding: {', '.join(LABEL_ENCODINGS)}"
+    reason = f"emotion: a label {' or '.join(foreign)}, which is not in {label_encoding}"
+    return [gxe.ExpectColumnValuesToBeInSet(column="label_foreign", value_set=[False], **_critical(reason, remedy))]
 
 
-def _mostly_labelled(point: str, max_missing: float):
-    remedy = "label more of them, or raise validate.keypoints.max_missing"
-    rule = _of_table(f"coordinates: {point} is missing in more than {max_missing:.0%} of the rows", remedy)
-    return gxe.ExpectColumnValuesToNotBeNull(column=f"{point}_x", mostly=1 - max_missing, **rule)
+def _mostly_labelled(keypoint: str, max_missing_fraction: float):
+    remedy = "label more of them, or raise validate.keypoints.max_missing_fraction"
+    reason = f"coordinates: {keypoint} is missing in more than {max_missing_fraction:.0%} of the rows"
+    return gxe.ExpectColumnValuesToNotBeNull(
+        column=f"{keypoint}_x", mostly=1 - max_missing_fraction, **_critical(reason, remedy)
+    )
 
 
-def _filled(column: str, reason: str):
-    return gxe.ExpectColumnValuesToNotBeNull(column=column, **_of_rows(reason))
+def _not_null(column: str, reason: str):
+    return gxe.ExpectColumnValuesToNotBeNull(column=column, **_warning(reason))
 
 
 def _between(column: str, low: float | None, high: float | None, reason: str, **options):
     return gxe.ExpectColumnValuesToBeBetween(
-        column=column, min_value=low, max_value=high, **_of_rows(reason), **options
+        column=column, min_value=low, max_value=high, **_warning(reason), **options
     )
 
 
-def _among(column: str, values: list, reason: str):
-    return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, **_of_rows(reason))
+def _in_set(column: str, values: list, reason: str):
+    return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, **_warning(reason))
 
 
-def _pixels(column: str, side: int, min_deviation: float) -> list:
+def _pixels(column: str, side: int, min_pixel_std: float) -> list:
     count = side * side
     return [
-        _among("pixels_numeric", [True], f"{column}: not whole numbers separated by blanks"),
+        _in_set("pixels_numeric", [True], f"{column}: not integers separated by blanks"),
         _between("pixels_count", count, count, f"{column}: not {count} values"),
         _between("pixels_minimum", 0, None, f"{column}: a value under 0"),
         _between("pixels_maximum", None, 255, f"{column}: a value over 255"),
         _between(
             "pixels_deviation",
-            min_deviation,
+            min_pixel_std,
             None,
-            f"{column}: (nearly) every value the same, deviation under {min_deviation:g} grey levels",
+            f"{column}: constant or nearly constant image, standard deviation under {min_pixel_std:g} grey levels",
         ),
     ]
 
 
-def run_suite(name: str, expectations: list, facts: pd.DataFrame, docs: Path) -> list[dict]:
-    """One dict per expectation (reason, severity, passed, rows that fail), Data Docs written under `docs`."""
-    # It would tell the user of a temporary folder of its own.
+def run_suite(name: str, expectations: list, checks: pd.DataFrame, docs: Path) -> list[dict]:
+    """Write Data Docs to `docs`; return one dict per expectation: reason, severity, passed, failing rows."""
+    # At INFO level it logs its temporary folder, which is irrelevant to the user.
     gx.data_context.types.base.logger.setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
@@ -158,20 +162,20 @@ def run_suite(name: str, expectations: list, facts: pd.DataFrame, docs: Path) ->
             "exclude_unexpected_values": True,
         },
     )
-    outcome = context.checkpoints.add(checkpoint).run(
-        batch_parameters={"dataframe": facts}, run_id=gx.RunIdentifier(run_name=name)
+    run = context.checkpoints.add(checkpoint).run(
+        batch_parameters={"dataframe": checks}, run_id=gx.RunIdentifier(run_name=name)
     )
-    (result,) = outcome.run_results.values()
-    return [_finding(one) for one in result.results]
+    (result,) = run.run_results.values()
+    return [_result(each) for each in result.results]
 
 
-def _finding(result) -> dict:
+def _result(result) -> dict:
     # With values excluded, the index comes as one dict of columns: [{"row": [3, 17, ...]}].
     failing = [int(row) for index in result.result.get("unexpected_index_list") or [] for row in index["row"]]
     config = result.expectation_config
     if not result.success and not failing and "observed_value" not in result.result:
-        # A metric that raised: the rule did not run, and no row may pass for that.
-        raise RuntimeError(f"Great Expectations could not judge {config}: {result.exception_info}")
+        # A metric raised an error: the expectation was not evaluated, so no row may pass it.
+        raise RuntimeError(f"Great Expectations could not evaluate {config}: {result.exception_info}")
     severity = str(getattr(config.severity, "value", config.severity))
     return {
         "reason": config.meta["reason"],
@@ -180,6 +184,6 @@ def _finding(result) -> dict:
         "passed": bool(result.success),
         "observed": result.result.get("observed_value") if severity == "critical" else None,
         "count": len(failing),
-        # A rule on the table names a few rows; one on rows must name them all.
+        # Five example rows for the table; all failing rows where rows are quarantined.
         "rows": failing if severity == "warning" else failing[:5],
     }

@@ -1,4 +1,4 @@
-"""Brings a raw table in, as one plain CSV, from a path or an http(s) address, in whichever form it is published."""
+"""Copy or download a raw table, in any published format, to one uncompressed CSV."""
 
 import shutil
 from pathlib import Path
@@ -10,54 +10,55 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from tasks.common.files import InputError, replacing, sha256
-from tasks.orchestration.api import leave_table, log, task
+from tasks.orchestration.api import log, log_table, task
 from tasks.readers.archives import opened
 from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
-from tasks.readers.image_folder import is_tree, write_tree
+from tasks.readers.image_folder import is_image_folder, write_image_folder_csv
 from tasks.readers.raw_csv import columns
 
 ATTEMPTS = 3
-# Of one request; a transfer that breaks off is begun again, ATTEMPTS times.
+# Per request. An interrupted transfer is restarted, up to ATTEMPTS times in all.
 RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",))
 TIMEOUT_SECONDS = (10, 60)
 
 
 @task
-def bring_in(head: str, source: str, out: Path) -> Path:
-    """Write `source` to `out` as one CSV, whole or not at all. A download is retried here, so offline too.
+def bring_in(model_name: str, source: str, out: Path) -> Path:
+    """Write `source` to `out` as one CSV, atomically. Retries a download itself, so that it needs no Prefect.
 
-    `source` is a CSV, plain, gzipped or zipped, or, for the emotion head, a tree of pictures or a zip of one.
+    `source` is a path or an http(s) address of a CSV (plain, gzip or zip) or, for the emotion model, of an image folder
+    or a zip of one. Raises InputError if it cannot be read.
     """
-    log(f"{head}: bringing in {source}")
+    log(f"{model_name}: ingesting {source}")
     if source.startswith(("http://", "https://")):
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.stem}.", dir=out.parent) as folder:
-            fetched = Path(folder) / "download"
-            _download(source, fetched)
-            _unpack(head, fetched, out, source)
+            downloaded = Path(folder) / "download"
+            _download(source, downloaded)
+            _unpack(model_name, downloaded, out, source)
     else:
-        _unpack(head, Path(source), out, source)
+        _unpack(model_name, Path(source), out, source)
     return out
 
 
-def _unpack(head: str, source: Path, out: Path, shown: str) -> None:
-    # Of a named pipe, reading waits for whoever writes to it.
+def _unpack(model_name: str, source: Path, out: Path, display_name: str) -> None:
+    # Reading a named pipe would block until another process writes to it.
     if source.exists() and not (source.is_file() or source.is_dir()):
-        raise InputError(f"{shown}: neither a file nor a folder; name the CSV itself")
+        raise InputError(f"{display_name}: neither a file nor a folder; name the CSV itself")
     with replacing(out) as temporary:
-        if head == "emotion" and is_tree(source, shown):
-            write_tree(source, temporary, shown)
+        if model_name == "emotion" and is_image_folder(source, display_name):
+            write_image_folder_csv(source, temporary, display_name)
         else:
-            columns(source, head, shown)
-            with opened(source, shown) as table, temporary.open("wb") as handle:
-                _copy(table, handle, shown)
+            columns(source, model_name, display_name)
+            with opened(source, display_name) as table, temporary.open("wb") as handle:
+                _copy(table, handle, display_name)
 
 
-def _copy(table: BinaryIO, out: BinaryIO, shown: str) -> None:
+def _copy(table: BinaryIO, out: BinaryIO, display_name: str) -> None:
     try:
         shutil.copyfileobj(BoundedRows(table), out, 1 << 20)
     except RowTooLarge as error:
-        raise InputError(f"{shown}, {error}") from None
+        raise InputError(f"{display_name}, {error}") from None
 
 
 def _download(address: str, out: Path) -> None:
@@ -66,11 +67,11 @@ def _download(address: str, out: Path) -> None:
             _transfer(address, out)
             return
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, requests.Timeout) as error:
-            log(f"{address}: attempt {attempt} of {ATTEMPTS} broke off ({error})")
+            log(f"{address}: attempt {attempt} of {ATTEMPTS} was interrupted ({error})")
             reason = error
         except requests.RequestException as error:
             raise InputError(f"{address}: could not be downloaded ({error}); correct the address") from None
-    raise InputError(f"{address}: could not be downloaded ({reason}); try later")
+    raise InputError(f"{address}: could not be downloaded ({reason}); try again later")
 
 
 def _transfer(address: str, out: Path) -> None:
@@ -85,9 +86,9 @@ def _transfer(address: str, out: Path) -> None:
 
 @task
 def report_tables(sources: dict[str, str], tables: dict[str, Path]) -> None:
-    """Leave a table of what came in: size and hash identify the bytes that everything after rests on."""
+    """Log a table of the raw tables; size and hash identify the bytes that all later stages depend on."""
     rows = [
-        {"head": head, "from": sources[head], "MB": path.stat().st_size / 1e6, "sha256": sha256(path)[:16]}
-        for head, path in tables.items()
+        {"model": model_name, "from": sources[model_name], "MB": path.stat().st_size / 1e6, "sha256": sha256(path)[:16]}
+        for model_name, path in tables.items()
     ]
-    leave_table("ingest", rows, "Raw tables")
+    log_table("ingest", rows, "Raw tables")

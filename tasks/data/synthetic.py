@@ -1,21 +1,21 @@
-"""Writes the embedded sample faces as the two published CSV layouts."""
+"""Write the embedded sample faces in the two published CSV layouts."""
 
 from pathlib import Path
 
 from faces.synthetic.tables import emotion_table, keypoints_table, planted
 from params import Sample
 from tasks.common.files import replacing
-from tasks.orchestration.api import leave_table, log, task
+from tasks.orchestration.api import log, log_table, task
 
 TABLES = {"keypoints": keypoints_table, "emotion": emotion_table}
 
 
 @task
-def draw_table(head: str, settings: Sample, out: Path) -> Path:
-    """Draw one table's faces and write them; the same bytes for the same seed."""
-    rows = getattr(settings, f"{head}_rows")
-    log(f"drawing {rows} {head} faces")
-    table = TABLES[head](settings.seed, rows)
+def draw_table(model_name: str, settings: Sample, out: Path) -> Path:
+    """Draw the faces of one table and write them; the same seed gives the same bytes."""
+    num_samples = getattr(settings.num_samples, model_name)
+    log(f"drawing {num_samples} {model_name} faces")
+    table = TABLES[model_name](settings.seed, num_samples)
     with replacing(out) as temporary:
         table.to_csv(temporary, index=False)
     return out
@@ -23,8 +23,11 @@ def draw_table(head: str, settings: Sample, out: Path) -> Path:
 
 @task
 def report_planted(settings: Sample) -> None:
-    """Say which defects were planted, so that validation's counts can be compared."""
-    counts = {head: planted(getattr(settings, f"{head}_rows"), head) for head in TABLES}
+    """Log a table of the planted defects, to compare with the counts of validation."""
+    counts = {model_name: planted(getattr(settings.num_samples, model_name), model_name) for model_name in TABLES}
     defects = dict.fromkeys(defect for each in counts.values() for defect in each)
-    rows = [{"defect": defect, **{head: counts[head].get(defect, 0) for head in TABLES}} for defect in defects]
-    leave_table("sample-planted", rows, "Planted defects, in rows")
+    rows = [
+        {"defect": defect, **{model_name: counts[model_name].get(defect, 0) for model_name in TABLES}}
+        for defect in defects
+    ]
+    log_table("sample-planted", rows, "Planted defects: number of rows")

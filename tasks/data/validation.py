@@ -1,4 +1,4 @@
-"""Judges the raw tables against their contracts and parts the good rows from the bad."""
+"""Validate the raw tables against their expectation suites and quarantine invalid rows."""
 
 import json
 from collections import Counter
@@ -13,113 +13,122 @@ import pyarrow.parquet as pq
 
 from faces.common.pixel_text import SIZES, decode_images
 from faces.common.schema import COORDINATES, class_name
-from faces.data.row_checks import emotion_facts, keypoint_facts, numbers
+from faces.data.row_checks import emotion_row_checks, keypoint_row_checks, numbers
 from params import Validate
 from tasks.common.csv_escaping import write_cells
 from tasks.common.files import InputError, replacing
-from tasks.data.expectations import emotion_contract, keypoint_contract, run_suite
-from tasks.data.validation_report import broken_rules, outcome, reasons_by_row, too_many_bad
-from tasks.orchestration.api import leave_table, log, task
+from tasks.data.expectations import emotion_suite, keypoint_suite, run_suite
+from tasks.data.validation_report import failed_expectations, outcome, reasons_by_row, too_many_invalid
+from tasks.orchestration.api import log, log_table, task
 from tasks.readers.raw_csv import OPTIONAL, PIXELS, read_raw
 
 
 @task
-def judge_table(head: str, raw: Path, settings: Validate, report: Path, docs: Path) -> Path:
-    """Run the table's suite; writes the findings (reasons, severities, failing rows) and Data Docs."""
-    log(f"{head}: reading {raw}")
-    facts = pd.concat(list(_facts(head, raw, settings)), ignore_index=True)
-    contract = emotion_contract(settings.emotion) if head == "emotion" else keypoint_contract(settings.keypoints)
-    log(f"{head}: judging {len(facts)} rows by {len(contract)} expectations")
-    findings = run_suite(head, contract, facts, docs)
+def validate_table(model_name: str, raw: Path, settings: Validate, report: Path, docs: Path) -> Path:
+    """Run the expectation suite; write validation results (reasons, severities, failing rows) and Data Docs."""
+    log(f"{model_name}: reading {raw}")
+    checks = pd.concat(list(_row_checks(model_name, raw, settings)), ignore_index=True)
+    suite = emotion_suite(settings.emotion) if model_name == "emotion" else keypoint_suite(settings.keypoints)
+    log(f"{model_name}: validating {len(checks)} rows against {len(suite)} expectations")
+    results = run_suite(model_name, suite, checks, docs)
     with replacing(report) as temporary:
-        temporary.write_text(json.dumps({"table": str(raw), "rows": len(facts), "findings": findings}, indent=1))
+        temporary.write_text(json.dumps({"table": str(raw), "rows": len(checks), "results": results}, indent=1))
     return report
 
 
 @task
-def set_aside(head: str, raw: Path, findings: Path, settings: Validate, valid: Path, quarantine: Path) -> Path:
-    """Write the good rows, decoded, to `valid`, and the bad ones, as they stood and with every reason, to `quarantine`.
+def quarantine_rows(
+    model_name: str, raw: Path, results: Path, settings: Validate, valid: Path, quarantine: Path
+) -> Path:
+    """Write valid rows, decoded, to `valid`; write invalid rows, unchanged and with all reasons, to `quarantine`.
 
-    Raises InputError, with all that is wrong, where the table breaks a rule of its own, or more than `max_quarantined`
-    of its rows are bad, or all. The quarantine stands then too, so that the rows can be mended.
+    Raises InputError listing all problems if a `critical` expectation failed, or if more than `max_invalid_fraction` of
+    the rows, or all, are invalid. The quarantine is written then too, so that its rows can be corrected.
     """
-    report = json.loads(findings.read_text())
-    reasons = reasons_by_row(report["findings"])
-    with replacing(valid) as good:
-        with replacing(quarantine) as bad:
-            kept, aside = _part_rows(head, raw, settings, reasons, good, bad)
-        if kept + aside != report["rows"] or aside != len(reasons):
-            raise AssertionError(f"{head}: {report['rows']} raw rows, but {kept} valid and {aside} quarantined")
-        if complaints := [
-            *broken_rules(report),
-            *too_many_bad(report["rows"], reasons, settings.max_quarantined, quarantine),
+    report = json.loads(results.read_text())
+    reasons = reasons_by_row(report["results"])
+    with replacing(valid) as valid_file:
+        with replacing(quarantine) as quarantine_file:
+            num_valid, num_invalid = _split_rows(model_name, raw, settings, reasons, valid_file, quarantine_file)
+        if num_valid + num_invalid != report["rows"] or num_invalid != len(reasons):
+            raise AssertionError(
+                f"{model_name}: {report['rows']} raw rows, but {num_valid} valid and {num_invalid} quarantined"
+            )
+        if problems := [
+            *failed_expectations(report),
+            *too_many_invalid(report["rows"], reasons, settings.max_invalid_fraction, quarantine),
         ]:
-            raise InputError(f"{raw} cannot be used:\n" + "\n".join(complaints))
-    log(f"{head}: {report['rows']} raw = {kept} valid + {aside} quarantined")
+            raise InputError(f"{raw} cannot be used:\n" + "\n".join(problems))
+    log(f"{model_name}: {report['rows']} raw = {num_valid} valid + {num_invalid} quarantined")
     return valid
 
 
 @task
-def report_quality(findings: dict[str, Path], valid: dict[str, Path], summary: Path) -> Path:
-    """Write and leave the data-quality summary: rows, each rule and how many rows break it, and the classes.
+def report_validation(results: dict[str, Path], valid: dict[str, Path], summary: Path) -> Path:
+    """Write and log the data-quality summary: rows, failing rows per expectation, and classes.
 
-    A head that is not in `valid` was refused.
+    A model that is not in `valid` had its table refused.
     """
-    content, rules = {}, []
-    for head, path in findings.items():
+    content, outcomes = {}, []
+    for model_name, path in results.items():
         report = json.loads(path.read_text())
-        aside = reasons_by_row(report["findings"])
-        content[head] = {
+        reasons = reasons_by_row(report["results"])
+        content[model_name] = {
             "raw": report["rows"],
-            "valid": pq.read_metadata(valid[head]).num_rows if head in valid else "refused",
-            "quarantined": len(aside),
-            "reasons": dict(Counter(reason for each in aside.values() for reason in each)),
+            "valid": pq.read_metadata(valid[model_name]).num_rows if model_name in valid else "refused",
+            "quarantined": len(reasons),
+            "reasons": dict(Counter(reason for each in reasons.values() for reason in each)),
         }
-        rules += [{"head": head, **outcome(finding)} for finding in report["findings"]]
+        outcomes += [{"model": model_name, **outcome(result)} for result in report["results"]]
     if "emotion" in valid:
         emotions = pd.read_parquet(valid["emotion"], columns=["emotion"])["emotion"]
         content["emotion"]["classes"] = emotions.value_counts().to_dict()
     with replacing(summary) as temporary:
         temporary.write_text(json.dumps(content, indent=1))
     counts = [
-        {"head": head, **{key: each[key] for key in ("raw", "valid", "quarantined")}} for head, each in content.items()
+        {"model": model_name, **{key: each[key] for key in ("raw", "valid", "quarantined")}}
+        for model_name, each in content.items()
     ]
-    leave_table("data-counts", counts, "Rows: raw = valid + quarantined")
-    leave_table("data-quality", rules, "Data quality: rows that break each rule")
+    log_table("data-counts", counts, "Rows: raw = valid + quarantined")
+    log_table("data-quality", outcomes, "Data quality: rows that fail each expectation")
     return summary
 
 
-def _facts(head: str, raw: Path, settings: Validate) -> Iterator[pd.DataFrame]:
-    for chunk in read_raw(raw, head):
-        yield emotion_facts(chunk, settings.emotion.label_set) if head == "emotion" else keypoint_facts(chunk)
+def _row_checks(model_name: str, raw: Path, settings: Validate) -> Iterator[pd.DataFrame]:
+    for chunk in read_raw(raw, model_name):
+        yield (
+            emotion_row_checks(chunk, settings.emotion.label_encoding)
+            if model_name == "emotion"
+            else keypoint_row_checks(chunk)
+        )
 
 
-def _part_rows(
-    head: str, raw: Path, settings: Validate, reasons: dict[int, list[str]], good: Path, bad: Path
+def _split_rows(
+    model_name: str, raw: Path, settings: Validate, reasons: dict[int, list[str]], valid: Path, quarantine: Path
 ) -> tuple[int, int]:
-    """How many rows went to `good` and to `bad`, a chunk at a time: neither text nor pixels are held as a whole."""
-    kept = aside = 0
-    with _parquet(good) as write, bad.open("w", newline="", encoding="utf-8") as text:
-        for chunk in read_raw(raw, head):
-            is_bad = chunk["row"].isin(reasons.keys())
-            table = chunk[is_bad]
-            table.insert(1, "reasons", ["; ".join(reasons[row]) for row in table["row"]])
-            write_cells(table, text, header=text.tell() == 0)
-            decoded = _decoded(head, chunk[~is_bad], settings.emotion.label_set)
+    """Number of rows written to `valid` and to `quarantine`, in chunks, so that no table is in memory as a whole."""
+    num_valid = num_invalid = 0
+    with _parquet_writer(valid) as write, quarantine.open("w", newline="", encoding="utf-8") as text:
+        for chunk in read_raw(raw, model_name):
+            is_invalid = chunk["row"].isin(reasons.keys())
+            invalid = chunk[is_invalid]
+            invalid.insert(1, "reasons", ["; ".join(reasons[row]) for row in invalid["row"]])
+            write_cells(invalid, text, header=text.tell() == 0)
+            decoded = _decode_rows(model_name, chunk[~is_invalid], settings.emotion.label_encoding)
             write(decoded)
-            kept, aside = kept + len(decoded), aside + len(table)
-    return kept, aside
+            num_valid, num_invalid = num_valid + len(decoded), num_invalid + len(invalid)
+    return num_valid, num_invalid
 
 
 @contextmanager
-def _parquet(path: Path) -> Iterator:
-    """What appends tables of like columns to a Parquet file."""
+def _parquet_writer(path: Path) -> Iterator:
+    """Yield a function that appends tables of the same columns to a Parquet file."""
     writer: pq.ParquetWriter | None = None
 
     def write(table: pd.DataFrame) -> None:
         nonlocal writer
         if table.empty:
-            return  # without a row, a column of text or bytes has no type
+            return  # a column of text or bytes has no type without a row
         arrow = pa.Table.from_pandas(table, preserve_index=False)
         writer = writer or pq.ParquetWriter(path, arrow.schema)
         writer.write_table(arrow)
@@ -131,17 +140,19 @@ def _parquet(path: Path) -> Iterator:
             writer.close()
 
 
-def _decoded(head: str, raw: pd.DataFrame, label_set: str) -> pd.DataFrame:
-    """Good rows as typed columns: `row`, `pixels` (bytes, row-major), and the labels."""
-    images, usable = decode_images(raw[PIXELS[head]].tolist(), SIZES[head])
-    if not usable.all():
-        raise AssertionError(f"{head}: the rules let row {raw['row'][~usable].iloc[0]} pass, but it cannot be decoded")
+def _decode_rows(model_name: str, raw: pd.DataFrame, label_encoding: str) -> pd.DataFrame:
+    """Valid rows as typed columns: `row`, `pixels` (bytes, row-major), and the labels."""
+    images, is_decoded = decode_images(raw[PIXELS[model_name]].tolist(), SIZES[model_name])
+    if not is_decoded.all():
+        raise AssertionError(
+            f"{model_name}: row {raw['row'][~is_decoded].iloc[0]} passed validation, but it cannot be decoded"
+        )
     table = pd.DataFrame({"row": raw["row"].to_numpy(), "pixels": [image.tobytes() for image in images]})
-    if head == "emotion":
-        table["emotion"] = pd.Series([class_name(text, label_set) for text in raw["emotion"]], dtype="str")
+    if model_name == "emotion":
+        table["emotion"] = pd.Series([class_name(text, label_encoding) for text in raw["emotion"]], dtype="str")
     else:
         table[list(COORDINATES)] = raw[list(COORDINATES)].apply(numbers).to_numpy(np.float32)
-    for optional in OPTIONAL[head]:
+    for optional in OPTIONAL[model_name]:
         if optional in raw:
             table[optional.lower()] = raw[optional].str.strip().to_numpy("str")
     return table

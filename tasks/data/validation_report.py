@@ -1,53 +1,53 @@
-"""What validation found, in words: reasons by row, and complaints about a table."""
+"""Validation results as text: reasons by row, and error messages for a table."""
 
 from collections import Counter
 from pathlib import Path
 
 
-def outcome(finding: dict) -> dict[str, object]:
-    """A row of the table of rules: what was judged, how many rows broke it, what was seen."""
-    seen = finding["observed"]
+def outcome(result: dict) -> dict[str, object]:
+    """One row of the data-quality table: scope and reason of an expectation, failing rows, observed value, result."""
+    observed = result["observed"]
     return {
-        "of each": "row" if finding["severity"] == "warning" else "table",
-        "rule against": finding["reason"],
-        "rows": finding["count"],
-        "seen": seen if isinstance(seen, (int, float)) else "",
-        "rule holds": "holds" if finding["passed"] else "broken",
+        "scope": "row" if result["severity"] == "warning" else "table",
+        "fails if": result["reason"],
+        "rows": result["count"],
+        "observed": observed if isinstance(observed, (int, float)) else "",
+        "result": "passed" if result["passed"] else "failed",
     }
 
 
-def reasons_by_row(findings: list[dict]) -> dict[int, list[str]]:
-    """Every reason for which a row is set aside, by row number."""
+def reasons_by_row(results: list[dict]) -> dict[int, list[str]]:
+    """All reasons for quarantining a row, by row number."""
     reasons: dict[int, list[str]] = {}
-    for finding in findings:
-        if finding["severity"] == "warning":
-            for row in finding["rows"]:
-                reasons.setdefault(row, []).append(finding["reason"])
+    for result in results:
+        if result["severity"] == "warning":
+            for row in result["rows"]:
+                reasons.setdefault(row, []).append(result["reason"])
     return {row: list(dict.fromkeys(each)) for row, each in sorted(reasons.items())}
 
 
-def broken_rules(report: dict) -> list[str]:
-    """A line for each rule on the table itself that is broken."""
+def failed_expectations(report: dict) -> list[str]:
+    """One line per failed expectation of severity `critical`: reason, rows or observed value, remedy."""
     lines = []
-    for finding in report["findings"]:
-        if finding["severity"] == "critical" and not finding["passed"]:
-            observed = finding["observed"]
-            seen = f" ({observed:.4g} found)" if isinstance(observed, (int, float)) else ""
-            where = f" ({finding['count']} rows, first row {finding['rows'][0]})" if finding["rows"] else seen
-            lines.append(f"  {finding['reason']}{where}; {finding['remedy']}")
+    for result in report["results"]:
+        if result["severity"] == "critical" and not result["passed"]:
+            observed = result["observed"]
+            found = f" ({observed:.4g} found)" if isinstance(observed, (int, float)) else ""
+            where = f" ({result['count']} rows, first row {result['rows'][0]})" if result["rows"] else found
+            lines.append(f"  {result['reason']}{where}; {result['remedy']}")
     return lines
 
 
-def too_many_bad(rows: int, reasons: dict[int, list[str]], allowed: float, quarantine: Path) -> list[str]:
-    """What to say where more than `allowed` (a share) of the rows are bad, or all: how many, and why; else nothing."""
-    share = len(reasons) / rows
-    if share <= allowed and len(reasons) < rows:
+def too_many_invalid(rows: int, reasons: dict[int, list[str]], allowed: float, quarantine: Path) -> list[str]:
+    """Error lines if more than the fraction `allowed` of the rows, or all, are invalid; else an empty list."""
+    fraction = len(reasons) / rows
+    if fraction <= allowed and len(reasons) < rows:
         return []
     top = Counter(reason for each in reasons.values() for reason in each).most_common(3)
     first = {reason: next(row for row, each in reasons.items() if reason in each) for reason, _ in top}
-    remedy = "" if len(reasons) == rows else ", or raise validate.max_quarantined"
+    remedy = "" if len(reasons) == rows else ", or raise validate.max_invalid_fraction"
     return [
-        f"  {len(reasons)} of {rows} rows ({share:.1%}) are bad; validate.max_quarantined allows {allowed:.1%}, "
-        f"and never all; mend them in a copy of {quarantine}{remedy}:",
+        f"  {len(reasons)} of {rows} rows ({fraction:.1%}) are invalid; validate.max_invalid_fraction allows "
+        f"{allowed:.1%}, and never all; correct them in a copy of {quarantine}{remedy}:",
         *[f"    {count} rows, first row {first[reason]}: {reason}" for reason, count in top],
     ]

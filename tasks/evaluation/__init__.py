@@ -1,1 +1,1 @@
-"""Predictions on the test split, metrics, ablations, slices, robustness, drift reference."""
+"""Predictions on the test split, metrics, ablations, slices, robustness and the drift reference."""

@@ -1,20 +1,21 @@
-"""What the judged faces looked like, kept for drift to be told by."""
+"""Writes the reference data for the drift check."""
 
 import json
 from pathlib import Path
 
 from faces.scoring.drift import pixel_properties, reference_of
-from tasks.common.dataset import load_part
+from tasks.common.dataset import load_dataset
 from tasks.common.files import replacing
-from tasks.evaluation.predictions import load_evaluated
+from tasks.evaluation.predictions import load_predictions
 from tasks.orchestration.api import task
 
 
 @task
-def keep_reference(prepared: Path, predictions: Path, path: Path) -> Path:
-    """Write what test faces look like, and what was said of them: on training faces a network is surer than it is."""
-    test, said = load_part(prepared / "test.npz"), load_evaluated(predictions).predicted
-    found = reference_of(test.classes[said.argmax(axis=1)], pixel_properties(test.images) | {"confidence": said.max(1)})
+def write_drift_reference(prepared: Path, predictions: Path, path: Path) -> Path:
+    """Write image properties and predictions of the test split; on training images a model is overconfident."""
+    test, probabilities = load_dataset(prepared / "test.npz"), load_predictions(predictions).predicted
+    properties = pixel_properties(test.images) | {"confidence": probabilities.max(axis=1)}
+    reference = reference_of(test.classes[probabilities.argmax(axis=1)], properties)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(found._asdict()) + "\n")
+        temporary.write_text(json.dumps(reference._asdict()) + "\n")
     return path

@@ -1,4 +1,4 @@
-"""What a trained network says of test faces it never saw, and of their mirror images."""
+"""Predicts the test split with a trained model, flipped images included."""
 
 from pathlib import Path
 from time import perf_counter
@@ -6,40 +6,42 @@ from time import perf_counter
 import numpy as np
 
 from faces.models.calibration import fit_temperature
-from faces.models.tta import BATCH, Inference, mirrored_predictions, plain_predictions, predictions_of
-from params import EvaluateHead
-from tasks.common.dataset import Part, load_part
-from tasks.evaluation.predictions import Evaluated, save_evaluated
-from tasks.models.keras_files import load_network
+from faces.models.tta import BATCH, Inference, predict, predict_flipped, predict_no_tta
+from params import EvaluateModel
+from tasks.common.dataset import FaceDataset, load_dataset
+from tasks.evaluation.predictions import Predictions, save_predictions
+from tasks.models.keras_files import load_model
 from tasks.orchestration.api import log, task
 
 
 @task
-def predict_test(head: str, model: Path, prepared: Path, settings: EvaluateHead, out: Path) -> Path:
-    """Write the network's outputs for the test part and for its mirror images, and what to make of them: `Evaluated`.
+def predict_test(model_name: str, model_path: Path, prepared: Path, settings: EvaluateModel, out: Path) -> Path:
+    """Write the model's outputs for the test split and its flipped images, with the inference settings: `Predictions`.
 
-    An emotion network's temperature is fitted on the validation part, on predictions made as the test part's are.
+    The temperature of an emotion model is fitted on predictions of the validation split, made with the same settings.
     """
-    test, network = load_part(prepared / "test.npz"), load_network(model)
-    log(f"{head}: predicting {len(test)} test faces, and their mirror images")
-    # Compiles, for whole batches and for what remains, which must not count in the times.
-    plain_predictions(network, test.images[: BATCH + len(test) % BATCH])
+    test, model = load_dataset(prepared / "test.npz"), load_model(model_path)
+    log(f"{model_name}: predicting {len(test)} test faces and their flipped images")
+    # Compiles the model for full batches and for the last one; the times must not include this.
+    predict_no_tta(model, test.images[: BATCH + len(test) % BATCH])
     start = perf_counter()
-    plain = plain_predictions(network, test.images)
+    no_tta = predict_no_tta(model, test.images)
     middle = perf_counter()
-    mirrored = mirrored_predictions(network, test.images)
+    flipped = predict_flipped(model, test.images)
     cost = (perf_counter() - start) / (middle - start)
-    # Told, and not written: a time differs from run to run, and what DVC keeps must not.
-    log(f"{head}: flip averaging takes {cost:.2f} times as long")
-    how = _tempered(network, load_part(prepared / "validation.npz"), Inference(settings.flip_averaging))
-    save_evaluated(out, Evaluated(plain, mirrored, np.array(how.flip_averaging), np.array(how.temperature), test.rows))
+    # Logged and not written: a time differs between runs, and a DVC output must not.
+    log(f"{model_name}: flip TTA takes {cost:.2f} times as long")
+    inference = _with_temperature(model, load_dataset(prepared / "validation.npz"), Inference(settings.flip_tta))
+    save_predictions(
+        out, Predictions(no_tta, flipped, np.array(inference.flip_tta), np.array(inference.temperature), test.rows)
+    )
     return out
 
 
-def _tempered(network, validation: Part, how: Inference) -> Inference:
+def _with_temperature(model, validation: FaceDataset, inference: Inference) -> Inference:
     if not validation.is_emotion:
-        return how
-    validation = validation.answered()
-    temperature = fit_temperature(validation.targets, predictions_of(network, validation.images, how))
+        return inference
+    validation = validation.with_output_classes()
+    temperature = fit_temperature(validation.targets, predict(model, validation.images, inference))
     log(f"emotion: temperature {temperature:.3f}, fitted on {len(validation)} validation faces")
-    return how._replace(temperature=temperature)
+    return inference._replace(temperature=temperature)

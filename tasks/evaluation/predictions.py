@@ -1,4 +1,4 @@
-"""What the stage `evaluate` has in common: predictions on disk, and how tables and pictures are kept."""
+"""Shared code of the stage `evaluate`: predictions on disk, and writing of tables and figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,87 +8,89 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from faces.evaluation.bootstrap import Estimate, Measure, estimates
+from faces.evaluation.bootstrap import Estimate, Measure, bootstrap_intervals
 from faces.evaluation.weighted_metrics import emotion_measure, keypoint_measure
-from faces.models.tta import Inference, averaged, tempered
-from tasks.common.dataset import Part
+from faces.models.tta import Inference, average_flipped, calibrate
+from tasks.common.dataset import FaceDataset
 from tasks.common.files import replacing
-from tasks.orchestration.api import leave_picture, leave_table
+from tasks.orchestration.api import log_figure, log_table
 
-HEADLINE = {"emotion": "accuracy", "keypoints": "nme"}
+HEADLINE_METRIC = {"emotion": "accuracy", "keypoints": "nme"}
 METRIC_NAMES = {"emotion": "Accuracy", "keypoints": "NME"}
-"""The metric that each head's pictures of slices and corruptions show."""
+"""The metric that each model's figures of slices and corruptions show."""
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """Outputs for a part, in the order of its rows: probabilities (N, classes), or points (N, 15, 2) in pixels.
+class Predictions:
+    """A model's outputs for a split, in row order: probabilities (N, classes) or points (N, 15, 2) in pixels.
 
-    `plain` are of the faces, `mirrored` of their mirror images, turned back. `flip_averaging` () and `temperature` ()
-    say what is made of them: see `faces.models.tta`.
+    `no_tta` are outputs of the images, `flipped` of the flipped images, flipped back. `flip_tta` () and `temperature`
+    () are the inference settings: see `faces.models.tta`. `rows` (N,) are row numbers of the raw table.
     """
 
-    plain: np.ndarray
-    mirrored: np.ndarray
-    flip_averaging: np.ndarray
+    no_tta: np.ndarray
+    flipped: np.ndarray
+    flip_tta: np.ndarray
     temperature: np.ndarray
     rows: np.ndarray
 
     @property
     def inference(self) -> Inference:
-        """How the headline predictions come about."""
-        return Inference(bool(self.flip_averaging), float(self.temperature))
+        """The inference settings of the headline predictions."""
+        return Inference(bool(self.flip_tta), float(self.temperature))
 
     @property
-    def untempered(self) -> np.ndarray:
-        """The headline predictions as they are before temperature scaling."""
-        return averaged(self.plain, self.mirrored) if self.flip_averaging else self.plain
+    def uncalibrated(self) -> np.ndarray:
+        """The headline predictions before temperature scaling."""
+        return average_flipped(self.no_tta, self.flipped) if self.flip_tta else self.no_tta
 
     @property
     def predicted(self) -> np.ndarray:
         """The headline predictions."""
-        return tempered(self.untempered, float(self.temperature))
+        return calibrate(self.uncalibrated, float(self.temperature))
 
 
-def save_evaluated(path: Path, evaluated: Evaluated) -> None:
+def save_predictions(path: Path, predictions: Predictions) -> None:
+    """Write predictions as `.npz`; equal predictions give equal bytes."""
     with replacing(path) as temporary:
-        np.savez(temporary, allow_pickle=False, **vars(evaluated))
+        np.savez(temporary, allow_pickle=False, **vars(predictions))
 
 
-def load_evaluated(path: Path) -> Evaluated:
+def load_predictions(path: Path) -> Predictions:
+    """Returns what `save_predictions` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
-        return Evaluated(**{name: arrays[name] for name in Evaluated.__dataclass_fields__})
+        return Predictions(**{name: arrays[name] for name in Predictions.__dataclass_fields__})
 
 
-def measure_of(part: Part, predicted: np.ndarray) -> Measure:
-    """The head's own metrics."""
-    return (emotion_measure if part.is_emotion else keypoint_measure)(part.targets, predicted)
+def metric_function(dataset: FaceDataset, predicted: np.ndarray) -> Measure:
+    """Returns the metrics of the dataset's task, keypoints or emotion, as a function of sample weights."""
+    return (emotion_measure if dataset.is_emotion else keypoint_measure)(dataset.targets, predicted)
 
 
-def measured(part: Part, predicted: np.ndarray) -> dict[str, Estimate]:
-    """The head's own metrics, each with its interval over groups."""
-    return estimates(measure_of(part, predicted), part.groups)
+def metric_intervals(dataset: FaceDataset, predicted: np.ndarray) -> dict[str, Estimate]:
+    """Returns the metrics of the dataset's task, each with its interval over groups."""
+    return bootstrap_intervals(metric_function(dataset, predicted), dataset.groups)
 
 
-def flat(found: Mapping[str, Estimate], prefix: str = "") -> dict[str, float]:
-    """`accuracy`, `accuracy_low`, `accuracy_high` and so on, for the metrics file."""
+def flat(intervals: Mapping[str, Estimate], prefix: str = "") -> dict[str, float]:
+    """Returns `accuracy`, `accuracy_low`, `accuracy_high` and so on, for the metrics file."""
     ends = (("", 0), ("_low", 1), ("_high", 2))
-    return {f"{prefix}{name}{end}": float(found[name][place]) for name in found for end, place in ends}
+    return {f"{prefix}{name}{end}": float(intervals[name][index]) for name in intervals for end, index in ends}
 
 
-def keep_table(
+def save_table(
     rows: Sequence[Mapping[str, object]], path: Path, key: str, description: str, metric: str | None = None
 ) -> None:
-    """Write a table as CSV, empty where NaN, and leave it; of its metrics, with `metric`, that one only."""
+    """Write a table as CSV, empty where NaN, and log it; with `metric`, the logged table has only that metric."""
     with replacing(path) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
     dropped = [name for name in rows[0] if f"{name}_low" in rows[0] and name != metric] if metric else []
     dropped += [f"{name}{end}" for name in dropped for end in ("_low", "_high")]
-    leave_table(key, [{name: row[name] for name in row if name not in dropped} for row in rows], description)
+    log_table(key, [{name: row[name] for name in row if name not in dropped} for row in rows], description)
 
 
-def keep_picture(figure: Figure, path: Path, key: str, description: str) -> None:
-    """Write a picture as PNG, and leave it."""
+def save_figure(figure: Figure, path: Path, key: str, description: str) -> None:
+    """Write a figure as PNG and log it."""
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
-    leave_picture(key, path, description)
+    log_figure(key, path, description)

@@ -1,1 +1,1 @@
-"""Model files, how they run, and which of them may score."""
+"""Model files, the inference engine, and the approved models."""

@@ -1,4 +1,4 @@
-"""The networks that a verdict lets pass, used as they were judged."""
+"""Approved models: those of a passed gate result, with the inference settings of their evaluation."""
 
 import json
 from collections.abc import Callable
@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from faces.models.tta import Inference, predictions_of
+from faces.models.tta import Inference, predict
 from faces.scoring.drift import Reference
 from tasks.common.files import InputError, sha256
-from tasks.models.keras_files import load_network
+from tasks.models.keras_files import load_model
 from tasks.orchestration.api import task
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Saved networks by head, how they were used when judged, and what the emotion's outputs stand for.
+class ApprovedModels:
+    """Files and inference settings of the evaluated models, by model, and the emotion model's output classes.
 
-    `reference` tells what the judged faces looked like; None in a verdict that is older than that.
+    `reference` is the reference data of the test faces for drift checks; None in gate results older than these.
     """
 
     paths: dict[str, Path]
@@ -29,33 +29,39 @@ class Judged:
 
 
 @task
-def judged_networks(verdict: Path, folder: Path | None = None) -> Judged:
-    """What a passing verdict names, or its like in `folder`, where copies of them lie.
+def load_approved_models(gate_result: Path, folder: Path | None = None) -> ApprovedModels:
+    """The models that a passed gate result names; with `folder`, their copies of the same name in it.
 
-    Raises InputError where the verdict is no pass, or a network is not the one that was judged.
+    Raises InputError if the gate did not pass, or if a model file is not the one that was evaluated.
     """
     try:
-        content = json.loads(verdict.read_text())
+        content = json.loads(gate_result.read_text())
         models, classes = content["models"], content["classes"]
-        named = {head: Path(one["path"]) for head, one in models.items()}
-        paths = {head: folder / path.name if folder else path for head, path in named.items()}
-        how = {head: Inference(bool(one["flip_averaging"]), float(one["temperature"])) for head, one in models.items()}
+        paths = {model_name: Path(model["path"]) for model_name, model in models.items()}
+        if folder:
+            paths = {model_name: folder / path.name for model_name, path in paths.items()}
+        inference = {
+            model_name: Inference(bool(model["flip_tta"]), float(model["temperature"]))
+            for model_name, model in models.items()
+        }
         reference = Reference(**content["reference"]) if "reference" in content else None
     except FileNotFoundError:
-        raise InputError(f"{verdict}: there is no verdict; `dvc repro gate` gives one on the networks here") from None
+        raise InputError(
+            f"{gate_result}: there is no gate result; `dvc repro gate` writes one for the models of this workspace"
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{verdict}: not a verdict ({error!r}); `dvc repro gate` gives one") from None
+        raise InputError(f"{gate_result}: not a gate result ({error!r}); `dvc repro gate` writes one") from None
     if not content["passed"]:
-        raise InputError(f"{verdict}: the gate did not let these networks pass; nothing is scored with them")
-    for head, path in paths.items():
-        if not path.is_file() or sha256(path) != models[head]["sha256"]:
-            raise InputError(f"{path}: not the network that {verdict} is about; `dvc repro` judges this one")
-    return Judged(paths, how, classes, reference)
+        raise InputError(f"{gate_result}: the gate did not let these models pass; they are not used for scoring")
+    for model_name, path in paths.items():
+        if not path.is_file() or sha256(path) != models[model_name]["sha256"]:
+            raise InputError(f"{path}: not the model that {gate_result} is about; `dvc repro` evaluates this one")
+    return ApprovedModels(paths, inference, classes, reference)
 
 
-def predictors(judged: Judged) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """By head, what gives points (N, 15, 2) in pixels or probabilities (N, classes) for faces (N, H, W) uint8."""
+def predict_functions(approved: ApprovedModels) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """By model, a function of faces (N, H, W) uint8: keypoints (N, 15, 2) in pixels or probabilities (N, classes)."""
     return {
-        head: partial(predictions_of, load_network(path), how=judged.inference[head])
-        for head, path in judged.paths.items()
+        model_name: partial(predict, load_model(path), inference=approved.inference[model_name])
+        for model_name, path in approved.paths.items()
     }

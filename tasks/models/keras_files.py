@@ -1,4 +1,4 @@
-"""Saved networks: one `.keras` file a head, the same bytes for the same weights, loaded in safe mode only."""
+"""Saved models: one `.keras` file per model, the same bytes for the same weights, loaded in safe mode only."""
 
 import re
 import zipfile
@@ -10,26 +10,26 @@ import h5py
 import keras
 import numpy as np
 
-import faces.models.spatial_softmax  # noqa: F401  registers the layer that saved key-point networks hold
+import faces.models.spatial_softmax  # noqa: F401  registers the layer of saved keypoints models
 from tasks.common.files import InputError, replacing
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 SHARED_OBJECT = re.compile(rb'(?<="shared_object_id": )\d+')
 
 
-def save_network(network: keras.Model, path: Path) -> None:
-    """Write `network` with its kernels in half precision: half the size, and what is judged is what was written.
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write `model` with its kernels in half precision, which halves the file. Later stages evaluate this file.
 
-    Equal networks give equal bytes, so that DVC sees them as equal; what Keras writes differs with every run.
+    Equal models give equal bytes, so that DVC sees them as equal; Keras's own files differ with every run.
     """
     with TemporaryDirectory() as folder, replacing(path) as final:
-        as_keras_saves = Path(folder) / path.name
-        # A model of the same layers that was never compiled: no optimizer, twice the size of the weights, in the file.
-        keras.Model(network.input, network.output, name=network.name).save(as_keras_saves)
-        with zipfile.ZipFile(as_keras_saves) as source, zipfile.ZipFile(final, "w") as target:
+        keras_file = Path(folder) / path.name
+        # An uncompiled model of the same layers: otherwise the file has the optimizer, twice the size of the weights.
+        keras.Model(model.input, model.output, name=model.name).save(keras_file)
+        with zipfile.ZipFile(keras_file) as source, zipfile.ZipFile(final, "w") as target:
             stable = {
                 "config.json": _renumbered(source.read("config.json")),
-                "metadata.json": b"{}",  # held the time of saving
+                "metadata.json": b"{}",  # Keras writes the time of saving
                 "model.weights.h5": _halved(source.read("model.weights.h5")),
             }
             for name, content in stable.items():
@@ -37,13 +37,13 @@ def save_network(network: keras.Model, path: Path) -> None:
 
 
 def _renumbered(config: bytes) -> bytes:
-    """Keras numbers objects that layers share by their address in memory; here, in order of appearance."""
+    """Number shared objects in order of appearance; Keras uses their address in memory."""
     numbers: dict[bytes, bytes] = {}
     return SHARED_OBJECT.sub(lambda match: numbers.setdefault(match[0], b"%d" % len(numbers)), config)
 
 
 def _halved(saved: bytes) -> bytes:
-    """Kernels as float16, which Keras reads into float32; vectors, the variances among them, as they are."""
+    """Kernels as float16, which Keras reads into float32; vectors, such as the variances, unchanged."""
     smaller = BytesIO()
     with h5py.File(BytesIO(saved)) as source, h5py.File(smaller, "w") as target:
 
@@ -51,7 +51,7 @@ def _halved(saved: bytes) -> bytes:
             if isinstance(item, h5py.Group):
                 target.require_group(name).attrs.update(item.attrs)
             else:
-                # HDF5's own conversion halves a value whose rounding carries into the exponent; NumPy's is right.
+                # HDF5's conversion is wrong by a factor of 2 if rounding carries into the exponent; NumPy's is right.
                 weights = item[...]
                 target[name] = weights.astype(np.float16) if weights.ndim > 1 else weights
 
@@ -59,15 +59,13 @@ def _halved(saved: bytes) -> bytes:
     return smaller.getvalue()
 
 
-def load_network(path: Path) -> keras.Model:
-    """Raises InputError where the file is absent or not a network that Keras's safe mode accepts."""
+def load_model(path: Path) -> keras.Model:
+    """The saved model. Raises InputError if the file is absent or Keras's safe mode does not accept it."""
     if not path.is_file():
         raise InputError(
-            f"{path}: there is no such network; `dvc repro` trains it, `dvc checkout` or `dvc pull` fetches it"
+            f"{path}: this model does not exist; `dvc repro` trains it, `dvc checkout` or `dvc pull` fetches it"
         )
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, zipfile.BadZipFile, KeyError) as error:
-        raise InputError(
-            f"{path}: not a network that can be loaded safely ({error}); `dvc checkout` restores it"
-        ) from None
+        raise InputError(f"{path}: not a model that Keras loads safely ({error}); `dvc checkout` restores it") from None

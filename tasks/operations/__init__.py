@@ -1,1 +1,1 @@
-"""What stands around the stages: pipeline run, deployments, the server."""
+"""Pipeline run, deployments and server."""

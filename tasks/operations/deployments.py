@@ -1,4 +1,4 @@
-"""What the Prefect API is told of this project: its work pool, its deployments, and what it does about bad runs."""
+"""This project's work pool, deployments and automations in the Prefect API."""
 
 import subprocess
 import sys
@@ -21,17 +21,23 @@ from tasks.common.files import InputError
 from tasks.scoring.drift_check import EVENT
 
 POOL = "faces"
-SILENT = "Runs that fell silent have crashed"
-BAD = "Runs that failed or crashed are told of"
-DRIFTED = "Faces that have drifted start a training"
+CRASH_AUTOMATION = "Mark runs without a heartbeat as crashed"
+NOTIFY_AUTOMATION = "Notify of failed and crashed runs"
+DRIFT_AUTOMATION = "Retrain on drift"
+FORMER_NAMES = {
+    CRASH_AUTOMATION: "Runs that fell silent have crashed",
+    NOTIFY_AUTOMATION: "Runs that failed or crashed are told of",
+    DRIFT_AUTOMATION: "Faces that have drifted start a training",
+}
+"""Names by which an earlier version of this project created the automations; they are replaced."""
 
 
 def apply_deployments() -> None:
-    """Create the work pool, unless there is one, and the deployments, or change them to what prefect.yaml says now.
+    """Create the work pool unless it exists, and create or update the deployments of prefect.yaml.
 
-    A deployment or schedule that was paused stays paused; Prefect itself would resume it.
+    A paused deployment or schedule stays paused; Prefect itself would resume it.
     """
-    # What names the server may be younger than the settings that this process read.
+    # `prefect.toml`, which gives the server's address, may be newer than the settings that this process has read.
     refresh_global_settings_context()
     with get_client(sync_client=True) as client:
         known = {pool.name for pool in client.read_work_pools()}
@@ -49,14 +55,14 @@ def apply_deployments() -> None:
 
 
 def _paused(client: SyncPrefectClient) -> tuple[list[str], list[tuple[str, Any]]]:
-    """Names of paused deployments, and paused schedules with the names of theirs."""
+    """Return names of paused deployments, and paused schedules, each with its deployment's name."""
     ours = _ours(client)
     inactive = [(one.name, schedule.schedule) for one in ours for schedule in one.schedules if not schedule.active]
     return [one.name for one in ours if one.paused], inactive
 
 
 def _ours(client: SyncPrefectClient) -> list[DeploymentResponse]:
-    """The deployments of prefect.yaml, of those that the API has."""
+    """Return the API's deployments that prefect.yaml defines."""
     entrypoints = _entrypoints()
     return [one for one in client.read_deployments() if entrypoints.get(one.name) == one.entrypoint]
 
@@ -68,48 +74,48 @@ def _prefect(*arguments: str) -> None:
 
 
 def crash_silent_runs(seconds: int) -> None:
-    """Have the server mark a run as crashed that gave no sign of life for so long: its machine or process is gone.
+    """Create an automation that marks a run as crashed after `seconds` without an event: its process is gone.
 
-    Any run of the server: for one that is this project's own, whose runs say more often that they live.
+    It applies to all runs of the server. Use it on the project's own server, whose runs send heartbeats more often.
     """
     trigger = EventTrigger(
         after={"prefect.flow-run.heartbeat"},
-        expect={"prefect.flow-run.*"},  # whatever its states are named
+        expect={"prefect.flow-run.*"},  # any event, since names of states vary
         match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
         for_each={"prefect.resource.id"},
         posture=Posture.Proactive,
         threshold=1,
         within=timedelta(seconds=seconds),
     )
-    said = f"No sign of life for {seconds} s: the run's process, or its machine, is gone."
-    action = ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=said, force=False)
+    message = f"No heartbeat for {seconds} s: the run's process or its machine is gone."
+    action = ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=message, force=False)
     with get_client(sync_client=True) as client:
-        _forget(client, SILENT)
-    Automation(name=SILENT, description=said, trigger=trigger, actions=[action]).create()
+        _delete(client, CRASH_AUTOMATION)
+    Automation(name=CRASH_AUTOMATION, description=message, trigger=trigger, actions=[action]).create()
 
 
-def tell_of_bad_runs(block: str | None) -> None:
-    """Have the server tell by a notification block, `type/name`, of our deployments' runs that failed or crashed.
+def notify_of_bad_runs(block: str | None) -> None:
+    """Create an automation that reports our deployments' failed and crashed runs by a notification block, `type/name`.
 
-    None: tell no more. Raises InputError where there is no such block.
+    None removes the automation. Raises InputError if the block does not exist.
     """
     kind, _, name = (block or "").partition("/")
     with get_client(sync_client=True) as client:
         if block is None:
-            _forget(client, BAD)
+            _delete(client, NOTIFY_AUTOMATION)
             return
         try:
             document = client.read_block_document_by_name(name, kind)
         except ObjectNotFound:
             raise InputError(
-                f"params.yaml, pipeline.notify: the Prefect API has no block {block}; make it in the UI, under Blocks, "
-                "or name one of `prefect block ls`"
+                f"params.yaml, pipeline.notification_block: the Prefect API has no block {block}; create it in the UI, "
+                "under Blocks, or name one of `prefect block ls`"
             ) from None
-        _forget(client, BAD)
+        _delete(client, NOTIFY_AUTOMATION)
     trigger = EventTrigger(
         expect={f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut")},
         match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-        # Ours alone, and not their stages' runs too, which are of no deployment.
+        # Only runs of our deployments. The runs of their stages, which have no deployment, would repeat the message.
         match_related=ResourceSpecification(
             {"prefect.resource.role": ["deployment"], "prefect.resource.name": [*_entrypoints()]}
         ),
@@ -121,14 +127,14 @@ def tell_of_bad_runs(block: str | None) -> None:
         subject="{{ deployment.name }}: {{ flow_run.state.name }}",
         body="{{ flow_run.name }}\n{{ flow_run.state.message }}\n{{ flow_run|ui_url }}",
     )
-    Automation(name=BAD, description=f"By the block {block}.", trigger=trigger, actions=[action]).create()
+    Automation(name=NOTIFY_AUTOMATION, description=f"By the block {block}.", trigger=trigger, actions=[action]).create()
 
 
-def retrain_on_drift(bound: bool) -> None:
-    """Have the server run the deployment `retrain` when scored faces have drifted; or no more."""
+def retrain_on_drift(enabled: bool) -> None:
+    """Create the automation that runs the deployment `retrain` when scored faces have drifted, or remove it."""
     with get_client(sync_client=True) as client:
-        _forget(client, DRIFTED)
-        if not bound:
+        _delete(client, DRIFT_AUTOMATION)
+        if not enabled:
             return
         deployment = client.read_deployment_by_name(f"{_entrypoints()['retrain'].rpartition(':')[2]}/retrain")
     trigger = EventTrigger(
@@ -138,23 +144,24 @@ def retrain_on_drift(bound: bool) -> None:
         threshold=1,
     )
     action = RunDeployment(source="selected", deployment_id=deployment.id, parameters={}, job_variables={})
-    said = "Faces that were scored are unlike those that the networks were judged on."
-    Automation(name=DRIFTED, description=said, trigger=trigger, actions=[action]).create()
+    description = "Scored faces differ from the reference data: the test faces that the models were evaluated on."
+    Automation(name=DRIFT_AUTOMATION, description=description, trigger=trigger, actions=[action]).create()
 
 
-def _forget(client: SyncPrefectClient, automation: str) -> None:
-    for earlier in client.read_automations_by_name(automation):
-        client.delete_automation(earlier.id)
+def _delete(client: SyncPrefectClient, automation: str) -> None:
+    for name in (automation, FORMER_NAMES[automation]):
+        for existing in client.read_automations_by_name(name):
+            client.delete_automation(existing.id)
 
 
 def _entrypoints() -> dict[str, str]:
-    """Of each deployment of prefect.yaml."""
+    """Return the entrypoint of each deployment of prefect.yaml, by name."""
     deployments = YAML(typ="safe").load(Path("prefect.yaml"))["deployments"]
     return {one["name"]: one["entrypoint"] for one in deployments}
 
 
 def paused_deployments() -> list[str]:
-    """Names of the deployments that are paused, themselves or all of their schedules."""
+    """Return names of the deployments that are paused, or whose schedules all are."""
     with get_client(sync_client=True) as client:
         return [one.name for one in _ours(client) if one.paused or _all_inactive(one)]
 
@@ -164,16 +171,16 @@ def _all_inactive(deployment: DeploymentResponse) -> bool:
 
 
 def next_runs() -> dict[str, datetime | None]:
-    """When each deployment of prefect.yaml runs next, as far as the server has planned."""
+    """Return the next scheduled run of each deployment of prefect.yaml, or None."""
     with get_client(sync_client=True) as client:
         ours = {one.id: one.name for one in _ours(client)}
-        planned = client.get_scheduled_flow_runs_for_deployments(list(ours)) if ours else []
-    times = [(run.deployment_id, run.expected_start_time) for run in planned if run.expected_start_time]
+        scheduled = client.get_scheduled_flow_runs_for_deployments(list(ours)) if ours else []
+    times = [(run.deployment_id, run.expected_start_time) for run in scheduled if run.expected_start_time]
     return {name: min((time for run, time in times if run == one), default=None) for one, name in ours.items()}
 
 
 def worker_is_online(name: str) -> bool:
-    """Whether the worker of this name has told the API lately that it is there."""
+    """Return whether the API has received a recent heartbeat of the worker."""
     with get_client(sync_client=True) as client:
         workers = client.read_workers_for_work_pool(POOL)
     return any(worker.name == name and worker.status == WorkerStatus.ONLINE for worker in workers)

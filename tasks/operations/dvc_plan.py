@@ -1,4 +1,4 @@
-"""DVC's plan, made ahead by a process of its own: DVC takes a second to plan, Prefect one to load, of two cores."""
+"""DVC's plan, prefetched in a separate process: DVC takes a second to plan while Prefect takes one to load."""
 
 import json
 import subprocess
@@ -8,34 +8,34 @@ from typing import NamedTuple
 from tasks.common.files import InputError
 
 REFUSED = 3
-"""Exit status of a planning process whose targets or checkout are at fault, as it then says."""
+"""Exit status of the planning process for an InputError, whose message it prints."""
 
 
 class Plan(NamedTuple):
-    """Stages in an order in which each follows those it needs, and those that DVC would run as things are."""
+    """`needs`: each stage with the stages it depends on, in topological order; `changed`: the stages that would run."""
 
     needs: dict[str, list[str]]
     changed: list[str]
 
 
-_ahead: dict[tuple[str, ...], subprocess.Popen[str]] = {}
+_prefetched: dict[tuple[str, ...], subprocess.Popen[str]] = {}
 
 
 def plan_ahead(targets: list[str]) -> None:
-    """Begin to plan for these targets; `planned` waits for it."""
+    """Start to plan for these targets in another process; `planned` waits for the result."""
     command = [sys.executable, "-m", "tasks.operations.dvc_graph", *targets]
-    _ahead[tuple(targets)] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    _prefetched[tuple(targets)] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def planned(targets: list[str]) -> Plan:
-    """What `dvc repro` would look at for `targets` (stages or outputs), or for everything if there are none.
+    """Return the stages that `dvc repro` would check for `targets` (stages or outputs); for none, all stages.
 
-    Raises InputError for a target that DVC does not know, and where another command of DVC's is under way.
+    Raises InputError for an unknown target, and while another DVC command holds the repository's lock.
     """
-    if process := _ahead.pop(tuple(targets), None):
-        said, error = process.communicate()
+    if process := _prefetched.pop(tuple(targets), None):
+        output, error = process.communicate()
         if process.returncode == 0:
-            return Plan(**json.loads(said))
+            return Plan(**json.loads(output))
         if process.returncode == REFUSED:
             raise InputError(error.strip())
     from tasks.operations.dvc_graph import plan_of

@@ -1,4 +1,4 @@
-"""What a pipeline's run leaves to read: each stage's outcome, metrics beside those before, the gate's table, links."""
+"""Report of a pipeline run: each stage's outcome, metrics before and after, the gate result, links."""
 
 import json
 from pathlib import Path
@@ -6,61 +6,61 @@ from uuid import UUID
 
 from tasks.common.files import InputError
 from tasks.common.text_escaping import markdown
-from tasks.operations.pipeline_run import Lane
-from tasks.orchestration.api import leave_markdown, task
+from tasks.operations.pipeline_run import StageResult
+from tasks.orchestration.api import log_markdown, task
 from tasks.orchestration.api_settings import configured_url
 
-VERDICT = Path("reports/verdict.json")
+GATE_RESULT = Path("reports/gate.json")
 SHOWN = {"keypoints": ["nme", "rmse_px"], "emotion": ["accuracy", "macro_f1", "ece"]}
-"""Metrics of each head that a run is compared by."""
+"""Metrics of each model in the report."""
 
 Metrics = dict[str, dict[str, float]]
 
 
 def metrics_now() -> Metrics:
-    """Each head's shown metrics, of those that have been evaluated."""
-    found = {}
-    for head, names in SHOWN.items():
-        path = Path(f"reports/metrics/{head}.json")
+    """Return the reported metrics of each model that has been evaluated."""
+    metrics = {}
+    for model_name, names in SHOWN.items():
+        path = Path(f"reports/metrics/{model_name}.json")
         if path.exists():
-            metrics = json.loads(path.read_text())
-            found[head] = {name: metrics[name] for name in names}
-    return found
+            report = json.loads(path.read_text())
+            metrics[model_name] = {name: report[name] for name in names}
+    return metrics
 
 
 @task
-def report_pipeline(lanes: list[Lane], before: Metrics, began: float) -> None:
-    """Leave one page about the run. `before` are the metrics as they were when it began, at the time `began`."""
-    parts = [_stages(lanes), _metrics(before, metrics_now())]
-    # A gate that was killed leaves the verdict of the run before.
-    gates = [lane for lane in lanes if lane.stage == "gate" and lane.outcome != "NotReady"]
-    if VERDICT.exists() and any(lane.done or VERDICT.stat().st_mtime > began for lane in gates):
-        parts.append(_verdict(json.loads(VERDICT.read_text())))
-    leave_markdown("pipeline", "\n\n".join(filter(None, parts)), "The pipeline's run, stage by stage")
+def report_pipeline(results: list[StageResult], before: Metrics, start_time: float) -> None:
+    """Log a Markdown report of the run. `before` are the metrics at its start, `start_time` in seconds since 1970."""
+    sections = [_stages(results), _metrics(before, metrics_now())]
+    # If the gate was killed, the file still holds the gate result of an earlier run.
+    gates = [result for result in results if result.stage == "gate" and result.outcome != "NotReady"]
+    if GATE_RESULT.exists() and any(result.done or GATE_RESULT.stat().st_mtime > start_time for result in gates):
+        sections.append(_gate_result(json.loads(GATE_RESULT.read_text())))
+    log_markdown("pipeline", "\n\n".join(filter(None, sections)), "Pipeline run, stage by stage")
 
 
-def require_done(lanes: list[Lane]) -> None:
-    """Raises InputError, naming every stage that failed and why, unless all are done."""
-    failed = [lane for lane in lanes if not lane.done and lane.outcome != "NotReady"]
-    waiting = [lane.stage for lane in lanes if lane.outcome == "NotReady"]
+def require_done(results: list[StageResult]) -> None:
+    """Raise InputError, with the name and message of every failed stage, unless all stages are done."""
+    failed = [result for result in results if not result.done and result.outcome != "NotReady"]
+    not_run = [result.stage for result in results if result.outcome == "NotReady"]
     if failed:
-        lines = [lane.message for lane in failed]
-        if waiting:
-            lines.append(f"Not run, since they need it: {', '.join(waiting)}. The next run goes on from here.")
+        lines = [result.message for result in failed]
+        if not_run:
+            lines.append(f"Not run, since they depend on it: {', '.join(not_run)}. The next run resumes here.")
         raise InputError("\n".join(lines))
 
 
-def _stages(lanes: list[Lane]) -> str:
+def _stages(results: list[StageResult]) -> str:
     rows = [
         [
-            _link(lane.stage, lane.child),
-            lane.outcome,
-            f"{lane.seconds:.0f} s",
-            "" if lane.done else markdown(lane.message.partition("\n")[0]),
+            _link(result.stage, result.child),
+            result.outcome,
+            f"{result.seconds:.0f} s",
+            "" if result.done else markdown(result.message.partition("\n")[0]),
         ]
-        for lane in lanes
+        for result in results
     ]
-    return _table(["stage", "outcome", "time", "what was said"], rows)
+    return _table(["stage", "outcome", "time", "message"], rows)
 
 
 def _link(text: str, flow_run: UUID | None) -> str:
@@ -70,26 +70,27 @@ def _link(text: str, flow_run: UUID | None) -> str:
 
 def _metrics(before: Metrics, now: Metrics) -> str:
     rows = []
-    for head, metrics in now.items():
+    for model_name, metrics in now.items():
         for name, value in metrics.items():
-            was = before.get(head, {}).get(name)
-            change = ["", ""] if was is None else [f"{was:.4f}", f"{value - was:+.4f}"]
-            rows.append([head, name, f"{value:.4f}", *change])
-    return _table(["head", "metric", "now", "before", "change"], rows) if rows else ""
+            earlier = before.get(model_name, {}).get(name)
+            change = ["", ""] if earlier is None else [f"{earlier:.4f}", f"{value - earlier:+.4f}"]
+            rows.append([model_name, name, f"{value:.4f}", *change])
+    return _table(["model", "metric", "now", "before", "change"], rows) if rows else ""
 
 
-def _verdict(verdict: dict) -> str:
+def _gate_result(gate_result: dict) -> str:
     rows = [
         [
-            rule["head"],
-            rule["rule"],
-            "unknown" if rule["value"] is None else f"{rule['value']:.4g}",
-            f"{rule['bound']} {rule['threshold']:.4g}",
-            rule["outcome"],
+            check["model"],
+            check["check"],
+            "unknown" if check["value"] is None else f"{check['value']:.4g}",
+            f"{check['bound']} {check['threshold']:.4g}",
+            check["outcome"],
         ]
-        for rule in verdict["rules"]
+        for check in gate_result["checks"]
     ]
-    return f"Gate: **{verdict['outcome']}**\n\n" + _table(["head", "rule", "value", "must be", "outcome"], rows)
+    table = _table(["model", "check", "value", "threshold", "outcome"], rows)
+    return f"Gate result: **{gate_result['outcome']}**\n\n{table}"
 
 
 def _table(names: list[str], rows: list[list[str]]) -> str:

@@ -1,7 +1,7 @@
-"""A pipeline's run: one Prefect task a stage, along the edges of DVC's graph; DVC runs the stage, as its child run.
+"""A pipeline run: one Prefect task per stage, along the edges of DVC's graph; DVC runs the stage as its child run.
 
-Stages that do not need each other run side by side. The operating system shares the cores between them; the stages'
-thread counts stay as they are, since the last digits of a training depend on them.
+Independent stages run concurrently. The operating system shares the cores between them. The stages' thread counts do
+not change, since the last digits of a training depend on them.
 """
 
 import os
@@ -27,19 +27,19 @@ from prefect.states import Completed, Failed
 from tasks.operations.dvc_plan import Plan
 from tasks.orchestration.api import PARENT_TASK_RUN, console
 
-SAID = {"Running stage": "Completed", "is cached - skipping run": "Restored", "didn't change": "Skipped"}
-"""What DVC says of a stage, and the name of the state that its task then ends in."""
+OUTCOMES = {"Running stage": "Completed", "is cached - skipping run": "Restored", "didn't change": "Skipped"}
+"""Messages of DVC about a stage, and the name of the final state of its task."""
 
 LAST_LINES = 60
-FAULT = re.compile(r"cannot be done:\n(.+?)\n(?:What this stage had made|ERROR:|\Z)", re.DOTALL)
+FAULT = re.compile(r"cannot be done:\n(.+?)\n(?:`dvc checkout --force` restores the stage|ERROR:|\Z)", re.DOTALL)
 
 
 class Killed(RuntimeError):
-    """A stage that failed without a word on its input; worth another try."""
+    """A stage failed without an input error, and is worth a retry."""
 
 
-class Lane(NamedTuple):
-    """How a stage ended: the name of its state and what was said; `child` is the flow run that did its work."""
+class StageResult(NamedTuple):
+    """The name of a stage's final state and its message; `child` is the flow run of the stage, if recorded."""
 
     stage: str
     outcome: str
@@ -49,45 +49,45 @@ class Lane(NamedTuple):
 
     @property
     def done(self) -> bool:
-        return self.outcome in SAID.values()
+        return self.outcome in OUTCOMES.values()
 
 
-def run_lanes(plan: Plan, force: bool, retries: dict[str, int], retry_seconds: int) -> list[Lane]:
-    """Every stage of the plan, each as soon as those that it needs are done; in the plan's order.
+def run_stages(plan: Plan, force: bool, retries: dict[str, int], retry_delay_seconds: int) -> list[StageResult]:
+    """Run every stage of the plan, each as soon as its dependencies are done; returns results in the plan's order.
 
-    `retries` are by stage, without the head, for failures that are no fault of the input: a process that was killed.
+    `retries` are by stage name, without the model. They apply to failures without an input error, as of a killed
+    process.
     """
     seconds: dict[str, float] = {}
     running = _Running([])
     futures: dict[str, PrefectFuture[Any]] = {}
 
     def run(stage: str, changed: bool, needs: list[Any]) -> State:
-        began = time.monotonic()
+        start = time.monotonic()
         try:
             return _run_stage(stage, changed, force, needs, running)
         finally:
-            seconds[stage] = time.monotonic() - began
+            seconds[stage] = time.monotonic() - start
 
     try:
         for stage, needs in plan.needs.items():
-            tries = retries.get(stage.split("@")[0], 0)
             decorated = task(
                 name=stage,
                 cache_policy=NO_CACHE,
                 persist_result=False,
-                retries=tries,
-                retry_delay_seconds=retry_seconds,
+                retries=retries.get(stage.split("@")[0], 0),
+                retry_delay_seconds=retry_delay_seconds,
                 retry_condition_fn=lambda task, run, state: isinstance(state.data, Killed),
             )
             futures[stage] = decorated(run).submit(stage, stage in plan.changed, [futures[need] for need in needs])
         wait(list(futures.values()))
     except BaseException:
-        # Prefect would wait for the threads, and they for their stages.
-        running.end()
+        # Prefect waits for the threads, which wait for their stages.
+        running.terminate()
         raise
     children = _children([future.task_run_id for future in futures.values()])
     return [
-        Lane(
+        StageResult(
             stage,
             future.state.name or "",
             seconds.get(stage, 0.0),
@@ -100,21 +100,21 @@ def run_lanes(plan: Plan, force: bool, retries: dict[str, int], retry_seconds: i
 
 @dataclass
 class _Running:
-    """The processes of the stages, and whether they were told to end."""
+    """The processes of the stages, and whether they were terminated."""
 
     processes: list[subprocess.Popen[str]]
-    ended: bool = False
+    terminated: bool = False
 
-    def end(self) -> None:
-        self.ended = True
+    def terminate(self) -> None:
+        self.terminated = True
         for process in self.processes:
             process.terminate()
 
 
 def _run_stage(stage: str, changed: bool, force: bool, needs: list[str], running: _Running) -> State:
-    """`needs` are the outcomes of the stages that this one needs: where nothing changed, no process is started."""
+    """Run a stage by DVC. `needs` are the outcomes of its dependencies: if nothing changed, no process is started."""
     if not changed and not force and set(needs) <= {"Skipped"}:
-        return Completed(name="Skipped", message="nothing to do: DVC has what it would make", data="Skipped")
+        return Completed(name="Skipped", message="nothing to do: the outputs are up to date", data="Skipped")
     command = [sys.executable, "-m", "flows.repro", *(["--force"] if force else []), stage]
     outcome, lines = "Completed", deque[str](maxlen=LAST_LINES)
     with subprocess.Popen(
@@ -125,32 +125,32 @@ def _run_stage(stage: str, changed: bool, force: bool, needs: list[str], running
         for line in process.stdout:
             console.out(f"{stage} | {line.rstrip()}", highlight=False)
             lines.append(line)
-            outcome = next((name for said, name in SAID.items() if said in line), outcome)
+            outcome = next((name for message, name in OUTCOMES.items() if message in line), outcome)
     if process.returncode == 0:
         return Completed(name=outcome, message=f"{outcome} by DVC", data=outcome)
-    if running.ended:
-        return Failed(message=f"{stage} was ended with the pipeline")
-    said = "".join(lines).strip()
-    if fault := FAULT.search(said):
+    if running.terminated:
+        return Failed(message=f"{stage} was terminated with the pipeline")
+    output = "".join(lines).strip()
+    if fault := FAULT.search(output):
         return Failed(message=f"{stage} cannot be done: {fault[1].strip()}")
-    raise Killed(f"{stage} failed: {said.splitlines()[-1] if said else f'exit status {process.returncode}'}")
+    raise Killed(f"{stage} failed: {output.splitlines()[-1] if output else f'exit status {process.returncode}'}")
 
 
 def _environment() -> dict[str, str]:
     context = TaskRunContext.get()
     assert context is not None
-    # Lines as they come, and not when the stage ends.
+    # Unbuffered, so that lines appear while the stage runs.
     return {**os.environ, PARENT_TASK_RUN: str(context.task_run.id), "PYTHONUNBUFFERED": "1"}
 
 
 def _children(task_runs: list[UUID]) -> dict[UUID, UUID]:
-    """The flow run that each task run started, of several tries the last."""
+    """Return the flow run that each task run started; the last one after retries."""
     ours = FlowRunFilter(parent_task_run_id=FlowRunFilterParentTaskRunId(any_=task_runs))
     try:
         with get_client(sync_client=True) as client:
-            found = client.read_flow_runs(flow_run_filter=ours)
+            flow_runs = client.read_flow_runs(flow_run_filter=ours)
     except httpx.HTTPError:
-        # Without links, then: the stages are done.
+        # The report then has no links; the stages are done.
         return {}
-    by_time = sorted(found, key=lambda run: str(run.expected_start_time))
+    by_time = sorted(flow_runs, key=lambda run: str(run.expected_start_time))
     return {run.parent_task_run_id: run.id for run in by_time if run.parent_task_run_id}

@@ -1,4 +1,4 @@
-"""The project's own Prefect server, on loopback: its process, its port and its database, which lie in `.prefect/`.
+"""The project's own Prefect server, on loopback: its process, its port and its database, all kept in `.prefect/`.
 
 While it runs, `prefect.toml` gives its address and credentials to every Prefect command in this folder.
 
@@ -36,15 +36,15 @@ DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 
 def is_guarded() -> bool:
-    """Whether the running server requires the auth string; one that an earlier version started does not."""
+    """Return whether the running server requires the auth string; one started by an earlier version does not."""
     return bool(daemon.record(SERVER).get("guarded"))
 
 
 def start() -> str:
-    """Start the server and give its address. Raises InputError, with the remedy, where it cannot start."""
+    """Start the server and return its address. Raises InputError, with the remedy, if it does not start."""
     try:
         daemon.HOME.mkdir(exist_ok=True)
-        daemon.HOME.chmod(0o700)  # artifacts hold pictures of faces
+        daemon.HOME.chmod(0o700)  # artifacts contain images of faces
     except OSError as error:
         raise InputError(host.explained(error, daemon.HOME) or f"{daemon.HOME}: {error.strerror}") from None
     _check_database()
@@ -56,14 +56,14 @@ def start() -> str:
             write_client(_address(port))
             return _address(port)
         stop()
-        # Another server may have taken the port since it was found to be free.
+        # Another server may have taken the port since it was checked.
         if _is_free(port):
             break
-    raise InputError(f"the Prefect server did not start; its log, {daemon.log_of(SERVER)}, says why")
+    raise InputError(f"the Prefect server did not start; see its log, {daemon.log_of(SERVER)}")
 
 
 def _start_at(port: int) -> bool:
-    """Start the server at this port; whether it answers there in time."""
+    """Start the server at this port; returns whether it responds in time."""
     origin = f"http://{HOST}:{port}"
     environment = {
         **os.environ,
@@ -89,34 +89,34 @@ def _address(port: int) -> str:
 
 
 def stop() -> bool:
-    """Stop the server that `start` started, and nothing else; whether there was one."""
+    """Stop the server that `start` started; returns whether it was running."""
     if client_address():
         CLIENT.unlink()
     return daemon.stop(SERVER)
 
 
 def restore_client_file() -> None:
-    """Write `prefect.toml` again, if it was removed while the server runs."""
+    """Rewrite `prefect.toml` if it was removed while the server runs."""
     address = own_address()
     if address and not CLIENT.exists():
         write_client(address)
 
 
 def _free_port() -> int:
-    """The port of the time before where it is free: the UI asks for the auth string once per address."""
-    earlier: list[int] = []
+    """Return the previous port if it is free, since the UI asks for the auth string once per address; else another."""
+    previous: list[int] = []
     with contextlib.suppress(OSError, ValueError):
-        earlier = [int((daemon.HOME / "port").read_text())]
-    for port in (*earlier, *range(FIRST_PORT, FIRST_PORT + PORTS), 0):
-        if found := _is_free(port):
-            return found
+        previous = [int((daemon.HOME / "port").read_text())]
+    for port in (*previous, *range(FIRST_PORT, FIRST_PORT + PORTS), 0):
+        if free := _is_free(port):
+            return free
     raise InputError(f"no free port on {HOST}")
 
 
 def _is_free(port: int) -> int:
-    """The port, or any for 0, if nothing listens there; else 0."""
+    """Return the port, or any free port for 0, if nothing listens there; else 0."""
     with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
-        # As the server itself does: a port that was left a moment ago is free.
+        # As the server does, so that a recently closed port counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((HOST, port))
         return int(probe.getsockname()[1])
@@ -124,32 +124,32 @@ def _is_free(port: int) -> int:
 
 
 def _listens(process: psutil.Process, port: int) -> bool:
-    """Whether it is this process, or one that it started, that listens there."""
+    """Return whether this process or a descendant of it listens at the port."""
     try:
         family = [process, *process.children(recursive=True)]
         return any(
-            one.status == psutil.CONN_LISTEN and one.laddr.port == port
-            for member in family
-            for one in member.net_connections("inet")
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for one in family
+            for connection in one.net_connections("inet")
         )
     except psutil.NoSuchProcess:
         return False
-    except psutil.AccessDenied:  # some systems tell no one
+    except psutil.AccessDenied:  # some systems forbid the query
         return True
 
 
 def _check_database() -> None:
-    """Raises InputError where the SQLite file is damaged: the server would start, and fail at its requests."""
+    """Raise InputError if the SQLite file is damaged: the server would start, and then fail on requests."""
     path = daemon.HOME / "prefect.db"
     if given(DATABASE) or not path.exists():
         return
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+            result = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        found = str(error)
-    if found != "ok":
+        result = str(error)
+    if result != "ok":
         raise InputError(
-            f"{path}: the server's database cannot be used ({found}); restore it from a copy, or move it away and "
-            "start again: the runs recorded in it are lost then, data and models are not"
+            f"{path}: the server's database cannot be used ({result}); restore it from a backup, or move it away and "
+            "start again: this loses the recorded runs, but no data or models"
         )

@@ -1,1 +1,1 @@
-"""What every stage needs of Prefect, DVC, git and processes."""
+"""Prefect, DVC, git and process support for every stage."""

@@ -1,7 +1,7 @@
-"""Prefect, or plain functions that log: decided once, when this module is imported.
+"""Flows, tasks and artifacts of Prefect, or plain functions that log: decided once, when this module is imported.
 
-Nothing else in `flows/` or `tasks/` imports Prefect, and where no API is configured it is not imported at all:
-`dvc repro` needs no server.
+Stages use Prefect through this module only. Where no API is configured, Prefect is not imported: `dvc repro` needs no
+server.
 """
 
 import base64
@@ -37,7 +37,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PARENT_TASK_RUN = "FACES_PARENT_TASK_RUN_ID"
-"""Environment variable by which a pipeline's task names itself to the stage that it starts."""
+"""Environment variable that passes the ID of a pipeline's task run to the stage that the task starts."""
 
 PROBE_SECONDS = 10
 PARENT_SECONDS = 15
@@ -48,7 +48,7 @@ terminal = logging.getLogger("faces")
 
 @dataclass(frozen=True)
 class Api:
-    """What was decided: `url` is the API that answered, or None; `refused` tells that it turned us away."""
+    """`url` is the API that records runs, or None; `refused` is whether it rejected the credentials or settings."""
 
     url: str | None
     note: str
@@ -64,7 +64,7 @@ def _decide() -> Api:
     except InputError as error:
         return Api(None, str(error), refused=True)
     if url and url == server_access.left_over():
-        # Whatever answers there now is another server, and gets none of our runs, pictures or credentials.
+        # Another server may listen there now. It must not receive runs, figures or credentials of this project.
         os.environ[URL] = ""
         gone = f"the Prefect server of this folder ({url}) no longer runs, `make up` starts it"
         return Api(None, f"{gone}: running as plain functions, nothing is recorded")
@@ -80,51 +80,51 @@ def _decide() -> Api:
         code = error.response.status_code
         if code in (401, 403):
             remedy = "set PREFECT_API_AUTH_STRING (or PREFECT_API_KEY) to what the server expects"
-            return Api(None, f"the Prefect API at {url} refuses us ({code}): {remedy}", refused=True)
-        return Api(None, f"the Prefect API at {url} answers {code}: running as plain functions, nothing is recorded")
+            return Api(None, f"the Prefect API at {url} rejects the credentials ({code}): {remedy}", refused=True)
+        return Api(None, f"the Prefect API at {url} returns {code}: running as plain functions, nothing is recorded")
     except (httpx.HTTPError, OSError, RuntimeError, ValueError) as error:
         why = f"{type(error).__name__}: {error}"
-        return Api(None, f"no Prefect API answers at {url} ({why}): running as plain functions, nothing is recorded")
+        return Api(None, f"no Prefect API responds at {url} ({why}): running as plain functions, nothing is recorded")
     return Api(url, f"recorded by the Prefect API at {url}")
 
 
 api = _decide()
 
 
-begun: set[str] = set()
-"""Flows of this process whose work has begun."""
+started: set[str] = set()
+"""Names of the flows that this process has started to run."""
 
-ended: dict[str, Exception | None] = {}
-"""Flows of this process whose work has ended, with the error that ended it or None: known even if the API is lost."""
+finished: dict[str, Exception | None] = {}
+"""The error, or None, of each flow that this process has run to its end: known even if the API is lost."""
 
 
-def _stating(function: Callable[P, R], note: Callable[[Exception | None], None]) -> Callable[P, R]:
-    """Bad input as a Failed state with its message: an exception would fill the run's log with a traceback.
+def _failed_on_bad_input(function: Callable[P, R], on_end: Callable[[Exception | None], None]) -> Callable[P, R]:
+    """Return a Failed state with the message for bad input: an exception would fill the run's log with a traceback.
 
-    `note` hears how the function ended.
+    `on_end` receives the error, or None for success.
     """
     from prefect.states import Failed
 
     @functools.wraps(function)
-    def stating(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             result = function(*args, **kwargs)
         except (InputError, SettingsError) as error:
-            note(error)
+            on_end(error)
             return Failed(message=visible(str(error), lines=True))  # type: ignore[return-value]
         except OSError as error:
             if not (why := host.explained(error, Path())):
                 raise
-            note(InputError(why))
+            on_end(InputError(why))
             return Failed(message=visible(why))  # type: ignore[return-value]
-        note(None)
+        on_end(None)
         return result
 
-    return stating
+    return wrapped
 
 
 def task(function: Callable[P, R]) -> Callable[P, R]:
-    """A Prefect task that is never cached (DVC owns caching), or the function itself."""
+    """Return a Prefect task that is never cached (DVC owns caching), or the function itself without an API."""
     if not api.url:
         return function
     from prefect import State
@@ -133,7 +133,7 @@ def task(function: Callable[P, R]) -> Callable[P, R]:
 
     name = function.__name__.replace("_", " ")
     recorded = prefect_task(name=name, cache_policy=NO_CACHE, persist_result=False)(
-        _stating(function, lambda error: None)
+        _failed_on_bad_input(function, lambda error: None)
     )
 
     @functools.wraps(function)
@@ -147,7 +147,10 @@ def task(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def flow(function: Callable[P, R]) -> Callable[P, R]:
-    """A Prefect flow named like the function, or the function itself. Its runs bear the stage's name and the commit."""
+    """Return a Prefect flow named like the function, or the function itself without an API.
+
+    A flow run's name consists of the stage's name and the commit.
+    """
     if not api.url:
         return function
     from prefect import flow as prefect_flow
@@ -157,16 +160,16 @@ def flow(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def tagged(*args: P.args, **kwargs: P.kwargs) -> R:
-        begun.add(function.__name__)
+        started.add(function.__name__)
         if commit:
             _tag_run(f"revision:{commit}")
         return function(*args, **kwargs)
 
-    return recorded(_stating(tagged, functools.partial(ended.__setitem__, function.__name__)))
+    return recorded(_failed_on_bad_input(tagged, functools.partial(finished.__setitem__, function.__name__)))
 
 
 def _tag_run(tag: str) -> None:
-    """Here, and not where the run is created: those of deployments are created by the server."""
+    """Add a tag to the current run. Not done at creation, since the server creates the runs of deployments."""
     from prefect.client.orchestration import get_client
     from prefect.runtime import flow_run
 
@@ -178,12 +181,12 @@ LOCKS = Path(".dvc/tmp/stages")
 
 
 @contextmanager
-def alone(name: str, folder: str | Path = "") -> Iterator[None]:
-    """Hold a lock of this checkout, which the kernel frees however this process ends; InputError where it is held.
+def exclusive_lock(name: str, folder: str | Path = "") -> Iterator[None]:
+    """Hold a lock of this checkout, which the kernel releases when the process ends. InputError if it is already held.
 
-    With a `folder`, only a run into the same one is kept out.
+    With a `folder`, the lock excludes only runs that write into the same folder.
     """
-    # What is scored into a folder elsewhere needs no checkout that can be written to.
+    # Scoring into a folder elsewhere must work from a read-only checkout.
     locks = LOCKS if host.writable(LOCKS) or not folder else host.private_folder()
     locks.mkdir(parents=True, exist_ok=True)
     of_folder = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16] if folder else ""
@@ -192,12 +195,12 @@ def alone(name: str, folder: str | Path = "") -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             what = f"{name} into {folder}" if folder else name
-            raise InputError(f"another run of {what} is under way here; wait for it, or end it first") from None
+            raise InputError(f"another run of {what} is in progress here; wait for it, or end it first") from None
         yield
 
 
 class _WithoutLostApi(logging.Filter):
-    """Prefect logs a lost API as a traceback of forty lines; `run` says it in one."""
+    """Drops Prefect's traceback of forty lines for a lost API; `run` logs one line instead."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         import httpx
@@ -206,10 +209,10 @@ class _WithoutLostApi(logging.Filter):
 
 
 def run(flow: Callable[..., object], arguments: dict[str, object]) -> None:
-    """Run a stage's flow: as a child of the pipeline's task that started it, else on its own.
+    """Run a stage's flow, as a child run of the pipeline's task that started it, or as a top-level run.
 
-    The record never fails the work. Where it cannot begin, the stage runs without one; losing the API once the work is
-    done is a warning: its outputs are whole, and they count.
+    Recording never fails the work. If the API cannot create the run, the stage runs without it. If the API is lost
+    during the run, the stage logs a warning: its outputs are complete and valid.
     """
     if not api.url:
         flow(**arguments)
@@ -222,19 +225,19 @@ def run(flow: Callable[..., object], arguments: dict[str, object]) -> None:
     try:
         run_flow(flow, flow_run=_child_run(flow, arguments), parameters=arguments)
     except Exception as error:
-        if flow.name not in begun:
-            _start_again_without_api(error)
-        if flow.name not in ended:
+        if flow.name not in started:
+            _restart_without_api(error)
+        if flow.name not in finished:
             raise
-        if failure := ended[flow.name]:
+        if failure := finished[flow.name]:
             raise failure from None
-        terminal.warning("the work is done and counts, but the Prefect API did not learn of it: %s", error)
+        terminal.warning("the stage is complete, but the Prefect API did not record its end: %s", error)
 
 
 def _child_run(flow: Any, arguments: dict[str, object]) -> Any:
-    """The stage's flow run, as a child of the task run that started it; None without one, or where that fails.
+    """Return the stage's flow run, a child of the task run that started it; None without such a task, or on failure.
 
-    The API records task runs some time after they start, and answers 409 until then.
+    The API records task runs some time after they start, and returns 409 until then.
     """
     import httpx
     from prefect.client.orchestration import get_client
@@ -248,15 +251,15 @@ def _child_run(flow: Any, arguments: dict[str, object]) -> Any:
         except (httpx.HTTPError, PrefectException, ValueError) as error:
             early = isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.CONFLICT
             if not early or time.monotonic() > deadline:
-                terminal.warning("this run is recorded apart from the pipeline's: %s", error)
+                terminal.warning("this run is not linked to the pipeline run: %s", error)
                 return None
             time.sleep(0.5)
     return None
 
 
-def _start_again_without_api(error: Exception) -> NoReturn:
-    """Replace this process, whose tasks need the API, by the same command without one."""
-    terminal.warning("the Prefect API could not begin a record of this run, which goes on without: %s", error)
+def _restart_without_api(error: Exception) -> NoReturn:
+    """Replace this process, whose tasks need the API, with the same command without an API."""
+    terminal.warning("the Prefect API could not create this run, which continues without it: %s", error)
     os.environ[URL] = ""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -264,7 +267,7 @@ def _start_again_without_api(error: Exception) -> NoReturn:
 
 
 def log(message: str) -> None:
-    """One line for the person who watches, in the terminal and in the run's log."""
+    """Log one line to the terminal and to the run's log."""
     message = visible(message)
     if api.url:
         from prefect.exceptions import MissingContextError
@@ -282,7 +285,7 @@ lost_at = -math.inf
 
 
 def skipped(message: str) -> object:
-    """What a flow returns that had nothing to do: its run's state is then Skipped, with the message."""
+    """Return the state Skipped with a message, for a flow that had nothing to do; None without an API."""
     if not api.url:
         terminal.info(message)
         return None
@@ -292,7 +295,7 @@ def skipped(message: str) -> object:
 
 
 def _send(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What `make` returns; None, and a warning, where the API does not take it. A lost API is left alone a minute."""
+    """Call `make`; on failure, log a warning and return None. After a lost connection, no call is made for a minute."""
     import httpx
 
     global lost_at
@@ -300,45 +303,45 @@ def _send(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return None
     try:
         return make(*args, **kwargs)
-    except Exception as error:  # a record never fails the work, whatever the API answers
+    except Exception as error:  # recording never fails the work, whatever the API returns
         if isinstance(error, httpx.TransportError):
             lost_at = time.monotonic()
-        terminal.warning("the Prefect API did not take what a run leaves there, the work goes on: %s", error)
+        terminal.warning("the Prefect API did not record an artifact or event, the work continues: %s", error)
         return None
 
 
 def _cell(value: object) -> object:
     if isinstance(value, float):
-        # Counts may come as floats; four digits of 22133 would be a wrong count.
+        # Counts may be floats, and 22133 rounded to four digits would be a wrong count.
         return "" if math.isnan(value) else int(value) if value.is_integer() else float(f"{value:.4g}")
     return value if isinstance(value, int) else visible(str(value))
 
 
-def leave_table(key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
-    """A table artifact, drawn in the terminal too. `key` is made of a-z, 0-9 and dashes."""
-    plain = [{name: _cell(value) for name, value in row.items()} for row in rows]
+def log_table(key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
+    """Log a table artifact, and print it to the terminal. `key` consists of a-z, 0-9 and dashes."""
+    cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
     table = Table()
-    for name in plain[0] if plain else ["nothing"]:
+    for name in cells[0] if cells else ["nothing"]:
         table.add_column(name)
-    for row in plain:
+    for row in cells:
         table.add_row(*(escape(str(value)) for value in row.values()))
     console.print(f"\n{escape(visible(description))}", table)
     if api.url:
         from prefect.artifacts import create_table_artifact
 
-        _send(create_table_artifact, table=plain, key=key, description=markdown(description))
+        _send(create_table_artifact, table=cells, key=key, description=markdown(description))
 
 
-def leave_markdown(key: str, text: str, description: str) -> None:
-    """A text artifact of Markdown, in which `markdown` escapes what comes from outside."""
+def log_markdown(key: str, text: str, description: str) -> None:
+    """Log a Markdown artifact. The caller escapes external text with `markdown`."""
     if api.url:
         from prefect.artifacts import create_markdown_artifact
 
         _send(create_markdown_artifact, markdown=text, key=key, description=markdown(description))
 
 
-def leave_picture(key: str, path: Path, description: str) -> None:
-    """A PNG file as an image artifact, its bytes inside, so that the UI draws it wherever it runs."""
+def log_figure(key: str, path: Path, description: str) -> None:
+    """Log a PNG file as an image artifact. It embeds the bytes, so that the UI shows it on any machine."""
     log(f"{description}: {path}")
     if api.url:
         from prefect.artifacts import create_image_artifact
@@ -350,7 +353,7 @@ def leave_picture(key: str, path: Path, description: str) -> None:
 
 
 def emit(event: str, payload: dict[str, Any]) -> None:
-    """An event of this project, to which the API's automations can be bound; none where nothing is recorded."""
+    """Emit an event that can trigger the API's automations; does nothing without an API."""
     if api.url:
         from prefect.events import emit_event
 
@@ -358,7 +361,7 @@ def emit(event: str, payload: dict[str, Any]) -> None:
 
 
 class Progress:
-    """A progress artifact that fills as work is done; silent where nothing is recorded."""
+    """A progress artifact; does nothing without an API."""
 
     def __init__(self, key: str, description: str):
         self._id: UUID | None = None
@@ -367,9 +370,9 @@ class Progress:
 
             self._id = _send(create_progress_artifact, progress=0.0, key=key, description=markdown(description))
 
-    def update(self, share: float) -> None:
-        """`share` of the work done, 0..1."""
+    def update(self, fraction: float) -> None:
+        """Set the fraction of the work that is done, 0..1."""
         if self._id:
             from prefect.artifacts import update_progress_artifact
 
-            _send(update_progress_artifact, self._id, progress=100 * share)
+            _send(update_progress_artifact, self._id, progress=100 * fraction)

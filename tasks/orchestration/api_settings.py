@@ -1,4 +1,4 @@
-"""Which Prefect API is configured, and whether one answers; Prefect is imported only where it could be configured."""
+"""Which Prefect API is configured, and whether it responds. Prefect is imported only where an API may be configured."""
 
 import base64
 import os
@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 10
 
 
 def may_be_configured() -> bool:
-    """Whether Prefect's own settings could name an API; importing Prefect to ask it takes seconds."""
+    """Return whether Prefect's settings could name an API; importing Prefect to find out takes seconds."""
     if URL in os.environ:
         return bool(os.environ[URL])
     home = Path(os.environ.get("PREFECT_HOME", "~/.prefect"))
@@ -26,9 +26,9 @@ def may_be_configured() -> bool:
 
 
 def configured_url() -> str | None:
-    """The API's address as the environment, `.env`, `prefect.toml` or a Prefect profile gives it, or None.
+    """Return the API's address from the environment, `.env`, `prefect.toml` or a Prefect profile, or None.
 
-    Raises InputError where these cannot be read.
+    Raises InputError if one of these cannot be read.
     """
     if not may_be_configured():
         return None
@@ -44,23 +44,23 @@ def configured_url() -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """On one line; of pydantic's errors each setting with what is wrong about it."""
+    """Return the error on one line; for a pydantic error, each invalid setting and the reason."""
     if isinstance(error, ValidationError):
         return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def is_prefect(address: str) -> bool:
-    """Whether a Prefect API answers at this address, be it one that requires authentication."""
+    """Return whether a Prefect API responds at this address, with or without authentication."""
     try:
-        answer = requests.get(f"{address}/health", timeout=TIMEOUT_SECONDS)
-        return answer.status_code in (401, 403) or (answer.ok and answer.json() is True)
+        response = requests.get(f"{address}/health", timeout=TIMEOUT_SECONDS)
+        return response.status_code in (401, 403) or (response.ok and response.json() is True)
     except (requests.RequestException, ValueError):
         return False
 
 
 def accepts(address: str, auth_string: str) -> bool:
-    """Whether the API at this address takes these credentials. Raises requests.RequestException where none answers."""
+    """Return whether the API accepts these credentials. Raises requests.RequestException if it does not respond."""
     headers = {"Authorization": f"Basic {base64.b64encode(auth_string.encode()).decode()}"}
-    answer = requests.get(f"{address}/admin/version", headers=headers, timeout=TIMEOUT_SECONDS)
-    return answer.status_code not in (401, 403)
+    response = requests.get(f"{address}/admin/version", headers=headers, timeout=TIMEOUT_SECONDS)
+    return response.status_code not in (401, 403)

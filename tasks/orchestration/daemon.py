@@ -1,6 +1,6 @@
-"""Processes that outlive the command that started them, and the records by which they are found and ended.
+"""Daemon processes, which outlive the command that starts them.
 
-A process, its log and its record share a name in `.prefect/`, which git ignores.
+A daemon, its log and its record file share a name in `.prefect/`, which git ignores.
 """
 
 import contextlib
@@ -20,21 +20,21 @@ SAME_START_SECONDS = 5
 
 
 def start(name: str, command: list[str], environment: dict[str, str], **about: str | bool) -> psutil.Process:
-    """Start a process in a session of its own, and record it with what else is to be known `about` it."""
+    """Start a process in a new session, and write its record file, with the values `about` added."""
     HOME.mkdir(exist_ok=True)
     with log_of(name).open("ab") as log:
-        # A session of its own: it outlives this terminal and holds none of its pipes.
-        begun = subprocess.Popen(
+        # In a new session, it outlives this terminal and holds none of its pipes.
+        child = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-    process = psutil.Process(begun.pid)
+    process = psutil.Process(child.pid)
     with replacing(_record_of(name)) as temporary:
         temporary.write_text(json.dumps({"pid": process.pid, "started": process.create_time(), **about}))
     return process
 
 
 def record(name: str) -> dict[str, Any]:
-    """What `start` wrote; empty where there is nothing, or it cannot be read."""
+    """Return the record that `start` wrote; empty if it is missing or unreadable."""
     try:
         return dict(json.loads(_record_of(name).read_text()))
     except (FileNotFoundError, ValueError):
@@ -42,22 +42,22 @@ def record(name: str) -> dict[str, Any]:
 
 
 def running(name: str) -> psutil.Process | None:
-    """The process that `start` started in this folder, if it still lives.
+    """Return the process that `start` started in this folder, or None if it has ended.
 
-    Neither a process that took over its number is it, nor one that was started in the folder that this is a copy of.
+    A process that reuses its PID does not count, nor does the daemon of another folder that this one is a copy of.
     """
     try:
-        kept = record(name)
-        process = psutil.Process(kept["pid"])
-        # Not to the tick: the clock that start times are told by may be set.
-        same = abs(process.create_time() - kept["started"]) < SAME_START_SECONDS and _works_here(process)
+        recorded = record(name)
+        process = psutil.Process(recorded["pid"])
+        # With a tolerance, since a clock adjustment shifts reported start times.
+        same = abs(process.create_time() - recorded["started"]) < SAME_START_SECONDS and _works_here(process)
         return process if same and process.is_running() and process.status() != psutil.STATUS_ZOMBIE else None
     except (KeyError, psutil.NoSuchProcess):
         return None
 
 
 def busy(name: str) -> bool:
-    """Whether the process runs, and has started processes that run."""
+    """Return whether the process runs and has running child processes."""
     process = running(name)
     return process is not None and bool(process.children())
 
@@ -70,10 +70,10 @@ def _works_here(process: psutil.Process) -> bool:
 
 
 def stop(name: str, seconds: float = 20) -> bool:
-    """End the process and what it started, and nothing else; whether there was one. Its record goes too."""
+    """Stop the process and its descendants, and remove its record; returns whether it was running."""
     process = running(name)
     if process:
-        # A worker gives each of its runs a session of its own.
+        # A worker starts each of its runs in a new session.
         family = [process, *process.children(recursive=True)]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -86,7 +86,7 @@ def stop(name: str, seconds: float = 20) -> bool:
 
 
 def log_of(name: str) -> Path:
-    """Where the process writes what it says."""
+    """Return the path of the process's log."""
     return HOME / f"{name}.log"
 
 

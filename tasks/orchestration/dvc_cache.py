@@ -1,4 +1,4 @@
-"""Which inputs of a stage are not the files that DVC recorded, and how to replace them."""
+"""Which inputs of a stage differ from the files that DVC recorded, and how to restore them."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ LOCK, CACHE = Path("dvc.lock"), Path(".dvc/cache/files/md5")
 
 
 def inputs(stage: str) -> list[str]:
-    """A line for each input of `stage` that another stage made and whose bytes are not those in `dvc.lock`."""
+    """Return a message for each input of `stage` that another stage wrote and whose hash differs from `dvc.lock`."""
     try:
         stages: dict[str, Any] = YAML(typ="safe", pure=True).load(LOCK.read_text(encoding="utf-8"))["stages"]
         read = {Path(dep["path"]) for dep in stages[stage].get("deps", [])}
@@ -30,7 +30,7 @@ def inputs(stage: str) -> list[str]:
 
 
 def _files(path: Path, md5: str) -> Iterator[tuple[Path, str]]:
-    """The files of an output and their MD5; those of a folder stand in a listing in the cache."""
+    """Yield the files of an output and their MD5; a folder's are listed in the cache."""
     if not md5.endswith(".dir"):
         yield path, md5
     elif (listing := _cached(md5)).is_file():
@@ -39,13 +39,13 @@ def _files(path: Path, md5: str) -> Iterator[tuple[Path, str]]:
 
 def _line(path: Path, md5: str, maker: str) -> str:
     cached = _cached(md5)
-    said = f"{path} is not the file that {LOCK} records"
+    fault = f"{path} is not the file that {LOCK} records"
     if cached.is_file() and _md5(cached) == md5:
-        return f"{said}; `dvc checkout --force {path}` restores it"
-    again = f"`dvc pull --force {path}` or `dvc repro --force --single-item {maker}`"
+        return f"{fault}; `dvc checkout --force {path}` restores it"
+    remake = f"`dvc pull --force {path}` or `dvc repro --force --single-item {maker}`"
     if cached.is_file():
-        return f"{said}: its copy in DVC's cache is damaged. Remove {cached} and {path}, then run {again}"
-    return f"{said}; {again} makes it anew"
+        return f"{fault}: its copy in DVC's cache is damaged. Remove {cached} and {path}, then run {remake}"
+    return f"{fault}; {remake} recreates it"
 
 
 def _cached(md5: str) -> Path:

@@ -1,27 +1,27 @@
-"""Which code runs: the commit of this checkout."""
+"""The commit of this checkout."""
 
 import re
 import subprocess
 
 CODE = ("dvc.yaml", "params.py", "flows", "tasks", "faces")
-"""What, besides the settings, decides what a stage makes."""
+"""The code that determines a stage's outputs."""
 
 
 def revision() -> str:
-    """Short hash of the commit checked out, with a + where code or settings are not as it has them; or empty."""
+    """Return the short hash of the current commit, with a + if code or settings have uncommitted changes; or empty."""
     commit = _git("rev-parse", "--short", "HEAD")
     return commit + ("+" if commit and _git("status", "--porcelain", "--", *CODE, "params.yaml") else "")
 
 
 def trouble() -> str | None:
-    """Why DVC and the registry cannot work in this folder, and the remedy; None where git reads it as a repository."""
+    """Return why DVC and the registry cannot work in this folder, and the remedy; None if it is a git repository."""
     try:
-        asked = subprocess.run(["git", "rev-parse", "--git-dir"], capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", "rev-parse", "--git-dir"], capture_output=True, text=True, check=False)
     except OSError:
         return "git was not found on the PATH; install it"
-    if not asked.returncode:
+    if not done.returncode:
         return None
-    if remedy := re.search(r"git config .*safe\.directory .+", asked.stderr):
+    if remedy := re.search(r"git config .*safe\.directory .+", done.stderr):
         return f"this checkout belongs to another user, and git does not trust it; run `{remedy[0]}`, or clone it"
     return "this folder is not a git repository, as after unpacking a zip archive; run `git init`, or clone the project"
 

@@ -1,6 +1,6 @@
-"""What Prefect commands in this folder know of the project's own server: `prefect.toml`, and the auth string.
+"""Access of Prefect commands in this folder to the project's own server: `prefect.toml` and the auth string.
 
-Git ignores both, and only their owner can read them.
+Git ignores both files, and only their owner can read them.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ from tasks.orchestration.api_settings import AUTH, URL
 CLIENT = Path("prefect.toml")
 HEADER = "# Written by `make demo` and `make up`, removed by `make down`.\n"
 OURS = {"api": {"url", "auth_string"}, "flows": {"heartbeat_frequency"}}
-"""Sections and keys of a `prefect.toml` that this module writes. A file with any other is a person's."""
+"""Sections and keys of a `prefect.toml` that this module writes. A file with any other key belongs to the user."""
 HEARTBEAT_SECONDS = 30
 
 
 def client_address() -> str | None:
-    """The address in `prefect.toml`, if this module wrote that file and nobody has added to it."""
+    """Return the address in `prefect.toml` if this module wrote the file and nobody has added to it, else None."""
     try:
         text = CLIENT.read_text()
         content = tomllib.loads(text)
@@ -36,7 +36,8 @@ def client_address() -> str | None:
 
 
 def write_client(address: str) -> None:
-    # An auth string from the environment or `.env` reaches every process from there; it is not written a second time.
+    """Write `prefect.toml` with the server's address, and with the auth string unless the user sets one."""
+    # Every process reads an auth string from the environment or `.env` itself.
     credentials = "" if given_auth_string() else f'auth_string = "{auth_string()}"\n'
     _write_private(
         CLIENT, f'{HEADER}[api]\nurl = "{address}"\n{credentials}\n[flows]\nheartbeat_frequency = {HEARTBEAT_SECONDS}\n'
@@ -44,36 +45,36 @@ def write_client(address: str) -> None:
 
 
 def given_auth_string() -> str | None:
-    """The auth string that the user sets by PREFECT_API_AUTH_STRING, in the environment or in `.env`; or None."""
+    """Return the auth string that PREFECT_API_AUTH_STRING sets, in the environment or in `.env`; or None."""
     return given(AUTH)
 
 
 def given(setting: str) -> str | None:
-    """A Prefect setting as the environment, or else `.env`, gives it."""
+    """Return a Prefect setting from the environment, or else from `.env`, or None."""
     return os.environ.get(setting) or dotenv_values(".env").get(setting) or None
 
 
 def auth_string() -> str:
-    """What the server requires: the user's auth string, else a random one, made once and kept in `.prefect/auth`."""
+    """Return the server's auth string: the user's, or a random one that is created once and kept in `.prefect/auth`."""
     if given := given_auth_string():
         return given
     path = daemon.HOME / "auth"
     with contextlib.suppress(FileNotFoundError):
-        if kept := path.read_text().strip():
+        if stored := path.read_text().strip():
             path.chmod(0o600)
-            return kept
-    made = f"faces:{secrets.token_urlsafe(24)}"
-    _write_private(path, made + "\n")
-    return made
+            return stored
+    generated = f"faces:{secrets.token_urlsafe(24)}"
+    _write_private(path, generated + "\n")
+    return generated
 
 
 def keep_credentials_apart() -> None:
-    """Have Prefect send the auth string of our `prefect.toml` to no other API that the environment or `.env` names.
+    """Keep Prefect from sending the auth string of our `prefect.toml` to another API in the environment or `.env`.
 
     Call it before Prefect is imported: Prefect reads each setting from the first source that has it.
     """
-    named, own = given(URL), client_address()
-    if named and own and named != own and not given_auth_string():
+    configured, own = given(URL), client_address()
+    if configured and own and configured != own and not given_auth_string():
         os.environ[AUTH] = ""
 
 
@@ -88,17 +89,17 @@ SERVER = "server"
 
 
 def own_address() -> str | None:
-    """The address of the server that `start` started, if it runs."""
+    """Return the address of this project's server if it runs, else None."""
     return daemon.record(SERVER).get("address") if daemon.running(SERVER) else None
 
 
 def left_over() -> str | None:
-    """The address in a `prefect.toml` of ours whose server no longer runs, or None."""
+    """Return the address in our `prefect.toml` if its server no longer runs, else None."""
     address = client_address()
     return address if address and address != own_address() else None
 
 
 def remove_left_over() -> None:
-    """Remove a `prefect.toml` of ours whose server no longer runs: whatever answers there now is another server."""
+    """Remove our `prefect.toml` if its server no longer runs: another server may listen at its address now."""
     if left_over():
         CLIENT.unlink()

@@ -1,4 +1,4 @@
-"""Draws how a network did on its test part."""
+"""Draws figures of a model's evaluation on the test split."""
 
 from pathlib import Path
 
@@ -11,17 +11,17 @@ from faces.evaluation.metrics import expected_calibration_error, face_nme
 from faces.evaluation.selective import aurc, risk_coverage
 from faces.models.calibration import Reliability, reliability
 from faces.plots.evaluation import (
+    ced_curve_figure,
     confusion_figure,
-    error_curve_figure,
-    points_figure,
+    per_keypoint_error_figure,
     reliability_figure,
     risk_coverage_figure,
 )
 from faces.plots.face_grid import faces_figure
 from params import EvaluateEmotion, EvaluateKeypoints
-from tasks.common.dataset import Part, load_part
+from tasks.common.dataset import FaceDataset, load_dataset
 from tasks.common.files import replacing
-from tasks.evaluation.predictions import keep_picture, load_evaluated
+from tasks.evaluation.predictions import load_predictions, save_figure
 from tasks.orchestration.api import task
 
 WRONG = "#b71c1c"
@@ -29,90 +29,98 @@ WRONG = "#b71c1c"
 
 @task
 def draw_keypoints(prepared: Path, predictions: Path, settings: EvaluateKeypoints, folder: Path) -> None:
-    """Write and leave the error curve, each point's error, faces by lot and the worst faces."""
-    test, predicted = load_part(prepared / "test.npz"), load_evaluated(predictions).predicted
-    mean = np.broadcast_to(mean_face(load_part(prepared / "train.npz").targets), test.targets.shape)
-    each, of_mean = face_nme(test.targets, predicted), face_nme(test.targets, mean)
-    judged = np.isfinite(each)
-    curve = error_curve_figure(each[judged], of_mean[judged], f"Test faces within an error{test.caution}")
-    _keep("keypoints", "errors", curve, folder, f"share of faces within an error{test.caution}")
-    points = pd.read_csv(folder / "points.csv")
+    """Write and log the CED curve, the error of each keypoint, a random sample and the worst errors."""
+    test, predicted = load_dataset(prepared / "test.npz"), load_predictions(predictions).predicted
+    mean = np.broadcast_to(mean_face(load_dataset(prepared / "train.npz").targets), test.targets.shape)
+    errors, baseline = face_nme(test.targets, predicted), face_nme(test.targets, mean)
+    known, warning = np.isfinite(errors), test.leakage_warning
+    curve = ced_curve_figure(errors[known], baseline[known], f"Cumulative error distribution{warning}")
+    _save_plot("keypoints", "ced_curve", curve, folder, f"cumulative error distribution{warning}")
+    points = pd.read_csv(folder / "per_keypoint_error.csv")
     ends = points[["value", "low", "high"]].to_numpy().T
-    bars = points_figure(points["point"].tolist(), ends, f"Error of each point{test.caution}")
-    _keep("keypoints", "points", bars, folder, f"error of each point{test.caution}")
-    worst = np.argsort(np.where(judged, -each, np.inf))[: settings.faces_drawn]
-    chosen = {"faces": by_lot(len(test), settings.faces_drawn), "worst": worst}
+    bars = per_keypoint_error_figure(points["point"].tolist(), ends, f"Error of each keypoint{warning}")
+    _save_plot("keypoints", "per_keypoint_error", bars, folder, f"error of each keypoint{warning}")
+    worst = np.argsort(np.where(known, -errors, np.inf))[: settings.num_examples]
+    chosen = {"faces": random_sample(len(test), settings.num_examples), "worst_errors": worst}
     for name, which in chosen.items():
-        captions = [f"row {test.rows[k]} · " + (f"NME {each[k]:.1%}" if judged[k] else "no NME") for k in which]
-        what = "Test faces by lot" if name == "faces" else "Worst test faces"
-        title = f"{what}: truth ringed, prediction dotted{test.caution}"
+        captions = [f"row {test.rows[k]} · " + (f"NME {errors[k]:.1%}" if known[k] else "no NME") for k in which]
+        sample = "Random sample of test faces" if name == "faces" else "Test faces with the largest NME"
+        title = f"{sample}: true points ringed, predicted points filled{warning}"
         grid = faces_figure(test.images[which], captions, title, predicted[which], test.targets[which])
-        _keep("keypoints", name, grid, folder, f"{what.lower()}{test.caution}")
+        _save_plot("keypoints", name, grid, folder, f"{sample[0].lower()}{sample[1:]}{warning}")
 
 
 @task
 def draw_emotion(prepared: Path, predictions: Path, settings: EvaluateEmotion, folder: Path) -> None:
-    """Write and leave confusion, reliability, risk over coverage, faces by lot and those most surely mistaken.
+    """Write and log confusion matrix, reliability diagram, risk-coverage curve, a random sample and the worst errors.
 
-    `confusion.csv`, `reliability.csv` and `risk_coverage.csv` feed DVC's own plots.
+    `confusion.csv`, `reliability.csv` and `risk_coverage.csv` are the data of `dvc plots`.
     """
-    test, evaluated = load_part(prepared / "test.npz"), load_evaluated(predictions)
-    probabilities = evaluated.predicted
+    test, loaded = load_dataset(prepared / "test.npz"), load_predictions(predictions)
+    probabilities = loaded.predicted
     _draw_confusion(test, probabilities.argmax(axis=1), folder)
-    _draw_reliability(test, evaluated.untempered, probabilities, folder)
+    _draw_reliability(test, loaded.uncalibrated, probabilities, folder)
     _draw_risk(test, probabilities, folder)
-    sureness = probabilities[np.arange(len(test)), test.targets]
-    grids = {"faces": by_lot(len(test), settings.faces_drawn), "worst": np.argsort(sureness)[: settings.faces_drawn]}
+    of_label = probabilities[np.arange(len(test)), test.targets]
+    grids = {
+        "faces": random_sample(len(test), settings.num_examples),
+        "worst_errors": np.argsort(of_label)[: settings.num_examples],
+    }
     for name, which in grids.items():
-        what = "Test faces by lot" if name == "faces" else "Test faces furthest from their label"
-        grid = _emotion_grid(test[which], probabilities[which], f"{what}{test.caution}")
-        _keep("emotion", name, grid, folder, f"{what.lower()}{test.caution}")
+        random = name == "faces"
+        sample = "Random sample of test faces" if random else "Test faces with the lowest probability of their label"
+        grid = _emotion_grid(test[which], probabilities[which], f"{sample}{test.leakage_warning}")
+        _save_plot("emotion", name, grid, folder, f"{sample[0].lower()}{sample[1:]}{test.leakage_warning}")
 
 
-def by_lot(faces: int, drawn: int) -> np.ndarray:
-    """Numbers of the faces to draw, in order; the same for as many faces."""
-    return np.sort(np.random.default_rng(0).permutation(faces)[:drawn])
+def random_sample(population: int, size: int) -> np.ndarray:
+    """Returns sorted indices of a random sample; the same for the same numbers."""
+    return np.sort(np.random.default_rng(0).permutation(population)[:size])
 
 
-def _draw_confusion(test: Part, predicted: np.ndarray, folder: Path) -> None:
+def _draw_confusion(test: FaceDataset, predicted: np.ndarray, folder: Path) -> None:
     counts = confusion_matrix(test.targets, predicted, labels=range(len(test.classes)))
-    figure = confusion_figure(counts, test.classes.tolist(), f"Emotion on {len(test)} test faces{test.caution}")
-    _keep("emotion", "confusion", figure, folder, f"confusion matrix{test.caution}")
+    figure = confusion_figure(
+        counts, test.classes.tolist(), f"Confusion matrix, {len(test)} test faces{test.leakage_warning}"
+    )
+    _save_plot("emotion", "confusion", figure, folder, f"confusion matrix{test.leakage_warning}")
     _write_csv({"truth": test.classes[test.targets], "predicted": test.classes[predicted]}, folder / "confusion.csv")
 
 
-def _draw_reliability(test: Part, before: np.ndarray, after: np.ndarray, folder: Path) -> None:
-    both = {"before": before, "after": after}
-    found = {when: reliability(test.targets, each) for when, each in both.items()}
+def _draw_reliability(test: FaceDataset, uncalibrated: np.ndarray, calibrated: np.ndarray, folder: Path) -> None:
+    both = {"before": uncalibrated, "after": calibrated}
+    bins = {when: reliability(test.targets, each) for when, each in both.items()}
     eces = [expected_calibration_error(test.targets, each) for each in both.values()]
-    title = f"Confidence against accuracy, {len(test)} test faces{test.caution}"
-    figure = reliability_figure(found["before"], found["after"], (eces[0], eces[1]), title)
-    _keep("emotion", "reliability", figure, folder, f"confidence against accuracy{test.caution}")
-    columns = {f"{name}_{when}": getattr(found[when], name) for when in both for name in Reliability._fields}
-    _write_csv({"bin": np.arange(1, len(found["after"].faces) + 1), **columns}, folder / "reliability.csv")
+    title = f"Reliability diagram, {len(test)} test faces{test.leakage_warning}"
+    figure = reliability_figure(bins["before"], bins["after"], (eces[0], eces[1]), title)
+    _save_plot("emotion", "reliability", figure, folder, f"reliability diagram{test.leakage_warning}")
+    columns = {f"{name}_{when}": getattr(bins[when], name) for when in both for name in Reliability._fields}
+    _write_csv({"bin": np.arange(1, len(bins["after"].faces) + 1), **columns}, folder / "reliability.csv")
 
 
-def _draw_risk(test: Part, probabilities: np.ndarray, folder: Path) -> None:
+def _draw_risk(test: FaceDataset, probabilities: np.ndarray, folder: Path) -> None:
     coverage, risk = risk_coverage(test.targets, probabilities)
-    title = f"Answering only the surest test faces{test.caution}"
+    title = f"Risk-coverage curve, {len(test)} test faces{test.leakage_warning}"
     figure = risk_coverage_figure(coverage, risk, aurc(test.targets, probabilities), title)
-    _keep("emotion", "risk_coverage", figure, folder, f"error rate over the share of faces answered{test.caution}")
+    _save_plot("emotion", "risk_coverage", figure, folder, f"risk-coverage curve{test.leakage_warning}")
     _write_csv({"coverage": coverage, "risk": risk}, folder / "risk_coverage.csv")
 
 
-def _emotion_grid(faces: Part, probabilities: np.ndarray, title: str):
+def _emotion_grid(dataset: FaceDataset, probabilities: np.ndarray, title: str):
     predicted = probabilities.argmax(axis=1)
-    right = predicted == faces.targets
+    correct = predicted == dataset.targets
     captions = [
-        f"row {faces.rows[k]} · {faces.classes[faces.targets[k]]}\n"
-        f"{'' if right[k] else '✗ '}said {faces.classes[predicted[k]]}, {probabilities[k].max():.0%}"
-        for k in range(len(faces))
+        f"row {dataset.rows[k]} · {dataset.classes[dataset.targets[k]]}\n"
+        f"{'' if correct[k] else '✗ '}predicted {dataset.classes[predicted[k]]}, {probabilities[k].max():.0%}"
+        for k in range(len(dataset))
     ]
-    return faces_figure(faces.images, captions, title, colours=["black" if good else WRONG for good in right])
+    return faces_figure(dataset.images, captions, title, colours=["black" if right else WRONG for right in correct])
 
 
-def _keep(head: str, name: str, figure, folder: Path, description: str) -> None:
-    keep_picture(figure, folder / f"{name}.png", f"{name.replace('_', '-')}-{head}", f"{head}: {description}")
+def _save_plot(model_name: str, name: str, figure, folder: Path, description: str) -> None:
+    save_figure(
+        figure, folder / f"{name}.png", f"{name.replace('_', '-')}-{model_name}", f"{model_name}: {description}"
+    )
 
 
 def _write_csv(columns: dict, path: Path) -> None:

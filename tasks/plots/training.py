@@ -1,4 +1,4 @@
-"""Pictures of a training: what the network was shown, and how it learnt."""
+"""Draws figures of a training: an augmented batch and the learning curves."""
 
 from pathlib import Path
 
@@ -8,40 +8,43 @@ import pandas as pd
 from faces.plots.face_grid import faces_figure
 from faces.plots.training import learning_figure
 from params import TrainEmotion, TrainKeypoints
-from tasks.common.dataset import load_part
+from tasks.common.dataset import load_dataset
 from tasks.common.files import replacing
-from tasks.orchestration.api import leave_picture, task
+from tasks.orchestration.api import log_figure, task
 from tasks.training.builders import batches_of
 
-DRAWN = 16
+NUM_EXAMPLES = 16
 
 
 @task
-def draw_distorted(head: str, prepared: Path, settings: TrainKeypoints | TrainEmotion, picture: Path) -> None:
-    """Write and leave sixteen training faces as the network gets them."""
-    train = load_part(prepared / "train.npz")
+def draw_augmented_batch(
+    model_name: str, prepared: Path, settings: TrainKeypoints | TrainEmotion, figure_path: Path
+) -> None:
+    """Write and log a figure of sixteen augmented training images with their targets."""
+    train = load_dataset(prepared / "train.npz")
     images, targets = batches_of(train, settings)(range(1))[0]
-    images, targets = images[:DRAWN], targets[:DRAWN]
-    captions = [_shares(share, train.classes) if train.is_emotion else "" for share in targets]
-    title = f"{head}: training faces, distorted as in training"
+    images, targets = images[:NUM_EXAMPLES], targets[:NUM_EXAMPLES]
+    captions = [_label(target, train.classes) if train.is_emotion else "" for target in targets]
+    title = f"{model_name}: augmented training faces"
     points = None if train.is_emotion else targets
-    with replacing(picture) as temporary:
+    with replacing(figure_path) as temporary:
         faces_figure(images, captions, title, points).savefig(temporary, dpi=110)
-    leave_picture(f"distorted-{head}", picture, title)
+    log_figure(f"augmented-batch-{model_name}", figure_path, title)
 
 
 @task
-def report_training(head: str, prepared: Path, curve: Path, picture: Path) -> None:
-    """Leave the learning curves."""
-    title = f"{head}: learning curves{load_part(prepared / 'validation.npz').caution}"
+def report_training(model_name: str, prepared: Path, curve: Path, figure_path: Path) -> None:
+    """Write and log a figure of the learning curves; `curve` is the table of losses by epoch."""
+    title = f"{model_name}: learning curves{load_dataset(prepared / 'validation.npz').leakage_warning}"
     table = pd.read_csv(curve)
     best = table["epoch"].loc[table.groupby("member")["val_loss"].idxmin()].tolist()
     curves = {"training": table["loss"].tolist(), "validation": table["val_loss"].tolist()}
-    with replacing(picture) as temporary:
+    with replacing(figure_path) as temporary:
         learning_figure(table["epoch"].tolist(), curves, best, title).savefig(temporary, dpi=110)
-    leave_picture(f"learning-{head}", picture, title)
+    log_figure(f"learning-{model_name}", figure_path, title)
 
 
-def _shares(share: np.ndarray, classes: np.ndarray) -> str:
-    present = np.flatnonzero(share > 0.005)
-    return "\n".join(str(classes[k]) if len(present) == 1 else f"{classes[k]} {share[k]:.0%}" for k in present)
+def _label(target: np.ndarray, classes: np.ndarray) -> str:
+    """Returns the names of the classes of a soft target (classes,), with percentages where there are several."""
+    present = np.flatnonzero(target > 0.005)
+    return "\n".join(str(classes[k]) if len(present) == 1 else f"{classes[k]} {target[k]:.0%}" for k in present)

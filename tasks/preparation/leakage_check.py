@@ -1,44 +1,45 @@
-"""Proves on the written files that no face straddles the splits."""
+"""Checks the written splits for leakage."""
 
 import json
 from pathlib import Path
 
-from faces.preparation.leakage import leaks
-from faces.preparation.splits import PARTS
+from faces.preparation.leakage import count_leakage
+from faces.preparation.splits import SPLITS
 from params import Duplicates
-from tasks.common.dataset import load_part
+from tasks.common.dataset import load_dataset
 from tasks.common.files import replacing
-from tasks.orchestration.api import Progress, leave_table, log, task
+from tasks.orchestration.api import Progress, log, log_table, task
 
-FORBIDDEN = ("images_in_two_parts", "near_duplicate_pairs_across_parts", "persons_in_two_parts")
+FORBIDDEN = ("images_in_multiple_splits", "cross_split_near_duplicates", "subjects_in_multiple_splits")
 
 
 @task
-def check_leaks(head: str, prepared: Path, settings: Duplicates) -> Path:
-    """Prove on the written files, by code that the split does not use, that no image, near-duplicate or person leaks.
+def check_leakage(model_name: str, prepared: Path, settings: Duplicates) -> Path:
+    """Check the written files: no image, near-duplicate or subject is in more than one split.
 
-    Under the protocol that leaks, count what does.
+    The check shares no code with the split. A random split leaks; there, the leaks are only counted. Raises
+    AssertionError if any other split leaks.
     """
-    written = {part: load_part(prepared / f"{part}.npz") for part in PARTS}
-    progress = Progress(f"leak-check-{head}", f"{head}: parts compared")
-    log(f"{head}: comparing every face with those of the other parts")
-    found = leaks(
-        {p: part.images for p, part in written.items()},
-        {p: part.persons.tolist() for p, part in written.items()},
-        settings.max_distance,
+    datasets = {split: load_dataset(prepared / f"{split}.npz") for split in SPLITS}
+    progress = Progress(f"leakage-check-{model_name}", f"{model_name}: splits compared")
+    log(f"{model_name}: comparing every face with those of the other splits")
+    counts = count_leakage(
+        {split: dataset.images for split, dataset in datasets.items()},
+        {split: dataset.subjects.tolist() for split, dataset in datasets.items()},
+        settings.max_hamming_distance,
         settings.min_correlation,
         progress.update,
     )
-    with replacing(prepared / "leaks.json") as temporary:
-        temporary.write_text(json.dumps(found))
-    caution = written["train"].caution
-    rows = [{"what": name.replace("_", " "), "count": count} for name, count in found.items()]
-    leave_table(f"leaks-{head}", rows, f"{head}: what stands in more than one part{caution}")
-    if written["train"].leaks:
+    with replacing(prepared / "leakage.json") as temporary:
+        temporary.write_text(json.dumps(counts))
+    leakage_warning = datasets["train"].leakage_warning
+    rows = [{"what": name.replace("_", " "), "count": count} for name, count in counts.items()]
+    log_table(f"leakage-{model_name}", rows, f"{model_name}: what is in more than one split{leakage_warning}")
+    if datasets["train"].is_leaky:
         return prepared
-    if any((written[part].kinds != "original").any() for part in PARTS):
-        raise AssertionError(f"{head}: an augmented copy stands in a part")
-    if any(found[name] for name in FORBIDDEN):
-        remedy = f"where they are one picture, raise prepare.{head}.duplicates.max_distance"
-        raise AssertionError(f"{head}: the split leaks: {found}; {remedy}")
+    if any((dataset.augmentation_kind != "original").any() for dataset in datasets.values()):
+        raise AssertionError(f"{model_name}: a split contains an augmented copy")
+    if any(counts[name] for name in FORBIDDEN):
+        remedy = f"if these show the same image, raise prepare.{model_name}.duplicates.max_hamming_distance"
+        raise AssertionError(f"{model_name}: the split leaks: {counts}; {remedy}")
     return prepared

@@ -1,4 +1,4 @@
-"""Finds the faces that belong together: a person's, and copies and near-duplicates of one picture."""
+"""Groups the faces that must stay in one split: those of one subject, copies and near-duplicates."""
 
 import csv
 import json
@@ -9,157 +9,181 @@ import pandas as pd
 
 from faces.common.pixel_text import SIZES
 from faces.plots.face_grid import faces_figure
-from faces.preparation.label_conflicts import resolve
-from faces.preparation.near_duplicates import clusters, image_keys, near_pairs
+from faces.preparation.label_conflicts import resolve_label_conflicts
+from faces.preparation.near_duplicates import duplicate_components, find_near_duplicates, image_keys
 from faces.preparation.splits import groups
 from params import Duplicates, EmotionDuplicates, PrepareEmotion, PrepareKeypoints
 from tasks.common.csv_escaping import protected
 from tasks.common.files import InputError, replacing
-from tasks.orchestration.api import Progress, leave_picture, leave_table, log, task
+from tasks.orchestration.api import Progress, log, log_figure, log_table, task
 
-SMALL_CLUSTER = 10
-"""So many faces may be alike in a table of any size."""
+SMALL_COMPONENT = 10
+"""A component of up to this many faces is allowed in a table of any size."""
 
-LISTED, DRAWN = 50, 20
+MAX_LISTED, MAX_SHOWN = 50, 20
+"""Conflicting components in the table, and pairs in the figure."""
+
+NOT_TRAINED = "class not trained on"
+CONFLICTING = "copies have different labels"
 
 
 @task
-def group_faces(head: str, valid: Path, settings: PrepareKeypoints | PrepareEmotion, out: Path) -> Path:
-    """Write each valid row's cluster, group and label, and why it is dropped if it is.
+def group_faces(model_name: str, valid: Path, settings: PrepareKeypoints | PrepareEmotion, out: Path) -> Path:
+    """Write the duplicate component, the group and the label of each valid row, and why a row is dropped.
 
-    Beside it go `pairs.csv`, the near-duplicates by row, and `duplicates.json`, the counts.
-    Columns of `out`, a CSV: row, cluster (the row of its first face), group, label ("" for key points), dropped ("" if
-    it is not). Raises InputError where one cluster is too large to be near-duplicates.
+    Also writes `near_duplicate_pairs.csv`, the near-duplicates by row, and `duplicates.json`, the counts. Columns of
+    `out`, a CSV: row, component (row of its first face), group, label ("" for keypoints), dropped ("" if the row is
+    kept). Raises InputError if a component is too large to consist of near-duplicates.
     """
     table = pd.read_parquet(valid)
-    faces = pd.DataFrame({"row": table["row"], "cluster": table["row"], "group": "", "label": "", "dropped": ""})
+    faces = pd.DataFrame({"row": table["row"], "component": table["row"], "group": "", "label": "", "dropped": ""})
     if isinstance(settings, PrepareEmotion):
         faces["label"] = table["emotion"]
-        faces["dropped"] = np.where(table["emotion"].isin(settings.classes), "", "class not trained on")
-    # Faces that are not trained on must not decide how the others are grouped.
-    chosen = (faces["dropped"] == "").to_numpy()
-    images, rows, labels = faces_of(table, head)[chosen], table["row"].to_numpy()[chosen], faces["label"][chosen]
-    persons = table["person"][chosen].tolist() if "person" in table else [""] * len(rows)
-    log(f"{head}: looking for copies and near-duplicates among {len(rows)} faces")
-    progress, rules = Progress(f"grouping-{head}", f"{head}: faces compared"), settings.duplicates
-    alike = near_pairs(images, rules.max_distance, rules.min_correlation, progress.update)
-    pairs = alike[["first", "second"]].to_numpy()
+        faces["dropped"] = np.where(table["emotion"].isin(settings.train_classes), "", NOT_TRAINED)
+    # Faces of other classes must not decide how the others are grouped.
+    trained = (faces["dropped"] == "").to_numpy()
+    images, rows, labels = (
+        images_of(table, model_name)[trained],
+        table["row"].to_numpy()[trained],
+        faces["label"][trained],
+    )
+    subjects = table["person"][trained].tolist() if "person" in table else [""] * len(rows)
+    log(f"{model_name}: looking for copies and near-duplicates among {len(rows)} faces")
+    progress, duplicates = Progress(f"grouping-{model_name}", f"{model_name}: faces compared"), settings.duplicates
+    near = find_near_duplicates(images, duplicates.max_hamming_distance, duplicates.min_correlation, progress.update)
+    pairs = near[["first", "second"]].to_numpy()
     keys = image_keys(images)
-    cluster = clusters(len(rows), _with_copies(keys, pairs))
-    _refuse_a_chain(head, valid, rows, cluster, rules)
-    how = rules.conflicts if isinstance(rules, EmotionDuplicates) else "keep"
-    may_change = _may_change(table, settings)[chosen]
-    resolved, stay, conflict = _resolved(labels.to_numpy(str), cluster, may_change, how)
-    faces.loc[chosen, "cluster"] = rows[cluster]
-    faces.loc[chosen, "group"] = groups(keys, persons, pairs)
-    faces.loc[chosen, "label"] = resolved
-    faces.loc[chosen, "dropped"] = np.where(stay, "", "copies bear different labels")
-    with replacing(out) as temporary:
-        # Quoted: a name in which a carriage return stands would else be read as two rows.
-        protected(faces).to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
-    with replacing(out.with_name("pairs.csv")) as temporary:
-        alike.assign(first=rows[pairs[:, 0]], second=rows[pairs[:, 1]]).to_csv(temporary, index=False)
-    counts = _counts(images, keys, pairs, cluster) | {
-        "conflicts": how,
-        "conflicting_clusters": len(np.unique(cluster[conflict])),
+    component = duplicate_components(len(rows), _with_copies(keys, pairs))
+    _refuse_large_component(model_name, valid, rows, component, duplicates)
+    policy = duplicates.label_conflicts if isinstance(duplicates, EmotionDuplicates) else "keep"
+    may_change = _may_change(table, settings)[trained]
+    resolved, kept, conflict = _resolve(labels.to_numpy(str), component, may_change, policy)
+    faces.loc[trained, "component"] = rows[component]
+    faces.loc[trained, "group"] = groups(keys, subjects, pairs)
+    faces.loc[trained, "label"] = resolved
+    faces.loc[trained, "dropped"] = np.where(kept, "", CONFLICTING)
+    _write_tables(out, faces, near.assign(first=rows[pairs[:, 0]], second=rows[pairs[:, 1]]))
+    counts = _counts(images, keys, pairs, component) | {
+        "conflicts": policy,
+        "conflicting_components": len(np.unique(component[conflict])),
         "conflicting_faces": int(conflict.sum()),
         "relabelled_faces": int((resolved != labels).sum()),
     }
-    _tell_counts(head, counts, out.with_name("duplicates.json"))
-    _tell_conflicts(head, how, rows[conflict], cluster[conflict], labels[conflict].to_numpy(str))
+    _report_counts(model_name, counts, out.with_name("duplicates.json"))
+    _report_conflicts(model_name, policy, rows[conflict], component[conflict], labels[conflict].to_numpy(str))
     return out
 
 
 @task
-def draw_duplicates(head: str, valid: Path, pairs: Path, picture: Path) -> None:
-    """Write and leave the pairs that are least alike of those that count as alike, to judge the thresholds by."""
-    table, alike = pd.read_parquet(valid), pd.read_csv(pairs, dtype={"correlation": float})
-    images, place = faces_of(table, head), pd.Series(range(len(table)), index=table["row"])
+def draw_duplicates(model_name: str, valid: Path, pairs: Path, figure: Path) -> None:
+    """Write and log a figure of the near-duplicates with the lowest correlation, to check the thresholds by eye."""
+    table, near = pd.read_parquet(valid), pd.read_csv(pairs, dtype={"correlation": float})
+    images, position = images_of(table, model_name), pd.Series(range(len(table)), index=table["row"])
     shown, captions = [], []
-    for pair in alike.nsmallest(DRAWN, "correlation").to_dict("records"):
-        one, other = place[pair["first"]], place[pair["second"]]
-        shown += [images[one], images[other][:, ::-1] if pair["mirrored"] else images[other]]
-        labels = [f"\n{table['emotion'][number]}" if head == "emotion" else "" for number in (one, other)]
-        how = f"{pair['correlation']:.3f}{', mirrored' if pair['mirrored'] else ''}"
-        captions += [f"row {pair['first']}{labels[0]}", f"row {pair['second']} · {how}{labels[1]}"]
+    for pair in near.nsmallest(MAX_SHOWN, "correlation").to_dict("records"):
+        first, second = position[pair["first"]], position[pair["second"]]
+        shown += [images[first], images[second][:, ::-1] if pair["mirrored"] else images[second]]
+        labels = [f"\n{table['emotion'][number]}" if model_name == "emotion" else "" for number in (first, second)]
+        relation = f"{pair['correlation']:.3f}{', mirrored' if pair['mirrored'] else ''}"
+        captions += [f"row {pair['first']}{labels[0]}", f"row {pair['second']} · {relation}{labels[1]}"]
     if not shown:
-        shown, captions = [np.full((SIZES[head], SIZES[head]), 255, np.uint8)], ["no two faces are alike"]
-    title = f"{head}: the least alike of {len(alike)} pairs of near-duplicates, with their correlation"
-    with replacing(picture) as temporary:
+        shown, captions = [np.full((SIZES[model_name], SIZES[model_name]), 255, np.uint8)], ["no near-duplicates"]
+    title = f"{model_name}: pairs of lowest correlation among {len(near)} pairs of near-duplicates"
+    with replacing(figure) as temporary:
         faces_figure(np.stack(shown), captions, title).savefig(temporary, dpi=110)
-    leave_picture(f"near-duplicates-{head}", picture, f"{head}: pairs of near-duplicates, the least alike first")
+    log_figure(
+        f"near-duplicates-{model_name}", figure, f"{model_name}: pairs of near-duplicates, lowest correlation first"
+    )
 
 
-def faces_of(table: pd.DataFrame, head: str) -> np.ndarray:
+def images_of(table: pd.DataFrame, model_name: str) -> np.ndarray:
     """The images of a valid table, (N, H, W) uint8."""
-    return np.frombuffer(b"".join(table["pixels"]), np.uint8).reshape(-1, SIZES[head], SIZES[head])
+    return np.frombuffer(b"".join(table["pixels"]), np.uint8).reshape(-1, SIZES[model_name], SIZES[model_name])
 
 
-def _resolved(
-    labels: np.ndarray, cluster: np.ndarray, may_change: np.ndarray, how: str
+def _resolve(
+    labels: np.ndarray, component: np.ndarray, may_change: np.ndarray, policy: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `resolve`, among the faces (N,) that may change; conflicts are those among all."""
-    resolved, stay, conflict = resolve(labels, cluster, "keep")
-    resolved[may_change], stay[may_change], _ = resolve(labels[may_change], cluster[may_change], how)
-    return resolved, stay, conflict
+    """As `resolve_label_conflicts`, but only faces with `may_change` (N,) change; conflicts are those of all faces."""
+    resolved, kept, conflict = resolve_label_conflicts(labels, component, "keep")
+    resolved[may_change], kept[may_change], _ = resolve_label_conflicts(
+        labels[may_change], component[may_change], policy
+    )
+    return resolved, kept, conflict
 
 
 def _may_change(table: pd.DataFrame, settings: PrepareKeypoints | PrepareEmotion) -> np.ndarray:
-    # The official test labels are what others are compared by: copies among training rows change nothing in them.
-    if settings.split.protocol == "official" and "usage" in table:
+    # Published results use the predefined test labels, so copies among the training rows must not change them.
+    if settings.split.strategy == "predefined" and "usage" in table:
         return (table["usage"] == "Training").to_numpy()
     return np.ones(len(table), bool)
 
 
 def _with_copies(keys: list[str], pairs: np.ndarray) -> np.ndarray:
+    """The pairs (M, 2) of near-duplicates, and each face with the first one of the same key."""
     first: dict[str, int] = {}
-    same = np.array([(first.setdefault(key, number), number) for number, key in enumerate(keys)]).reshape(-1, 2)
-    return np.concatenate([pairs, same])
+    copies = np.array([(first.setdefault(key, number), number) for number, key in enumerate(keys)]).reshape(-1, 2)
+    return np.concatenate([pairs, copies])
 
 
-def _refuse_a_chain(head: str, valid: Path, rows: np.ndarray, cluster: np.ndarray, rules: Duplicates) -> None:
-    numbers, sizes = np.unique(cluster, return_counts=True)
+def _refuse_large_component(
+    model_name: str, valid: Path, rows: np.ndarray, component: np.ndarray, duplicates: Duplicates
+) -> None:
+    numbers, sizes = np.unique(component, return_counts=True)
     largest = sizes.max(initial=0)
-    if largest > max(rules.max_cluster * len(rows), SMALL_CLUSTER):
-        some = ", ".join(map(str, rows[cluster == numbers[sizes.argmax()]][:5]))
+    if largest > max(duplicates.max_component_fraction * len(rows), SMALL_COMPONENT):
+        some = ", ".join(map(str, rows[component == numbers[sizes.argmax()]][:5]))
         raise InputError(
-            f"{valid}: {largest} of {len(rows)} faces are one cluster of near-duplicates (rows {some}, ...), more than "
-            f"prepare.{head}.duplicates.max_cluster allows ({rules.max_cluster:.1%}): strangers are chained together; "
-            "lower max_distance, raise min_correlation, or remove the copies"
+            f"{valid}: {largest} of {len(rows)} faces are one component of near-duplicates (rows {some}, ...), more "
+            f"than prepare.{model_name}.duplicates.max_component_fraction allows "
+            f"({duplicates.max_component_fraction:.1%}): it chains unrelated faces together; "
+            "lower max_hamming_distance, raise min_correlation, or remove the copies"
         )
 
 
-def _counts(images: np.ndarray, keys: list[str], pairs: np.ndarray, cluster: np.ndarray) -> dict[str, int]:
-    sizes = np.bincount(cluster)
-    unmirrored = len({image.tobytes() for image in images})
+def _write_tables(out: Path, faces: pd.DataFrame, pairs: pd.DataFrame) -> None:
+    with replacing(out) as temporary:
+        # Quoted: a name that contains a carriage return would otherwise be read as two rows.
+        protected(faces).to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
+    with replacing(out.with_name("near_duplicate_pairs.csv")) as temporary:
+        pairs.to_csv(temporary, index=False)
+
+
+def _counts(images: np.ndarray, keys: list[str], pairs: np.ndarray, component: np.ndarray) -> dict[str, int]:
+    sizes = np.bincount(component)
+    distinct = len({image.tobytes() for image in images})
     return {
         "faces": len(images),
-        "exact_copies": len(images) - unmirrored,
-        "mirrored_copies": unmirrored - len(set(keys)),
+        "exact_copies": len(images) - distinct,
+        "mirrored_copies": distinct - len(set(keys)),
         "near_duplicate_pairs": len(pairs),
-        "clusters": int((sizes > 1).sum()),
-        "faces_in_clusters": int(sizes[sizes > 1].sum()),
-        "largest_cluster": int(sizes.max(initial=0)),
+        "components": int((sizes > 1).sum()),
+        "faces_in_components": int(sizes[sizes > 1].sum()),
+        "largest_component": int(sizes.max(initial=0)),
     }
 
 
-def _tell_counts(head: str, counts: dict, out: Path) -> None:
+def _report_counts(model_name: str, counts: dict, out: Path) -> None:
     with replacing(out) as temporary:
         temporary.write_text(json.dumps(counts))
-    what = [{"what": name.replace("_", " "), "count": count} for name, count in counts.items()]
-    leave_table(f"duplicates-{head}", what, f"{head}: copies (beyond the first of each) and near-duplicates")
+    rows = [{"what": name.replace("_", " "), "count": count} for name, count in counts.items()]
+    log_table(f"duplicates-{model_name}", rows, f"{model_name}: copies (beyond the first of each) and near-duplicates")
 
 
-def _tell_conflicts(head: str, how: str, rows: np.ndarray, cluster: np.ndarray, labels: np.ndarray) -> None:
-    """Leave the clusters whose faces bear different labels, (N,) each over those faces."""
+def _report_conflicts(
+    model_name: str, policy: str, rows: np.ndarray, component: np.ndarray, labels: np.ndarray
+) -> None:
+    """Log the components whose faces have different labels; all arrays are (N,) over these faces."""
     listed = []
-    numbers = np.unique(cluster)
-    for number in numbers[:LISTED]:
-        members = cluster == number
-        names, counts = np.unique(labels[members], return_counts=True)
+    numbers = np.unique(component)
+    for number in numbers[:MAX_LISTED]:
+        inside = component == number
+        names, counts = np.unique(labels[inside], return_counts=True)
         each = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
-        listed.append({"rows": ", ".join(map(str, rows[members])), "labels": each})
+        listed.append({"rows": ", ".join(map(str, rows[inside])), "labels": each})
     if listed:
-        shown = f"the first {LISTED} of " if len(numbers) > LISTED else ""
-        description = f"{head}: {shown}{len(numbers)} clusters with conflicting labels; by setting: {how}"
-        leave_table(f"conflicts-{head}", listed, description)
+        shown = f"the first {MAX_LISTED} of " if len(numbers) > MAX_LISTED else ""
+        description = (
+            f"{model_name}: {shown}{len(numbers)} components with conflicting labels; label_conflicts: {policy}"
+        )
+        log_table(f"conflicts-{model_name}", listed, description)

@@ -1,4 +1,4 @@
-"""Copies of faces: mirrored, with left and right swapped, and brightened."""
+"""Offline augmentation: mirrored copies, with left and right keypoints swapped, and brightened copies."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,32 +7,36 @@ import numpy as np
 
 from faces.common.geometry import mirror_images, mirror_points
 from faces.preparation.brightness import brighten
-from params import Augment
-from tasks.common.dataset import Part, joined, load_part, save_part
+from params import OfflineAugmentation
+from tasks.common.dataset import FaceDataset, concatenate, load_dataset, save_dataset
 from tasks.orchestration.api import log, task
 
 
 @task
-def augment(head: str, prepared: Path, settings: Augment) -> Path:
-    """Write copies of the training faces, and of no others, beside them: `augmented.npz`."""
-    train = load_part(prepared / "train.npz")
+def augment(model_name: str, prepared: Path, settings: OfflineAugmentation) -> Path:
+    """Write copies of the training faces, and of no others, to `augmented.npz`."""
+    train = load_dataset(prepared / "train.npz")
     augmented = copies(train, settings)
-    save_part(prepared / "augmented.npz", augmented)
-    log(f"{head}: {len(train)} training faces, {len(augmented)} augmented copies")
+    save_dataset(prepared / "augmented.npz", augmented)
+    log(f"{model_name}: {len(train)} training faces, {len(augmented)} augmented copies")
     return prepared
 
 
-def copies(part: Part, settings: Augment) -> Part:
-    """A mirrored and a brightened copy of each face, by setting."""
-    made = [part[:0]]
-    if settings.mirror:
-        targets = part.targets if part.is_emotion else mirror_points(part.targets, part.images.shape[2])
-        made.append(replace(part, images=mirror_images(part.images), targets=targets, kinds=_kinds(part, "mirrored")))
+def copies(dataset: FaceDataset, settings: OfflineAugmentation) -> FaceDataset:
+    """One mirrored and one brightened copy of each face, as far as the settings enable them."""
+    made = [dataset[:0]]
+    if settings.horizontal_flip:
+        targets = dataset.targets
+        if not dataset.is_emotion:
+            targets = mirror_points(targets, dataset.images.shape[2])
+        kinds = _kinds(dataset, "mirrored")
+        made.append(replace(dataset, images=mirror_images(dataset.images), targets=targets, augmentation_kind=kinds))
     if settings.brightness:
-        factors = np.random.default_rng(settings.seed).uniform(*settings.brightness, len(part))
-        made.append(replace(part, images=brighten(part.images, factors), kinds=_kinds(part, "brightened")))
-    return joined(made)
+        factors = np.random.default_rng(settings.seed).uniform(*settings.brightness, len(dataset))
+        kinds = _kinds(dataset, "brightened")
+        made.append(replace(dataset, images=brighten(dataset.images, factors), augmentation_kind=kinds))
+    return concatenate(made)
 
 
-def _kinds(part: Part, kind: str) -> np.ndarray:
-    return np.full(len(part), kind, "<U10")
+def _kinds(dataset: FaceDataset, kind: str) -> np.ndarray:
+    return np.full(len(dataset), kind, "<U10")

@@ -1,4 +1,4 @@
-"""Parts the faces into train, validation and test, and proves on the written files that no face straddles."""
+"""Splits the faces into train, validation and test."""
 
 import csv
 from pathlib import Path
@@ -9,142 +9,157 @@ import pandas as pd
 from faces.common.schema import COORDINATES
 from faces.preparation.splits import (
     DROPPED,
-    PARTS,
-    by_chance,
-    grouped_parts,
-    official_parts,
-    random_parts,
-    share_differences,
+    SPLITS,
+    class_fraction_differences,
+    expected_difference,
+    group_split,
+    predefined_split,
+    random_split,
 )
 from params import EmotionSplit, PrepareEmotion, PrepareKeypoints, Split
 from tasks.common.csv_escaping import protected, unprotected
-from tasks.common.dataset import Part, joined, save_part
+from tasks.common.dataset import FaceDataset, concatenate, save_dataset
 from tasks.common.files import InputError, replacing
 from tasks.orchestration.api import log, task
-from tasks.preparation.near_duplicates import faces_of
+from tasks.preparation.near_duplicates import images_of
 from tasks.preparation.offline_augmentation import copies
 
-NOT_ANSWERED = "class that is not answered with"
+NO_OUTPUT_CLASS = "class not in output_classes"
+STRADDLES = "same group as a validation or test row"
 
 
 @task
-def split(head: str, valid: Path, grouped: Path, settings: PrepareKeypoints | PrepareEmotion, prepared: Path) -> Path:
-    """Part the faces by group, or officially, into `prepared`/{train,validation,test}.npz.
+def split(
+    model_name: str, valid: Path, grouped: Path, settings: PrepareKeypoints | PrepareEmotion, prepared: Path
+) -> Path:
+    """Split the faces by group, or by the column Usage, into `prepared`/{train,validation,test}.npz.
 
-    What became of each valid row stands in `parts.csv`. Raises InputError where a part, or a class in a part, is empty,
-    or a grouped part's class shares are too far off the whole's.
+    `splits.csv` lists the split of each valid row, or why it is dropped. Raises InputError if a split is empty or lacks
+    a class, or if the class fractions of a group split differ too much from those of the whole dataset.
     """
     table, faces = pd.read_parquet(valid), unprotected(pd.read_csv(grouped, keep_default_na=False))
-    stays = (faces["dropped"] == "").to_numpy()
-    named = faces.loc[stays, "group"].tolist()
-    part = np.full(len(faces), DROPPED, "<U10")
-    if settings.split.protocol == "official":
-        part[stays] = official_parts(
-            _usages(valid, table)[stays], named, settings.split.seed, settings.split.validation
-        )
+    kept = (faces["dropped"] == "").to_numpy()
+    group_names = faces.loc[kept, "group"].tolist()
+    split_of = np.full(len(faces), DROPPED, "<U10")
+    rules = settings.split
+    if rules.strategy == "predefined":
+        split_of[kept] = predefined_split(_usages(valid, table)[kept], group_names, rules.seed, rules.val_size)
     else:
-        rules = settings.split
-        part[stays] = grouped_parts(named, rules.seed, rules.validation, rules.test)
-    faces.loc[stays & (part == DROPPED), "dropped"] = "its group stands in a part more precious"
-    everyone = _everyone(head, table, faces, settings)
-    not_judged = (part == "test") & ~_of_answers(everyone)
-    faces.loc[not_judged, "dropped"] = NOT_ANSWERED
-    part[not_judged] = DROPPED
-    faces["part"] = part
-    with replacing(prepared / "parts.csv") as temporary:
+        split_of[kept] = group_split(group_names, rules.seed, rules.val_size, rules.test_size)
+    faces.loc[kept & (split_of == DROPPED), "dropped"] = STRADDLES
+    dataset = _dataset(model_name, table, faces, settings)
+    not_evaluated = (split_of == "test") & ~_has_output_class(dataset)
+    faces.loc[not_evaluated, "dropped"] = NO_OUTPUT_CLASS
+    split_of[not_evaluated] = DROPPED
+    faces["part"] = split_of
+    with replacing(prepared / "splits.csv") as temporary:
         protected(faces).to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
-    _write_parts(head, valid, everyone, part, settings.split, prepared)
+    _write_splits(model_name, valid, dataset, split_of, rules, prepared)
     return prepared
 
 
 @task
-def split_after_augmenting(
-    head: str, valid: Path, grouped: Path, settings: PrepareKeypoints | PrepareEmotion, prepared: Path
+def augment_then_split(
+    model_name: str, valid: Path, grouped: Path, settings: PrepareKeypoints | PrepareEmotion, prepared: Path
 ) -> Path:
-    """The original project's order, which leaks: copy every face first, then part faces and copies by lot."""
+    """Copy every face first, then split faces and copies at random: the original project's order, which leaks."""
     table, faces = pd.read_parquet(valid), unprotected(pd.read_csv(grouped, keep_default_na=False))
-    stays = (faces["dropped"] == "").to_numpy()
-    originals = _everyone(head, table, faces, settings)[stays]
-    everyone = joined([originals, copies(originals, settings.augment)])
-    part = random_parts(len(everyone), settings.split.seed, settings.split.validation, settings.split.test)
-    not_judged = (part == "test") & ~_of_answers(everyone)
-    part[not_judged] = DROPPED
-    why = np.where(not_judged, NOT_ANSWERED, "")
-    fate = pd.DataFrame({"row": everyone.rows, "kind": everyone.kinds, "part": part, "dropped": why})
-    left_out = faces.loc[~stays, ["row", "dropped"]].assign(kind="original", part=DROPPED)
-    with replacing(prepared / "parts.csv") as temporary:
-        pd.concat([fate, left_out]).to_csv(temporary, index=False)
-    _write_parts(head, valid, everyone, part, settings.split, prepared)
-    save_part(prepared / "augmented.npz", everyone[:0])
+    kept = (faces["dropped"] == "").to_numpy()
+    originals = _dataset(model_name, table, faces, settings)[kept]
+    dataset = concatenate([originals, copies(originals, settings.offline_augmentation)])
+    split_of = random_split(len(dataset), settings.split.seed, settings.split.val_size, settings.split.test_size)
+    not_evaluated = (split_of == "test") & ~_has_output_class(dataset)
+    split_of[not_evaluated] = DROPPED
+    reasons = np.where(not_evaluated, NO_OUTPUT_CLASS, "")
+    splits = {"row": dataset.rows, "kind": dataset.augmentation_kind, "part": split_of, "dropped": reasons}
+    left_out = faces.loc[~kept, ["row", "dropped"]].assign(kind="original", part=DROPPED)
+    with replacing(prepared / "splits.csv") as temporary:
+        pd.concat([pd.DataFrame(splits), left_out]).to_csv(temporary, index=False)
+    _write_splits(model_name, valid, dataset, split_of, settings.split, prepared)
+    save_dataset(prepared / "augmented.npz", dataset[:0])
     return prepared
 
 
-def _of_answers(part: Part) -> np.ndarray:
-    """Whether each face is of a class that is answered with; key points have no classes, and all stay."""
-    return np.isin(part.targets, part.columns) if part.is_emotion else np.ones(len(part), bool)
+def _has_output_class(dataset: FaceDataset) -> np.ndarray:
+    """Whether each face is of an output class, (N,) bool; always true for keypoints."""
+    if not dataset.is_emotion:
+        return np.ones(len(dataset), bool)
+    return np.isin(dataset.targets, dataset.output_class_indices)
 
 
 def _usages(valid: Path, table: pd.DataFrame) -> np.ndarray:
+    remedy = "choose prepare.emotion.split.strategy: group"
     if "usage" not in table:
-        remedy = "give a table with it, or choose prepare.emotion.split.protocol: grouped"
-        raise InputError(f"{valid}: the official split needs the column Usage; {remedy}")
-    if not (table["usage"] == "Training").any() or (table["usage"] == "Training").all():
-        remedy = "choose prepare.emotion.split.protocol: grouped"
+        raise InputError(f"{valid}: the predefined split needs the column Usage; give a table that has it, or {remedy}")
+    training = table["usage"] == "Training"
+    if not training.any() or training.all():
         raise InputError(
-            f"{valid}: the official split needs Training rows and PublicTest or PrivateTest rows; {remedy}"
+            f"{valid}: the predefined split needs Training rows and PublicTest or PrivateTest rows; {remedy}"
         )
     return table["usage"].to_numpy(str)
 
 
-def _everyone(head: str, table: pd.DataFrame, faces: pd.DataFrame, settings: PrepareKeypoints | PrepareEmotion) -> Part:
-    """All valid faces; the class number of one that is not trained on is -1."""
+def _dataset(
+    model_name: str, table: pd.DataFrame, faces: pd.DataFrame, settings: PrepareKeypoints | PrepareEmotion
+) -> FaceDataset:
+    """All valid faces; the target of a face whose class is not in `train_classes` is -1."""
     rows = table["row"].to_numpy(np.int64)
     groups = faces.groupby("group")["row"].transform("min").to_numpy(np.int64)
-    persons = table["person"].to_numpy(str) if "person" in table else np.full(len(table), "")
-    kinds, protocol = np.full(len(rows), "original", "<U10"), np.array(settings.split.protocol)
-    images = faces_of(table, head)
+    subjects = table["person"].to_numpy(str) if "person" in table else np.full(len(table), "")
+    kinds, strategy = np.full(len(rows), "original", "<U10"), np.array(settings.split.strategy)
+    images = images_of(table, model_name)
     if not isinstance(settings, PrepareEmotion):
         points = table[list(COORDINATES)].to_numpy(np.float32).reshape(-1, 15, 2)
-        shifted = points + np.array(settings.label_shift, np.float32)
-        none = np.array([], "<U1")
-        return Part(images, shifted, rows, groups, persons, kinds, none, none, protocol)
-    numbers = {str(name): number for number, name in enumerate(settings.classes)}
+        points = points + np.array(settings.keypoint_offset_px, np.float32)
+        no_classes = np.array([], "<U1")
+        return FaceDataset(images, points, rows, groups, subjects, kinds, no_classes, no_classes, strategy)
+    numbers = {str(name): number for number, name in enumerate(settings.train_classes)}
     targets = faces["label"].map(numbers).fillna(-1).to_numpy(np.int64)
-    answers = np.array(settings.answers or settings.classes)
-    return Part(images, targets, rows, groups, persons, kinds, np.array(settings.classes), answers, protocol)
+    classes = np.array(settings.train_classes)
+    output_classes = np.array(settings.output_classes or settings.train_classes)
+    return FaceDataset(images, targets, rows, groups, subjects, kinds, classes, output_classes, strategy)
 
 
-def _write_parts(head: str, valid: Path, everyone: Part, own_part: np.ndarray, settings: Split, prepared: Path) -> None:
-    for part in PARTS:
-        if not (own_part == part).any():
+def _write_splits(
+    model_name: str, valid: Path, dataset: FaceDataset, split_of: np.ndarray, settings: Split, prepared: Path
+) -> None:
+    counts = {name: int((split_of == name).sum()) for name in SPLITS}
+    for name, count in counts.items():
+        if not count:
+            remedy = f"give more rows, or change prepare.{model_name}.split"
+            raise InputError(f"{valid}: the {name} split has no rows; {remedy}")
+    if dataset.is_emotion:
+        _check_classes(valid, dataset, split_of, settings)
+    for name in SPLITS:
+        subset = dataset[split_of == name]
+        save_dataset(prepared / f"{name}.npz", subset.with_output_classes() if name == "test" else subset)
+    log(f"{model_name}: {', '.join(f'{name} {count}' for name, count in counts.items())}{dataset.leakage_warning}")
+
+
+def _check_classes(valid: Path, dataset: FaceDataset, split_of: np.ndarray, settings: Split) -> None:
+    kept = (split_of != DROPPED) & _has_output_class(dataset)
+    dataset, split_of = dataset[kept].with_output_classes(), split_of[kept]
+    remedy = (
+        "give more of them, choose another prepare.emotion.split.seed, or remove it from prepare.emotion.train_classes"
+    )
+    for name in SPLITS:
+        for number, class_name in enumerate(dataset.classes):
+            if not (dataset.targets[split_of == name] == number).any():
+                raise InputError(f"{valid}: the {name} split has no face of the class {class_name}; {remedy}")
+    if settings.strategy == "group" and isinstance(settings, EmotionSplit):
+        _check_class_fractions(valid, dataset, split_of, settings)
+
+
+def _check_class_fractions(valid: Path, dataset: FaceDataset, split_of: np.ndarray, settings: EmotionSplit) -> None:
+    overall = np.bincount(dataset.targets, minlength=len(dataset.classes)) / len(dataset)
+    differences = class_fraction_differences(dataset.targets, split_of, len(dataset.classes))
+    for name, difference in differences.items():
+        by_chance = expected_difference(overall, (split_of == name).sum())
+        allowed = np.maximum(settings.max_class_fraction_difference, by_chance)
+        if (np.abs(difference) > allowed).any():
+            worst = int((np.abs(difference) - allowed).argmax())
             raise InputError(
-                f"{valid}: no row falls into the {part} part; give more rows, or change prepare.{head}.split"
-            )
-    if everyone.is_emotion:
-        _check_classes(valid, everyone, own_part, settings)
-    for part in PARTS:
-        own = everyone[own_part == part]
-        save_part(prepared / f"{part}.npz", own.answered() if part == "test" else own)
-    log(f"{head}: " + ", ".join(f"{part} {(own_part == part).sum()}" for part in PARTS) + everyone.caution)
-
-
-def _check_classes(valid: Path, everyone: Part, own_part: np.ndarray, settings: Split) -> None:
-    stays = (own_part != DROPPED) & _of_answers(everyone)
-    everyone, own_part = everyone[stays].answered(), own_part[stays]
-    targets = everyone.targets
-    remedy = "give more of it, choose another prepare.emotion.split.seed, or leave it out of prepare.emotion.classes"
-    for part in PARTS:
-        for number, name in enumerate(everyone.classes):
-            if not (targets[own_part == part] == number).any():
-                raise InputError(f"{valid}: no face of the class {name} falls into the {part} part; {remedy}")
-    if settings.protocol != "grouped" or not isinstance(settings, EmotionSplit):
-        return
-    overall = np.bincount(targets, minlength=len(everyone.classes)) / len(targets)
-    for part, off in share_differences(targets, own_part, len(everyone.classes)).items():
-        allowed = np.maximum(settings.max_share_difference, by_chance(overall, (own_part == part).sum()))
-        if (np.abs(off) > allowed).any():
-            worst = int((np.abs(off) - allowed).argmax())
-            raise InputError(
-                f"{valid}: the share of {everyone.classes[worst]} in the {part} part is {off[worst]:+.1%} off the "
-                f"whole's; choose another prepare.emotion.split.seed, or raise max_share_difference"
+                f"{valid}: the fraction of {dataset.classes[worst]} in the {name} split differs from that of the whole "
+                f"dataset by {difference[worst]:+.1%}; choose another prepare.emotion.split.seed, or raise "
+                "prepare.emotion.split.max_class_fraction_difference"
             )

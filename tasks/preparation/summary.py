@@ -1,4 +1,4 @@
-"""The constants of normalisation, and what a reviewer asks first of prepared faces."""
+"""The summary of prepared faces for a reviewer."""
 
 import json
 from pathlib import Path
@@ -8,61 +8,62 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from faces.plots.face_grid import faces_figure
-from faces.preparation.splits import PARTS
-from tasks.common.dataset import Part, joined, load_part
+from faces.preparation.splits import SPLITS
+from tasks.common.dataset import FaceDataset, concatenate, load_dataset
 from tasks.common.files import replacing
-from tasks.orchestration.api import leave_picture, leave_table, task
+from tasks.orchestration.api import log_figure, log_table, task
 
 
 @task
-def report_prepared(head: str, prepared: Path, report: Path, picture: Path) -> None:
-    """Write and leave the summary: protocol, rows, classes, what was dropped, duplicates, leaks, constants."""
-    faces = {name: load_part(prepared / f"{name}.npz") for name in (*PARTS, "augmented")}
-    split_parts = {name: faces[name] for name in PARTS}
-    fate = pd.read_csv(prepared / "parts.csv", keep_default_na=False)
+def report_prepared(model_name: str, prepared: Path, report: Path, figure: Path) -> None:
+    """Write and log the summary: strategy, rows, classes, dropped rows, duplicates, leakage, normalization."""
+    datasets = {name: load_dataset(prepared / f"{name}.npz") for name in (*SPLITS, "augmented")}
+    splits = {name: datasets[name] for name in SPLITS}
+    train = datasets["train"]
+    reasons = pd.read_csv(prepared / "splits.csv", keep_default_na=False)["dropped"]
     summary = {
-        "protocol": str(faces["train"].protocol),
-        "leaking": faces["train"].leaks,
-        "rows": {name: len(part) for name, part in faces.items()},
-        "dropped": fate["dropped"][lambda why: why != ""].value_counts().to_dict(),
-        "class_shares": {name: _shares(part) for name, part in split_parts.items() if part.is_emotion},
-        "labelled_shares": {
-            name: float(np.isfinite(part.targets).mean()) for name, part in split_parts.items() if not part.is_emotion
+        "strategy": str(train.strategy),
+        "is_leaky": train.is_leaky,
+        "rows": {name: len(dataset) for name, dataset in datasets.items()},
+        "dropped": reasons[reasons != ""].value_counts().to_dict(),
+        "class_fractions": {name: _class_fractions(split) for name, split in splits.items() if split.is_emotion},
+        "labelled_fractions": {
+            name: float(np.isfinite(split.targets).mean()) for name, split in splits.items() if not split.is_emotion
         },
-        "persons": {name: len(set(part.persons.tolist()) - {""}) for name, part in split_parts.items()},
+        "subjects": {name: len(set(split.subjects.tolist()) - {""}) for name, split in splits.items()},
         **{
             name: json.loads((prepared / f"{name}.json").read_text())
-            for name in ("duplicates", "leaks", "normalisation")
+            for name in ("duplicates", "leakage", "normalization")
         },
     }
     with replacing(report) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
-    whole = {"whole": joined(list(split_parts.values()))} | faces
     rows = [
-        {"part": name, "rows": len(part), **(_shares(part) if part.is_emotion else {})} for name, part in whole.items()
+        {"split": name, "rows": len(dataset), **(_class_fractions(dataset) if dataset.is_emotion else {})}
+        for name, dataset in ({"whole": concatenate(list(splits.values()))} | datasets).items()
     ]
-    caution = faces["train"].caution or "; none straddles"
-    leave_table(f"prepare-{head}", rows, f"{head}: rows and class shares per part{caution}")
-    with replacing(picture) as temporary:
-        _before_and_after(faces["train"], faces["augmented"]).savefig(temporary, dpi=110)
-    leave_picture(f"augmentation-{head}", picture, f"{head}: training faces and their copies")
+    leakage_warning = train.leakage_warning or "; no leakage"
+    log_table(f"prepare-{model_name}", rows, f"{model_name}: rows and class fractions per split{leakage_warning}")
+    with replacing(figure) as temporary:
+        _augmentation_figure(train, datasets["augmented"]).savefig(temporary, dpi=110)
+    log_figure(f"augmentation-{model_name}", figure, f"{model_name}: training faces and their copies")
 
 
-def _shares(part: Part) -> dict[str, float]:
-    counts = np.bincount(part.targets, minlength=len(part.classes))
-    shares = counts / max(len(part), 1)
-    return {str(name): float(round(share, 4)) for name, share in zip(part.classes, shares, strict=True)}
+def _class_fractions(dataset: FaceDataset) -> dict[str, float]:
+    counts = np.bincount(dataset.targets, minlength=len(dataset.classes))
+    fractions = counts / max(len(dataset), 1)
+    return {str(name): float(round(each, 4)) for name, each in zip(dataset.classes, fractions, strict=True)}
 
 
-def _before_and_after(train: Part, copies: Part, faces: int = 8) -> Figure:
-    """One row of training faces above a row of each kind of copy, points drawn where there are points."""
-    kinds = dict.fromkeys(copies.kinds.tolist())
-    shown = joined([train[:faces], *(copies[copies.kinds == kind][:faces] for kind in kinds)])
-    captions = [f"row {row} · {kind}" for row, kind in zip(shown.rows, shown.kinds, strict=True)]
+def _augmentation_figure(train: FaceDataset, copies: FaceDataset, num_faces: int = 8) -> Figure:
+    """One row of training faces above one row per kind of copy, with keypoints if there are any."""
+    kinds = dict.fromkeys(copies.augmentation_kind.tolist())
+    shown = concatenate([train[:num_faces], *(copies[copies.augmentation_kind == kind][:num_faces] for kind in kinds)])
+    captions = [f"row {row} · {kind}" for row, kind in zip(shown.rows, shown.augmentation_kind, strict=True)]
     if train.is_emotion:
         captions = [
             f"{caption}\n{train.classes[target]}" for caption, target in zip(captions, shown.targets, strict=True)
         ]
     points = None if train.is_emotion else shown.targets
-    title = f"Training faces, and their copies{train.caution}"
-    return faces_figure(shown.images, captions, title, points, columns=min(faces, len(train)))
+    title = f"Training faces and their copies{train.leakage_warning}"
+    return faces_figure(shown.images, captions, title, points, columns=min(num_faces, len(train)))

@@ -1,1 +1,1 @@
-"""Reads what users have: archives, CSV and Parquet tables, image folders, images, addresses."""
+"""Reads user data: archives, CSV and Parquet tables, image folders, images, addresses."""

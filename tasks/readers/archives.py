@@ -1,4 +1,4 @@
-"""Opens files as they are published: plain, gzipped or zipped."""
+"""Opens published files: plain, gzipped or zipped."""
 
 import errno
 import gzip
@@ -13,16 +13,16 @@ from typing import IO, BinaryIO, cast
 from tasks.common.files import InputError
 
 GZIP, ZIPS = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
-"""What packed files begin with; the second is a zip without members."""
+"""First bytes of packed files; the second of a zip is that of a zip without members."""
 ENCRYPTED = 0x1
-"""Of a zip member's flags (APPNOTE 4.4.4); zipfile itself answers with a bare RuntimeError."""
+"""Flag of a zip member (APPNOTE 4.4.4); zipfile itself raises a bare RuntimeError."""
 
 
 @contextmanager
 def opened(path: Path, shown: str | None = None) -> Iterator[BinaryIO]:
-    """The bytes of a CSV, unpacked where its first bytes are gzip's or zip's. `shown` is what errors call the file.
+    """The bytes of a CSV, unpacked if its first bytes are those of gzip or zip. `shown` is its name in errors.
 
-    Raises InputError where there is no such file, or what is packed cannot be read to its end.
+    Raises InputError if there is no such file, or it cannot be unpacked to its end.
     """
     name = shown or str(path)
     if not path.exists():
@@ -47,18 +47,18 @@ def opened(path: Path, shown: str | None = None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def unpacking(name: str) -> Iterator[None]:
-    """What gzip and zip raise of spoilt bytes, as InputError that calls the file `name`."""
+    """Turns what gzip and zip raise for corrupt bytes into an InputError that names the file `name`."""
     try:
         yield
     except (EOFError, OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError) as error:
-        # A spoilt zip asks for a place before its beginning; bz2 and gzip raise theirs without a number.
+        # A corrupt zip seeks to before its beginning (EINVAL); the errors of bz2 and gzip have no number.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise InputError(f"{name}: cannot be unpacked ({error or 'it ends too early'}); fetch it again") from None
 
 
 def member(archive: zipfile.ZipFile, inside: str, name: str) -> IO[bytes]:
-    """A file of an archive, to be read. Raises InputError, calling the archive `name`, where it cannot be opened."""
+    """Opens a file of an archive. Raises InputError, which names the archive `name`, if it cannot be opened."""
     if archive.getinfo(inside).flag_bits & ENCRYPTED:
         raise InputError(f"{name}: cannot be unpacked ({inside} is encrypted); unpack it yourself")
     try:
@@ -68,7 +68,7 @@ def member(archive: zipfile.ZipFile, inside: str, name: str) -> IO[bytes]:
 
 
 def _only_table(archive: zipfile.ZipFile, name: str) -> str:
-    tables = [member for member in archive.namelist() if member.lower().endswith(".csv") and not is_hidden(member)]
+    tables = [inside for inside in archive.namelist() if inside.lower().endswith(".csv") and not is_hidden(inside)]
     if len(tables) != 1:
         found = ", ".join(tables[:4]) if tables else "none"
         raise InputError(f"{name}: one CSV is needed in the archive, found {found}; unpack it and name the CSV")
@@ -76,5 +76,5 @@ def _only_table(archive: zipfile.ZipFile, name: str) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file of a folder or an archive is nobody's data: macOS puts one beside each that it zips."""
+    """Whether a file is hidden or metadata of macOS, which adds one beside each file that it zips."""
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)

@@ -1,16 +1,16 @@
-"""Bounds the rows of a CSV while it is read, so that no file can fill the memory, however well it is packed."""
+"""Bounds the size of a CSV's rows while it is read, so that no file exhausts the memory, even highly compressed."""
 
 import io
 import re
 from typing import BinaryIO
 
-MOST_ROW = 16 * 2**20
-"""Bytes of one row; a row of a 96x96 face takes 40 kB."""
-MOST_CELLS = 10_000
-"""Of one row; a face with one pixel a cell takes 9,247."""
+MAX_ROW_BYTES = 16 * 2**20
+"""A row of a 96x96 face takes 40 kB."""
+MAX_CELLS = 10_000
+"""Of one row; a face with one pixel per cell takes 9,247."""
 BLOCK = 2**18
 
-# As pandas reads quotes: a cell is quoted if it begins with one, and two of them stand for one.
+# As pandas reads quotes: a cell is quoted if it begins with one, and two quotes are an escaped one.
 _QUOTED = re.compile(rb'(?<=[,\r\n])"(?:[^"]++|"")*+("?)')
 _REST = re.compile(rb'(?:[^"]++|"")*+("?)')
 _END = re.compile(rb"\r\n|\r|\n")
@@ -18,13 +18,13 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class RowTooLarge(Exception):
-    """The message names the row (`row 12`, or `header`), the reason and the remedy."""
+    """A row exceeds a bound. The message names the row (`row 12`, or `header`), the reason and the remedy."""
 
 
 class BoundedRows(io.BufferedIOBase):
-    """The bytes of a CSV. Reading raises RowTooLarge at a row of over MOST_ROW bytes or MOST_CELLS cells.
+    """The bytes of a CSV. Reading raises RowTooLarge at a row of more than MAX_ROW_BYTES bytes or MAX_CELLS cells.
 
-    `ended` counts the rows that were seen to their end, the header included; line breaks in quotes end none.
+    `ended` counts the rows that were read to their end, including the header; quoted line breaks do not end a row.
     """
 
     def __init__(self, handle: BinaryIO) -> None:
@@ -43,18 +43,18 @@ class BoundedRows(io.BufferedIOBase):
         while not self._at_end and (size is None or size < 0 or not self._waiting):
             self._fetch()
         count = len(self._waiting) if size is None or size < 0 else size
-        given = bytes(self._waiting[:count])
+        data = bytes(self._waiting[:count])
         del self._waiting[:count]
-        return given
+        return data
 
     def read1(self, size: int = -1, /) -> bytes:
         return self.read(BLOCK if size < 0 else size)
 
-    def look_ahead(self, ended: int, most_bytes: int) -> bool:
-        """Fetch until so many rows have ended, or so many bytes wait, a row among them; whether the file has ended."""
+    def look_ahead(self, ended: int, max_bytes: int) -> bool:
+        """Fetch until `ended` rows have ended, or `max_bytes` wait with at least one row; whether the file ended."""
         before = self.ended
         while not self._at_end and self.ended < ended:
-            if len(self._waiting) >= most_bytes and self.ended > before:
+            if len(self._waiting) >= max_bytes and self.ended > before:
                 break
             self._fetch()
         return self._at_end
@@ -66,7 +66,7 @@ class BoundedRows(io.BufferedIOBase):
         self._waiting += block
 
     def _without_quoted(self, block: bytes) -> bytes:
-        """The block, with blanks in place of what is quoted."""
+        """The block, with quoted text replaced by blanks."""
         if not self._before:
             block, self._before = block.removeprefix(_BOM), b"\n"
         if b'"' in block or self._quoted:
@@ -80,7 +80,7 @@ class BoundedRows(io.BufferedIOBase):
             rest = _REST.match(block, 0 if self._quoted else 1)
             assert rest
             start, self._quoted, self._before = rest.end(), not rest.group(1), b'"'
-        # With the byte before, which tells whether a quote begins a cell.
+        # With the byte before: it decides whether a quote begins a cell.
         text, pieces, at = self._before + block[start:], [b" " * start], 1
         self._closed = start == len(block) and not self._quoted
         for match in _QUOTED.finditer(text):
@@ -92,7 +92,7 @@ class BoundedRows(io.BufferedIOBase):
 
     def _count(self, block: bytes) -> None:
         """Count the rows and cells of a block without quotes."""
-        if self._row + len(block) > MOST_ROW or self._commas + block.count(b",") >= MOST_CELLS:
+        if self._row + len(block) > MAX_ROW_BYTES or self._commas + block.count(b",") >= MAX_CELLS:
             self._count_each(block)
             return
         last = max(block.rfind(b"\n"), block.rfind(b"\r"))
@@ -107,7 +107,9 @@ class BoundedRows(io.BufferedIOBase):
             self._row += len(row)
             self._commas += row.count(b",")
             where = f"row {self.ended}" if self.ended else "header"
-            if self._row > MOST_ROW:
-                raise RowTooLarge(f"{where}: longer than {MOST_ROW // 2**20} MiB; close its quotes, or end its line")
-            if self._commas >= MOST_CELLS:
-                raise RowTooLarge(f"{where}: more than {MOST_CELLS:,} cells; put all pixels into one cell")
+            if self._row > MAX_ROW_BYTES:
+                raise RowTooLarge(
+                    f"{where}: longer than {MAX_ROW_BYTES // 2**20} MiB; close its quotes, or end its line"
+                )
+            if self._commas >= MAX_CELLS:
+                raise RowTooLarge(f"{where}: more than {MAX_CELLS:,} cells; put all pixels into one cell")

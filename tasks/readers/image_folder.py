@@ -1,4 +1,4 @@
-"""Reads a tree of pictures, `<part>/<class name>/*.png|jpg`, as FER2013 is usually shared: a folder or a zip."""
+"""Reads an image folder, `<split>/<class name>/*.png|jpg`, as FER2013 is usually shared: a folder or a zip."""
 
 import csv
 import os
@@ -14,61 +14,61 @@ import numpy as np
 from faces.common.pixel_text import SIZES
 from faces.common.schema import class_name
 from tasks.common.csv_escaping import protect
-from tasks.common.errors import Unusable, content_errors
+from tasks.common.errors import UnreadableInput, content_errors
 from tasks.common.files import InputError
 from tasks.orchestration.api import log
 from tasks.readers.archives import is_hidden, member, unpacking
-from tasks.readers.images import grey_levels, opened_picture
-from tasks.readers.sources import MOST_BYTES, content_of
+from tasks.readers.images import grey_levels, open_image
+from tasks.readers.sources import MAX_BYTES, content_of
 
-PICTURES = (".png", ".jpg", ".jpeg")
-USAGES = {
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+USAGE_OF_FOLDER = {
     **dict.fromkeys(("train", "training"), "Training"),
     **dict.fromkeys(("validation", "valid", "val", "publictest"), "PublicTest"),
     **dict.fromkeys(("test", "testing", "privatetest"), "PrivateTest"),
 }
-"""What the parts' folders are called, and what they are called in FER2013's column Usage."""
+"""FER2013's value of the column Usage, by the name of a split's folder."""
 
-MOST_PIXELS = 1_000_000
-"""Of a TIFF's tile, in which a picture of 48 x 48 lies."""
+MAX_PIXELS = 1_000_000
+"""Of a TIFF's tile that holds an image of 48 x 48."""
 
 Reader = Callable[[str], bytes]
 
 
-def is_tree(source: Path, shown: str) -> bool:
-    """Whether `source` is a folder, or a zip that holds pictures and no CSV."""
+def is_image_folder(source: Path, shown: str) -> bool:
+    """Whether `source` is a folder, or a zip with images and no CSV. `shown` is its name in errors."""
     if source.is_dir():
         return True
     if not zipfile.is_zipfile(source):
         return False
     with unpacking(shown), zipfile.ZipFile(source) as archive:
         endings = {PurePosixPath(name).suffix.lower() for name in archive.namelist() if not is_hidden(name)}
-    return bool(endings & set(PICTURES)) and ".csv" not in endings
+    return bool(endings & set(IMAGE_SUFFIXES)) and ".csv" not in endings
 
 
-def write_tree(source: Path, out: Path, shown: str) -> None:
-    """Write a tree's pictures to `out` as one emotion CSV: emotion (a class name), pixels, Usage and file.
+def write_image_folder_csv(source: Path, out: Path, shown: str) -> None:
+    """Write the images of a folder to `out` as one emotion CSV: emotion (a class name), pixels, Usage and file.
 
-    Rows stand in the order of their paths. A file that is no picture gets an empty pixel cell, a picture of another
-    size that size in words: validation sets them aside. Raises InputError where the tree is not of this form; `shown`
-    is what errors call it.
+    Rows are in the order of their paths. A file that is not an image gets an empty pixel cell, an image of another size
+    a cell with that size: validation quarantines both. Raises InputError if the layout is another; `shown` is the
+    folder's name in errors.
     """
     with unpacking(shown), _reading(source, shown) as (names, read):
-        pictures = sorted(name for name in names if _is_picture(name))
-        if not pictures:
-            raise InputError(f"{shown}: no picture in it; <part>/<class name>/*.png or *.jpg is needed")
-        if len(pictures) < len(names):
-            log(f"{shown}: {len(names) - len(pictures)} files are hidden, or no .png or .jpg, and are left out")
-        _write_rows(pictures, read, out, shown)
+        images = sorted(name for name in names if _is_image(name))
+        if not images:
+            raise InputError(f"{shown}: contains no image; <split>/<class name>/*.png or *.jpg is needed")
+        if len(images) < len(names):
+            log(f"{shown}: {len(names) - len(images)} files are hidden or not .png or .jpg; they are ignored")
+        _write_rows(images, read, out, shown)
 
 
-def _is_picture(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in PICTURES and not is_hidden(name)
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES and not is_hidden(name)
 
 
 @contextmanager
 def _reading(source: Path, shown: str) -> Iterator[tuple[list[str], Reader]]:
-    """Names of all files, relative, `/` between, and what reads one."""
+    """The relative names of all files, with `/`, and a function that reads one."""
     if source.is_dir():
         yield (
             [path.relative_to(source).as_posix() for path in _files(source)],
@@ -77,7 +77,7 @@ def _reading(source: Path, shown: str) -> Iterator[tuple[list[str], Reader]]:
     else:
         with zipfile.ZipFile(source) as archive:
             yield (
-                [one.filename for one in archive.infolist() if not one.is_dir()],
+                [entry.filename for entry in archive.infolist() if not entry.is_dir()],
                 lambda name: _member(archive, name, shown),
             )
 
@@ -85,20 +85,20 @@ def _reading(source: Path, shown: str) -> Iterator[tuple[list[str], Reader]]:
 def _file(path: Path) -> bytes:
     try:
         return content_of(str(path))
-    except Unusable as error:
+    except UnreadableInput as error:
         raise InputError(f"{path}: {error}; mend or remove it") from None
 
 
 def _member(archive: zipfile.ZipFile, name: str, shown: str) -> bytes:
     with member(archive, name, shown) as inside:
-        content = inside.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise InputError(f"{shown}: {name}: more than {MOST_BYTES // 2**20} MiB; make it smaller, or remove it")
+        content = inside.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{shown}: {name}: more than {MAX_BYTES // 2**20} MiB; make it smaller, or remove it")
     return content
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below a folder, linked ones too; a folder that is reached twice is entered once."""
+    """All files below a folder, including links; a folder that is reached twice is entered once."""
     entered = set()
     for where, folders, files in os.walk(folder, followlinks=True):
         if (real := os.path.realpath(where)) in entered:
@@ -108,37 +108,38 @@ def _files(folder: Path) -> Iterator[Path]:
         for name in files:
             path = Path(where, name)
             if not path.exists():
-                raise InputError(f"{path}: a link to what is not there; mend or remove it")
+                raise InputError(f"{path}: a broken link; mend or remove it")
             yield path
 
 
-def _write_rows(pictures: list[str], read: Reader, out: Path, shown: str) -> None:
-    # A file's name may be any bytes; here it is only shown.
+def _write_rows(images: list[str], read: Reader, out: Path, shown: str) -> None:
+    # A file's name may be any bytes; the column only shows it.
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
         rows = csv.writer(text)
         rows.writerow(["emotion", "pixels", "Usage", "file"])
-        spoilt: list[str] = []
-        for name in pictures:
-            usage, emotion = _part_and_class(name, shown)
+        unreadable: list[str] = []
+        for name in images:
+            usage, emotion = _usage_and_class(name, shown)
             content = read(name)
             try:
                 pixels = _pixel_text(content)
-            except Unusable as error:
+            except UnreadableInput as error:
                 pixels = ""
-                spoilt.append(f"{name} {error}")
+                unreadable.append(f"{name} {error}")
             rows.writerow([emotion, pixels, usage, protect(name)])
-    if spoilt:
-        log(f"{shown}: {len(spoilt)} files have no pixels that can be used, the first: {spoilt[0]}")
+    if unreadable:
+        log(f"{shown}: {len(unreadable)} files have no usable pixels, the first: {unreadable[0]}")
 
 
-def _part_and_class(name: str, shown: str) -> tuple[str, str]:
-    parts = PurePosixPath(name).parts
-    if len(parts) < 3:
-        raise InputError(f"{shown}: {name} does not stand in <part>/<class name>/; move it there, or remove it")
-    part, folder = parts[-3], parts[-2]
-    usage = USAGES.get(re.sub(r"[\W_]", "", part.lower()))
+def _usage_and_class(name: str, shown: str) -> tuple[str, str]:
+    """The value of Usage and the class name, from the path of an image."""
+    folders = PurePosixPath(name).parts
+    if len(folders) < 3:
+        raise InputError(f"{shown}: {name} is not in <split>/<class name>/; move it there, or remove it")
+    split, folder = folders[-3], folders[-2]
+    usage = USAGE_OF_FOLDER.get(re.sub(r"[\W_]", "", split.lower()))
     if usage is None:
-        raise InputError(f"{shown}: {name}: the folder {part} names no part; rename it train, validation or test")
+        raise InputError(f"{shown}: {name}: the folder {split} names no split; rename it train, validation or test")
     emotion = None if folder.isdecimal() else class_name(folder, "fer2013")
     if emotion is None:
         raise InputError(f"{shown}: {name}: the folder {folder} names no class; rename it (angry, happy, neutral, ...)")
@@ -146,15 +147,15 @@ def _part_and_class(name: str, shown: str) -> tuple[str, str]:
 
 
 def _pixel_text(content: bytes) -> str:
-    """A picture's pixels as text; its size in words where that is not 48 x 48. Raises Unusable where there are none."""
-    with opened_picture(content) as picture:
-        width, height = picture.size
+    """An image's pixels as text, or its size if that is not 48 x 48. Raises UnreadableInput if it cannot be decoded."""
+    with open_image(content) as image:
+        width, height = image.size
     if (width, height) != (SIZES["emotion"], SIZES["emotion"]):
         return f"{width} x {height} pixels"
-    # Refuses what scoring refuses: of a picture that is cut off, OpenCV makes up the rest.
-    grey_levels(content, MOST_PIXELS)
+    # Rejects what scoring rejects: OpenCV fills in the rest of a truncated image.
+    grey_levels(content, MAX_PIXELS)
     with content_errors("cannot be decoded"):
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
-        if image is None or image.shape != (height, width):
-            raise Unusable("cannot be decoded by OpenCV")
-    return " ".join(map(str, image.ravel().tolist()))
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if pixels is None or pixels.shape != (height, width):
+            raise UnreadableInput("cannot be decoded by OpenCV")
+    return " ".join(map(str, pixels.ravel().tolist()))

@@ -1,4 +1,4 @@
-"""Pictures as grey levels: upright, of bounded size, or a reason why not."""
+"""Decodes images to grey levels, upright and of bounded size, or raises with the reason."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,86 +7,86 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tasks.common.errors import Unusable, content_errors
+from tasks.common.errors import UnreadableInput, content_errors
 from tasks.readers.image_headers import check_bounds
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-"""The only decoders that bytes are given to, for training and for scoring; MPO, as phones write it, is opened as JPEG.
+"""The only formats that are decoded, for training and for scoring; MPO, as phones write it, is opened as JPEG.
 
-Pillow has decoders for many more, and starts Ghostscript for one of them.
+Pillow decodes many more, and starts Ghostscript for one of them.
 """
-SMALLEST = 16
-"""Pixels of the shorter side, under which nothing of a face can be told."""
-LONGEST = 32_766
-"""Pixels of the longer side, above which OpenCV cuts nothing out."""
+MIN_SIDE = 16
+"""Pixels of the shorter side; no face can be recognized in a smaller image."""
+MAX_SIDE = 32_766
+"""Pixels of the longer side; OpenCV does not warp a larger image."""
 BAND = 64
-"""Rows that are brought from 32 to 8 bits at one time."""
+"""Rows that are converted from 32 to 8 bits at a time."""
 
-# Pillow's own limit warns or refuses by the pixels of all it opens; `most_pixels` is checked before any are decoded.
+# Pillow's own limit applies to every image that is opened; `max_image_pixels` is checked before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
 
 @contextmanager
-def opened_picture(content: bytes) -> Iterator[Image.Image]:
-    """A picture of which nothing is decoded yet. Its bytes decide what it is, never a file's name.
+def open_image(content: bytes) -> Iterator[Image.Image]:
+    """An opened image, not decoded yet. Its format is determined from its bytes, never from a file's name.
 
-    Raises Unusable where they are none of FORMATS, cut off or spoilt, also where that shows in the block only.
+    Raises UnreadableInput if the bytes are in none of FORMATS, truncated or corrupt, also when the block finds it.
     """
     if not content:
-        raise Unusable("is empty")
+        raise UnreadableInput("is empty")
     check_bounds(content)
-    with content_errors("is cut off or spoilt"):
+    with content_errors("is truncated or corrupt"):
         try:
-            picture = Image.open(BytesIO(content), formats=FORMATS)
+            image = Image.open(BytesIO(content), formats=FORMATS)
         except UnidentifiedImageError:
-            raise Unusable("is no picture, or not one of jpg, png, webp, bmp, tiff and gif") from None
-        with picture:
-            yield picture
+            raise UnreadableInput("is not an image of the formats jpg, png, webp, bmp, tiff and gif") from None
+        with image:
+            yield image
 
 
-def grey_levels(content: bytes, most_pixels: int) -> np.ndarray:
-    """(H, W) uint8, turned upright as its EXIF says; of several frames the first, of 16 bits the upper 8.
+def grey_levels(content: bytes, max_image_pixels: int) -> np.ndarray:
+    """Grey levels (H, W) uint8, rotated upright by its EXIF tag; the first of several frames, the upper 8 of 16 bits.
 
-    Raises Unusable where the bytes are no picture, cut off, spoilt, too small or too large. Nothing is decoded of a
-    picture that says of itself that it is too large.
+    Raises UnreadableInput if the bytes are not an image, truncated, corrupt, too small or too large. An image whose
+    header declares it too large is not decoded.
     """
-    with opened_picture(content) as picture:
-        _check_size(picture, most_pixels)
-        # A JPEG is not decoded into colours first.
-        picture.draft("L", picture.size)
-        return _grey(ImageOps.exif_transpose(picture))
+    with open_image(content) as image:
+        _check_size(image, max_image_pixels)
+        # Decodes a JPEG to grey directly, not to colours first.
+        image.draft("L", image.size)
+        return _grey(ImageOps.exif_transpose(image))
 
 
-def _check_size(picture: Image.Image, most_pixels: int) -> None:
-    width, height = picture.size
-    if min(width, height) < SMALLEST:
-        raise Unusable(f"{width}x{height} pixels: too small for a face")
-    if width * height > most_pixels:
-        raise Unusable(f"{width}x{height} pixels are more than score.most_pixels; make it smaller")
-    if max(width, height) > LONGEST:
-        raise Unusable(f"{width}x{height} pixels: a side over {LONGEST:,}; make it smaller")
-    # A small TIFF may lie in a large tile, which is decoded whole.
-    tile = [getattr(picture, "tag_v2", {}).get(tag, 1) for tag in (322, 323)]
-    if tile[0] * tile[1] > most_pixels:
-        raise Unusable(f"a tile of {tile[0]}x{tile[1]} pixels is more than score.most_pixels")
+def _check_size(image: Image.Image, max_image_pixels: int) -> None:
+    width, height = image.size
+    if min(width, height) < MIN_SIDE:
+        raise UnreadableInput(f"{width}x{height} pixels: too small for a face")
+    if width * height > max_image_pixels:
+        raise UnreadableInput(f"{width}x{height} pixels are more than score.max_image_pixels; make it smaller")
+    if max(width, height) > MAX_SIDE:
+        raise UnreadableInput(f"{width}x{height} pixels: a side over {MAX_SIDE:,}; make it smaller")
+    # A small TIFF may be stored in a large tile, which is decoded as a whole.
+    tile = [getattr(image, "tag_v2", {}).get(tag, 1) for tag in (322, 323)]
+    if tile[0] * tile[1] > max_image_pixels:
+        raise UnreadableInput(f"a tile of {tile[0]}x{tile[1]} pixels is more than score.max_image_pixels")
 
 
-def _grey(picture: Image.Image) -> np.ndarray:
-    if picture.mode.startswith("I;16"):
-        return (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
-    if picture.mode in ("I", "F"):
-        return _upper_bits(np.asarray(picture))
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        # What is transparent may hold any colour beneath.
-        ground = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(ground, picture.convert("RGBA"))
-    return np.asarray(picture.convert("L"))
+def _grey(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I;16"):
+        return (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+    if image.mode in ("I", "F"):
+        return _upper_bits(np.asarray(image))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        # Transparent pixels may have any colour.
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image.convert("RGBA"))
+    return np.asarray(image.convert("L"))
 
 
 def _upper_bits(values: np.ndarray) -> np.ndarray:
-    least, most = values.min(), values.max()
-    if not (least >= 0 and most <= 65535):  # nor is it where one is no number
-        raise Unusable("has values beyond 16 bits")
-    scale = 257 if most > 255 else 1
+    lowest, highest = values.min(), values.max()
+    if not (lowest >= 0 and highest <= 65535):  # also true for NaN
+        raise UnreadableInput("has values beyond 16 bits")
+    scale = 257 if highest > 255 else 1
     bands = (values[start : start + BAND].astype(np.float64) for start in range(0, len(values), BAND))
     return np.concatenate([(band / scale).astype(np.uint8) for band in bands])

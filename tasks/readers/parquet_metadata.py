@@ -1,31 +1,31 @@
-"""Reads structs of Thrift's compact protocol, in which a Parquet file describes itself.
+"""Reads structs of Thrift's compact protocol, the encoding of a Parquet file's metadata.
 
-pyarrow shows no page headers, and of a spoilt footer its view of a column ends the process.
+pyarrow does not expose page headers, and its view of a column crashes the process on a corrupt footer.
 """
 
 from typing import Any, BinaryIO
 
 from tasks.common.files import InputError
 
-MOST_DEPTH = 12
+MAX_DEPTH = 12
 BOOLEANS, BYTE, INTEGERS, DOUBLE, BINARY, LISTS, STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, (9, 10), 12
 
 
 def read_struct(handle: BinaryIO, depth: int = 0) -> dict[int, Any]:
-    """Values by the number of their field: numbers, bytes, lists and structs. Raises InputError where there is none."""
-    if depth > MOST_DEPTH:
-        raise _spoilt()
+    """Values by field number: numbers, bytes, lists and structs. Raises InputError if the bytes are no struct."""
+    if depth > MAX_DEPTH:
+        raise _corrupt()
     found: dict[int, Any] = {}
     field = 0
-    while (head := _byte(handle)) != 0:
-        field = field + (head >> 4) if head >> 4 else _zigzag(handle)
-        kind = head & 15
+    while (field_header := _byte(handle)) != 0:
+        field = field + (field_header >> 4) if field_header >> 4 else _zigzag(handle)
+        kind = field_header & 15
         found[field] = kind == 1 if kind in BOOLEANS else _value(handle, kind, depth)
     return found
 
 
 def _value(handle: BinaryIO, kind: int, depth: int) -> Any:
-    if kind in BOOLEANS or kind == BYTE:  # in a list, a boolean has a byte of its own
+    if kind in BOOLEANS or kind == BYTE:  # in a list, a boolean takes one byte
         return _byte(handle)
     if kind in INTEGERS:
         return _zigzag(handle)
@@ -34,18 +34,18 @@ def _value(handle: BinaryIO, kind: int, depth: int) -> Any:
     if kind == BINARY:
         return _bytes(handle, _varint(handle))
     if kind in LISTS:
-        head = _byte(handle)
-        count = head >> 4 if head >> 4 != 15 else _varint(handle)
-        return [_value(handle, head & 15, depth + 1) for _ in range(count)]
+        list_header = _byte(handle)
+        count = list_header >> 4 if list_header >> 4 != 15 else _varint(handle)
+        return [_value(handle, list_header & 15, depth + 1) for _ in range(count)]
     if kind == STRUCT:
         return read_struct(handle, depth + 1)
-    raise _spoilt()
+    raise _corrupt()
 
 
 def _bytes(handle: BinaryIO, count: int) -> bytes:
     read = handle.read(min(count, 2**24))
     if len(read) < count:
-        raise _spoilt()
+        raise _corrupt()
     return read
 
 
@@ -60,14 +60,14 @@ def _varint(handle: BinaryIO) -> int:
         value |= (byte & 127) << shift
         if byte < 128:
             return value
-    raise _spoilt()
+    raise _corrupt()
 
 
 def _zigzag(handle: BinaryIO) -> int:
-    """The sign is the lowest bit."""
+    """A zigzag integer; its lowest bit is the sign."""
     value = _varint(handle)
     return (value >> 1) ^ -(value & 1)
 
 
-def _spoilt() -> InputError:
-    return InputError("is cut off or spoilt (what it says of itself cannot be read)")
+def _corrupt() -> InputError:
+    return InputError("is truncated or corrupt (its metadata cannot be read)")

@@ -1,4 +1,4 @@
-"""Reads the two raw CSV layouts, in chunks, with errors that say where and what to do."""
+"""Reads the two raw CSV layouts in chunks; errors name the place and the remedy."""
 
 import warnings
 from collections.abc import Iterator
@@ -16,20 +16,20 @@ from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
 COLUMNS = {"keypoints": [*COORDINATES, "Image"], "emotion": ["emotion", "pixels"]}
 OPTIONAL = {"keypoints": ["person"], "emotion": ["Usage", "person"]}
 PIXELS = {"keypoints": "Image", "emotion": "pixels"}
-OURS = ("", "row", "reasons")
+RESERVED = ("", "row", "reasons")
 CHUNK_ROWS, CHUNK_BYTES = 200, 16 * 2**20
 EXPORT = "export it as UTF-8 CSV"
 
 
 def header(path: Path, shown: str | None = None) -> list[str]:
-    """The column names of a CSV, blanks around them removed. `shown` is what errors call the file.
+    """The column names of a CSV, stripped of blanks. `shown` is the file's name in errors.
 
-    Raises InputError where there is no readable header.
+    Raises InputError if there is no readable header.
     """
     name = shown or str(path)
     with opened(path, shown) as handle:
         try:
-            # The header as a row: as a header, pandas would rename a column that stands there twice.
+            # The header is read as a row: as a header, pandas would rename a repeated column.
             first = pd.read_csv(
                 BoundedRows(handle),
                 nrows=1,
@@ -48,26 +48,26 @@ def header(path: Path, shown: str | None = None) -> list[str]:
     return [unprotect(str(column).strip()) for column in first.iloc[0]]
 
 
-def columns(path: Path, head: str, shown: str | None = None) -> list[str]:
-    """The header of a raw table, every name once. Raises InputError where it is not `head`'s."""
+def columns(path: Path, model_name: str, shown: str | None = None) -> list[str]:
+    """The unique column names of a raw table. Raises InputError if a column of `model_name` is missing or repeated."""
     name, found = shown or str(path), header(path, shown)
-    missing = [column for column in COLUMNS[head] if column not in found]
+    missing = [column for column in COLUMNS[model_name] if column not in found]
     if missing:
         some = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
-        # Where there is no header, a row of pixels stands in its place.
+        # Without a header, a row of pixels is in its place.
         seen = ", ".join(column if len(column) <= 40 else f"{column[:40]} ..." for column in found[:6])
         raise InputError(f"{name}, header: no column {some}; found {seen}; {_remedy(found)}")
-    twice = [column for column in COLUMNS[head] + OPTIONAL[head] if found.count(column) > 1]
-    if twice:
-        raise InputError(f"{name}, header: column {twice[0]} stands there twice; remove one")
+    repeated = [column for column in COLUMNS[model_name] + OPTIONAL[model_name] if found.count(column) > 1]
+    if repeated:
+        raise InputError(f"{name}, header: column {repeated[0]} is repeated; remove one")
     return _distinct(found)
 
 
 def _distinct(found: list[str]) -> list[str]:
-    """Every name once: columns that nobody reads go to the quarantine, be they unnamed, there twice, or called ours."""
+    """Unique names: unnamed, repeated and reserved columns keep their place, so that a quarantined row is complete."""
     names: list[str] = []
     for position, column in enumerate(found, start=1):
-        name = column if column not in OURS and found.count(column) == 1 else f"{column or 'unnamed'}.{position}"
+        name = column if column not in RESERVED and found.count(column) == 1 else f"{column or 'unnamed'}.{position}"
         while name in names or (name != column and name in found):
             name += f".{position}"
         names.append(name)
@@ -79,13 +79,13 @@ def _remedy(found: list[str]) -> str:
     return f"separate the cells by commas, not by {other!r}" if other else "add or rename them"
 
 
-def read_raw(path: Path, head: str) -> Iterator[pd.DataFrame]:
-    """Chunks of a raw table as text, with `row` (1 = the line under the header) before the columns of the file.
+def read_raw(path: Path, model_name: str) -> Iterator[pd.DataFrame]:
+    """Chunks of a raw table as text, with `row` (1 = the line below the header) before the columns of the file.
 
-    An empty cell is "", and a quote that `protect` put before a text is removed. Raises InputError, naming file and
-    line, where the text is no CSV.
+    An empty cell is "", and a quote that `protect` added is removed. Raises InputError, which names file and row, if
+    the text is not CSV.
     """
-    names = columns(path, head)
+    names = columns(path, model_name)
     rows = 0
     with opened(path) as handle:
         bounded = BoundedRows(handle)
@@ -104,7 +104,7 @@ def read_raw(path: Path, head: str) -> Iterator[pd.DataFrame]:
                     iterator=True,
                 ) as reader,
             ):
-                # A row of more cells than the header would lose the rest with a warning.
+                # Of a row with more cells than the header, pandas drops the rest with a warning.
                 warnings.simplefilter("error", pd.errors.ParserWarning)
                 for chunk in _chunks(reader, bounded):
                     chunk = unprotected(chunk.fillna(""))
@@ -122,14 +122,14 @@ def read_raw(path: Path, head: str) -> Iterator[pd.DataFrame]:
         except pd.errors.ParserError as error:
             raise InputError(f"{path}, after row {rows}: not readable as CSV ({str(error).strip()}); mend it") from None
     if rows == 0:
-        raise InputError(f"{path}: there is a header but no row; rows are needed")
+        raise InputError(f"{path}: has a header but no rows; rows are needed")
 
 
 def _chunks(reader: TextFileReader, bounded: BoundedRows) -> Iterator[pd.DataFrame]:
-    """CHUNK_ROWS rows at a time, or fewer where these are long."""
+    """CHUNK_ROWS rows at a time, or fewer if they are long."""
     rows = 0
     while True:
-        # Beside the header and the rows that were given before.
+        # In addition to the header and the rows of the chunks before.
         at_end = bounded.look_ahead(rows + 1 + CHUNK_ROWS, CHUNK_BYTES)
         ready = CHUNK_ROWS if at_end else min(bounded.ended - rows - 1, CHUNK_ROWS)
         try:

@@ -1,4 +1,4 @@
-"""What is scored at one time, and done again after a kill: shards of pictures and of rows of tables."""
+"""Records, which are images and rows of tables, and shards of them, the unit of scoring and of resuming."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -12,22 +12,27 @@ import numpy as np
 import pyarrow as pa
 
 from faces.common.pixel_text import SIZES, decode_images
-from tasks.common.errors import Unreachable, raise_if_ours, said
+from tasks.common.errors import Unreachable, error_text, raise_if_ours
 from tasks.common.files import InputError
 from tasks.readers.archives import opened
-from tasks.readers.parquet import count_rows, parquet_pictures
+from tasks.readers.parquet import count_rows, parquet_images
+from tasks.readers.prepared_split import count_faces, split_faces
 from tasks.readers.raw_csv import PIXELS, header, read_raw
 from tasks.readers.sources import is_remote, is_table
 
 SHARD_BYTES = 128 * 2**20
-"""Of the contents of one shard, less the last item's."""
+"""Of the contents of one shard, not counting its last record."""
+
+FROM_HERE = "from here on: "
+"""Prefix of a reason that holds for all remaining rows of a table."""
 
 
-class Item(NamedTuple):
-    """A picture, or a row of a table (from 1; 0 for a picture), that may have faces.
+class Record(NamedTuple):
+    """An image, or a row of a table, that may have faces.
 
-    `content`: the bytes of the picture; its pixels (H, W) uint8, if it is known to be one face; why there is none,
-    as text; None where the file has yet to be read.
+    `row` counts from 1; it is 0 for an image, and the stored row number for a prepared split. `content`: the bytes of
+    the image; its pixels (H, W) uint8 if it is known to be one face; the reason, as text, why it has none; None if
+    the file is not read yet.
     """
 
     source: str
@@ -36,29 +41,29 @@ class Item(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """Some items, and where they stand among all."""
+    """Some records, and the number of the shard, from 0."""
 
     number: int
-    items: list[Item]
+    records: list[Record]
 
 
 def shards_of(sources: Iterable[str], size: int) -> Iterator[Shard]:
-    """All items of the sources, in order, `size` a shard, or fewer where their contents reach SHARD_BYTES."""
-    number, items, held = 0, [], 0
-    for item in (item for source in sources for item in items_of(source)):
-        items.append(item)
-        held += item.content.nbytes if isinstance(item.content, np.ndarray) else len(item.content or "")
-        if len(items) == size or held >= SHARD_BYTES:
-            yield Shard(number, items)
-            number, items, held = number + 1, [], 0
-    if items:
-        yield Shard(number, items)
+    """All records of the sources, in order, `size` per shard, or fewer if their contents reach SHARD_BYTES."""
+    number, records, num_bytes = 0, [], 0
+    for record in (record for source in sources for record in read_records(source)):
+        records.append(record)
+        num_bytes += record.content.nbytes if isinstance(record.content, np.ndarray) else len(record.content or "")
+        if len(records) == size or num_bytes >= SHARD_BYTES:
+            yield Shard(number, records)
+            number, records, num_bytes = number + 1, [], 0
+    if records:
+        yield Shard(number, records)
 
 
-def count_items(source: str) -> int:
-    """How many items a source has, for the time that is left; a table's lines may be more than its rows.
+def count_records(source: str) -> int:
+    """The number of records of a source, for the remaining time; of a CSV, its lines, which may exceed its rows.
 
-    0 where that is not known before: of a CSV at an address.
+    0 if it is unknown: for a CSV at an address.
     """
     if not is_table(source):
         return 1
@@ -70,48 +75,53 @@ def count_items(source: str) -> int:
         if source.lower().endswith(".parquet"):
             with _opened(source) as handle:
                 return max(count_rows(handle), 1)
+        if source.lower().endswith(".npz"):
+            return max(count_faces(Path(source)), 1)
         with opened(Path(source)) as handle:
-            return max(sum(part.count(b"\n") for part in iter(lambda: handle.read(2**20), b"")) - 1, 1)
+            return max(sum(block.count(b"\n") for block in iter(lambda: handle.read(2**20), b"")) - 1, 1)
     except (OSError, ValueError, pa.ArrowException):
         return 1
 
 
 def _opened(source: str) -> AbstractContextManager[BinaryIO]:
-    """The bytes of a source. In a path, fsspec would take `::`, `*` and `~` for more than parts of names."""
+    """The bytes of a source. Paths do not go through fsspec, which gives `::`, `*` and `~` a special meaning."""
     return cast(
         AbstractContextManager[BinaryIO], fsspec.open(source, "rb") if is_remote(source) else open(source, "rb")
     )
 
 
-def items_of(source: str) -> Iterator[Item]:
-    """The picture that a source is, or the rows of a table, in order."""
+def read_records(source: str) -> Iterator[Record]:
+    """The records of a source in order: one for an image, one per row for a table."""
     if not is_table(source):
-        yield Item(source, 0, None)
+        yield Record(source, 0, None)
         return
-    row = 0
+    row, found = 0, False
     try:
-        for item in _rows(source):
-            row = item.row
-            yield item
-        if not row:
-            yield Item(source, 0, "has no row")
+        for record in _rows(source):
+            row, found = record.row, True
+            yield record
+        if not found:
+            yield Record(source, 0, "has no rows")
     except Unreachable:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
-        # Arrow is also out of memory where a damaged file claims more than there is.
+        # Arrow also reports out of memory if a corrupt file declares more than there is.
         if not isinstance(error, pa.ArrowException):
             raise_if_ours(source, error)
-        reason = said(error) if isinstance(error, OSError) else str(error).removeprefix(source).lstrip(":, ")
-        # What came before counts; what would come after cannot be known.
-        yield Item(source, row + 1, f"from here on: {reason}")
+        reason = error_text(error) if isinstance(error, OSError) else str(error).removeprefix(source).lstrip(":, ")
+        # The rows before stay valid; what follows is unknown.
+        yield Record(source, row + 1, FROM_HERE + reason)
 
 
-def _rows(source: str) -> Iterator[Item]:
+def _rows(source: str) -> Iterator[Record]:
     with _on_disk(source) as path:
         try:
             if source.lower().endswith(".parquet"):
-                for row, content in enumerate(parquet_pictures(path), start=1):
-                    yield Item(source, row, content)
+                for row, content in enumerate(parquet_images(path), start=1):
+                    yield Record(source, row, content)
+            elif source.lower().endswith(".npz"):
+                for row, image in split_faces(path):
+                    yield Record(source, row, image)
             else:
                 yield from _csv_rows(source, path)
         except InputError as error:
@@ -120,28 +130,28 @@ def _rows(source: str) -> Iterator[Item]:
 
 @contextmanager
 def _on_disk(source: str) -> Iterator[Path]:
-    """A table where it is, or a copy of what an address holds: parts of it are read more than once."""
+    """The path of a table, or of a copy of a remote one: parts of it are read more than once."""
     if not is_remote(source):
         yield Path(source)
         return
     with TemporaryDirectory() as folder:
         path = Path(folder) / "table"
         try:
-            with fsspec.open(source, "rb") as given, path.open("wb") as copy:
-                shutil.copyfileobj(given, copy)
-        except Exception as error:  # each protocol's plug-in has errors of its own
+            with fsspec.open(source, "rb") as remote, path.open("wb") as copy:
+                shutil.copyfileobj(remote, copy)
+        except Exception as error:  # each fsspec protocol raises its own errors
             raise_if_ours(source, error)
             raise InputError(f"cannot be read ({type(error).__name__}: {error})") from None
         yield path
 
 
-def _csv_rows(source: str, path: Path) -> Iterator[Item]:
+def _csv_rows(source: str, path: Path) -> Iterator[Record]:
     names = header(path)
-    head = next((head for head, column in PIXELS.items() if column in names), None)
-    if head is None:
-        raise InputError("has neither a column pixels (emotion) nor Image (key points)")
-    for chunk in read_raw(path, head):
-        images, usable = decode_images(chunk[PIXELS[head]].tolist(), SIZES[head])
+    model_name = next((model_name for model_name, column in PIXELS.items() if column in names), None)
+    if model_name is None:
+        raise InputError("has neither a column pixels (emotion) nor Image (keypoints)")
+    for chunk in read_raw(path, model_name):
+        images, usable = decode_images(chunk[PIXELS[model_name]].tolist(), SIZES[model_name])
         faces = iter(images)
-        for row, good in zip(chunk["row"].tolist(), usable.tolist(), strict=True):
-            yield Item(source, row, next(faces) if good else f"not {SIZES[head] ** 2} pixels of 0..255")
+        for row, is_usable in zip(chunk["row"].tolist(), usable.tolist(), strict=True):
+            yield Record(source, row, next(faces) if is_usable else f"not {SIZES[model_name] ** 2} pixels of 0..255")

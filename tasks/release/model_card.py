@@ -1,4 +1,4 @@
-"""The model card: what both networks do, what they were made from, how well, and what they are not for."""
+"""The model card: purpose, data, metrics and limits of both models."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -6,161 +6,167 @@ from pathlib import Path
 
 import pandas as pd
 
-from params import GateData
+from params import GateLicense
 from tasks.common.files import replacing
-from tasks.orchestration.api import leave_markdown, task
-from tasks.release.quality_gate import HEADLINE, Evaluated
+from tasks.orchestration.api import log_markdown, task
+from tasks.release.quality_gate import SLICE_METRIC, EvaluationPaths
 
 METRICS = {
     "keypoints": {
         "nme": "NME (mean error over eye distance)",
         "rmse_px": "RMSE, px",
-        "failure_rate": "share of faces over 10% NME",
-        "error_curve_auc": "area under the error curve up to 10%",
+        "failure_rate_at_010": "fraction of faces over 10% NME",
+        "ced_auc_at_010": "area under the CED curve up to 10% NME",
     },
     "emotion": {
         "accuracy": "accuracy",
         "balanced_accuracy": "balanced accuracy",
         "macro_f1": "macro-F1",
         "log_loss": "log loss",
-        "ece": "ECE, 15 bins, tempered",
-        "aurc": "area under risk over coverage",
+        "ece": "ECE, 15 bins, calibrated",
+        "aurc": "area under the risk-coverage curve",
     },
 }
-TITLES = {"keypoints": "Key points", "emotion": "Emotion"}
+TITLES = {"keypoints": "Keypoints", "emotion": "Emotion"}
 BASELINES = {"keypoints": "mean face", "emotion": "majority class"}
 
 INTRODUCTION = """\
 # Model card
 
-Written by the stage `gate`, from what the stages before it measured. Two networks look at one face each: one gives 15
-key points in pixels, the other a probability for each of {classes}. Intervals are 95% bootstrap intervals over groups.
+The stage `gate` writes this card from the results of earlier stages. There are two models, and the input of each is one
+image of a face. One predicts 15 keypoints (also called landmarks) in pixels, the other a probability for each of these
+emotions: {classes}. Intervals are 95% bootstrap intervals over groups.
 """
 
 USE = """\
-## Use and misuse
+## Intended use and limits
 
-- The emotion is the *apparent* one: what people who looked at such a picture called it, and not what someone feels. One
-  of the classes above is always chosen{neutral}. Confidence says how often such answers were right on the test faces.
-- Meant for: research and teaching, sorting pictures for review by people, measuring and comparing methods.
-- Not meant for: decisions about a person. Inferring emotions at work and in education is prohibited in the European
-  Union (AI Act, Regulation 2024/1689, Article 5(1)(f)), with exceptions for medical and safety reasons; elsewhere
-  people who are exposed to such a system must be told (Article 50(3)).
-- What the faces of the table do not show was not tested: other cameras, ages, skin tones, head coverings. The slices
-  above are of light, sharpness and group size only, because no more is known of the faces.
+- The emotion is the *apparent* one: the label that people gave to such an image, not what the person feels. The model
+  always predicts one of the classes above{neutral}. Confidence estimates how often such predictions are correct; the
+  ECE above is its mean error on the test split.
+- Intended use: research and teaching, sorting images for human review, measuring and comparing methods.
+- Not intended: decisions about a person. The AI Act of the European Union (Regulation 2024/1689) prohibits inferring
+  emotions at work and in education, with exceptions for medical and safety reasons (Article 5(1)(f)). In other cases,
+  people who are exposed to such a system must be informed (Article 50(3)).
+- The models were not tested on what the test split does not contain, for example other cameras, ages, skin tones or
+  face coverings. The slices above cover only brightness, sharpness and group size, because the data have no other
+  attributes.
 
-## How to make them again
+## Reproducing the models
 
-`dvc repro` at the revision of this repository that holds this file; `dvc pull` fetches the networks themselves.
+Run `dvc repro` at the revision of this repository that contains this file. `dvc pull` fetches the model files.
 """
 
 
 def markdown_table(rows: Iterable[Mapping[str, object]]) -> str:
-    """A table, its columns those of the first row."""
+    """Returns a Markdown table with the columns of the first row."""
     rows = list(rows)
     lines = [list(rows[0]), ["---"] * len(rows[0]), *([str(cell) for cell in row.values()] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
-def estimated(row: Mapping, name: str) -> str:
-    """`0.831 (0.816 to 0.846)`; without an interval where there is none."""
+def format_interval(row: Mapping, name: str) -> str:
+    """Returns `0.831 (0.816 to 0.846)`, or the value only where there is no interval."""
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return f"{row[name]:.3f}" + ("" if pd.isna(low) else f" ({low:.3f} to {high:.3f})")
 
 
-def metric_rows(head: str, figures: Mapping) -> list[dict[str, object]]:
-    """A head's metrics with their intervals, and its trivial baseline's."""
+def metric_rows(model_name: str, metrics: Mapping) -> list[dict[str, object]]:
+    """Returns rows of a model's metrics with their intervals, and of its trivial baseline."""
     rows: list[dict[str, object]] = []
-    for name, title in METRICS[head].items():
-        baseline = figures.get(f"baseline_{name}")
+    for name, title in METRICS[model_name].items():
+        baseline = metrics.get(f"baseline_{name}")
         shown = "" if baseline is None else f"{baseline:.3f}"
-        rows.append({"metric": title, "value (95% interval)": estimated(figures, name), "baseline": shown})
+        rows.append({"metric": title, "value (95% interval)": format_interval(metrics, name), "baseline": shown})
     return rows
 
 
 @task
 def write_card(
-    verdict: Path,
-    heads: dict[str, Evaluated],
+    gate_result: Path,
+    evaluations: dict[str, EvaluationPaths],
     training: dict[str, Path],
     preparing: dict[str, Path],
-    data: GateData,
+    data: GateLicense,
     card: Path,
 ) -> Path:
-    """Write and leave the card; `training` and `preparing` are the reports of those stages."""
-    content = json.loads(verdict.read_text())
+    """Write and log the model card; `training` and `preparing` are the JSON reports of those stages, by model."""
+    content = json.loads(gate_result.read_text())
     classes = content["classes"]
-    neutral = "" if "neutral" in classes else ": there is no neutral face among them"
-    sections = [INTRODUCTION.format(classes=", ".join(classes)), _verdict(content)]
-    for head, one in heads.items():
-        figures, prepared = json.loads(one.metrics.read_text()), json.loads(preparing[head].read_text())
+    neutral = "" if "neutral" in classes else "; there is no neutral class"
+    sections = [INTRODUCTION.format(classes=", ".join(classes)), _gate_result(content)]
+    for model_name, one in evaluations.items():
+        metrics, prepared = json.loads(one.metrics.read_text()), json.loads(preparing[model_name].read_text())
         sections += [
-            f"## {TITLES[head]}\n",
-            f"**Data:** {getattr(data, head)}\n",
-            markdown_table([_split(prepared)]),
-            taught_only(prepared),
-            _judged(head, figures),
-            markdown_table(metric_rows(head, figures)),
-            _calibration(figures) if head == "emotion" else "",
-            markdown_table(_slices(one.reports / "slices.csv", HEADLINE[head])),
-            markdown_table([_size(one.model, json.loads(training[head].read_text()))]),
+            f"## {TITLES[model_name]}\n",
+            f"**Data:** {getattr(data, model_name)}\n",
+            markdown_table([_splits(prepared)]),
+            auxiliary_classes(prepared),
+            _evaluated_on(model_name, metrics),
+            markdown_table(metric_rows(model_name, metrics)),
+            _calibration(metrics) if model_name == "emotion" else "",
+            markdown_table(_slices(one.reports / "slices.csv", SLICE_METRIC[model_name])),
+            markdown_table([_size(one.model_path, json.loads(training[model_name].read_text()))]),
         ]
     sections.append(USE.format(neutral=neutral))
     with replacing(card) as temporary:
         temporary.write_text("\n".join(filter(None, sections)))
-    leave_markdown("model-card", card.read_text(), "The model card")
+    log_markdown("model-card", card.read_text(), "Model card")
     return card
 
 
-def _verdict(content: Mapping) -> str:
-    names = {head: model["sha256"][:12] for head, model in content["models"].items()}
-    which = ", ".join(f"{TITLES[head].lower()} {name}" for head, name in names.items())
-    return f"The gate's verdict on {which} (beginnings of their SHA-256): **{content['outcome']}**.\n"
+def _gate_result(content: Mapping) -> str:
+    names = {model_name: model["sha256"][:12] for model_name, model in content["models"].items()}
+    listed = ", ".join(f"{TITLES[model_name].lower()} {name}" for model_name, name in names.items())
+    return f"Gate result for {listed} (first digits of their SHA-256): **{content['outcome']}**.\n"
 
 
-def _split(prepared: Mapping) -> dict[str, object]:
-    rows = {part: f"{prepared['rows'][part]:,}" for part in ("train", "validation", "test")}
+def _splits(prepared: Mapping) -> dict[str, object]:
+    rows = {split: f"{prepared['rows'][split]:,}" for split in ("train", "validation", "test")}
     return {
-        "split": prepared["protocol"],
+        "split strategy": prepared["strategy"],
         **rows,
-        **{name.replace("_", " "): n for name, n in prepared["leaks"].items()},
+        **{name.replace("_", " "): n for name, n in prepared["leakage"].items()},
     }
 
 
-def taught_only(prepared: Mapping) -> str:
-    """Says so where faces of some classes taught that are never an answer; "" where there are none."""
-    shares = prepared["class_shares"]
-    names = [name for name in shares["train"] if name not in shares["test"]] if shares else []
-    return (
-        f"Faces of {' and '.join(names)} taught too; they are never an answer, and none is judged.\n" if names else ""
+def auxiliary_classes(prepared: Mapping) -> str:
+    """Returns a sentence about training classes that the model does not predict; "" if there are none."""
+    fractions = prepared["class_fractions"]
+    names = [name for name in fractions["train"] if name not in fractions["test"]] if fractions else []
+    if not names:
+        return ""
+    listed = " and ".join(names)
+    return f"Auxiliary training classes: {listed}. The model does not predict them and is not evaluated on them.\n"
+
+
+def _evaluated_on(model_name: str, metrics: Mapping) -> str:
+    tta = (
+        "with flip TTA (the mean over each image and its flipped image)" if metrics["flip_tta"] else "without flip TTA"
     )
+    faces = f"{metrics['num_test_samples']:,} test faces in {metrics['num_test_groups']:,} groups"
+    leakage = ", ON A SPLIT THAT LEAKS: no evidence" if metrics["is_leaky"] else ", not used in training"
+    return f"Metrics on {faces}{leakage}, {tta}; the baseline is the {BASELINES[model_name]}:\n"
 
 
-def _judged(head: str, figures: Mapping) -> str:
-    how = "averaged over each face and its mirror image" if figures["flip_averaging"] else "without flip averaging"
-    of = f"{figures['test_rows']:,} test faces in {figures['test_groups']:,} groups"
-    caution = ", ON A SPLIT THAT LEAKS: no evidence" if figures["leaking"] else ", never seen in training"
-    return f"On {of}{caution}, {how}; the baseline is the {BASELINES[head]}:\n"
-
-
-def _calibration(figures: Mapping) -> str:
-    before, after = (f"{figures[name]:.3f}" for name in ("uncalibrated_ece", "ece"))
-    return f"Calibration error {before} before and {after} after temperature scaling ({figures['temperature']:.3f}).\n"
+def _calibration(metrics: Mapping) -> str:
+    before, after = (f"{metrics[name]:.3f}" for name in ("uncalibrated_ece", "ece"))
+    return f"ECE: {before} before and {after} after temperature scaling ({metrics['temperature']:.3f}).\n"
 
 
 def _slices(path: Path, metric: str) -> list[dict[str, object]]:
     rows = pd.read_csv(path).to_dict("records")
     return [
-        {"slice": f"{row['property']}: {row['slice']}", "faces": row["faces"], metric: estimated(row, metric)}
+        {"slice": f"{row['property']}: {row['slice']}", "faces": row["faces"], metric: format_interval(row, metric)}
         for row in rows
     ]
 
 
-def _size(model: Path, trained: Mapping) -> dict[str, object]:
+def _size(model_path: Path, trained: Mapping) -> dict[str, object]:
     return {
-        "file": model.name,
-        "bytes": f"{model.stat().st_size:,}",
+        "file": model_path.name,
+        "bytes": f"{model_path.stat().st_size:,}",
         "parameters": f"{trained['parameters']:,}",
-        "multiply-adds a face": f"{trained['multiply_adds']:,}",
-        "epochs kept": ", ".join(map(str, trained["best_epochs"])),
+        "MACs per face": f"{trained['macs']:,}",
+        "best epochs": ", ".join(map(str, trained["best_epochs"])),
     }

@@ -1,4 +1,4 @@
-"""The verdict on both heads as one system."""
+"""Evaluates the quality gate on both models together, and reports the gate result."""
 
 import json
 import math
@@ -8,119 +8,118 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from faces.plots.quality_gate import verdict_figure
-from faces.release.quality_gate import Ends, Rule, emotion_rules, ends_of, keypoint_rules, outcome_of
+from faces.plots.quality_gate import gate_figure
+from faces.release.quality_gate import Check, Interval, emotion_checks, interval_of, keypoint_checks, outcome_of
 from params import Gate
 from tasks.common.files import InputError, replacing, sha256
-from tasks.orchestration.api import leave_picture, leave_table, log, task
+from tasks.orchestration.api import log, log_figure, log_table, task
 
-HEADLINE = {"keypoints": "nme", "emotion": "accuracy"}
-"""The metric that slices are judged by."""
+SLICE_METRIC = {"keypoints": "nme", "emotion": "accuracy"}
+"""The metric that the gate checks on slices."""
 
 LIST = re.compile(r"\[([^\[\]{}]*)\]")
 
-PARTS = ("train.npz", "augmented.npz", "validation.npz", "test.npz", "normalisation.json")
+PREPARED_FILES = ("train.npz", "augmented.npz", "validation.npz", "test.npz", "normalization.json")
 
 
-class Evaluated(NamedTuple):
-    """Where a head's metrics, the tables beside them, its network and its prepared faces lie, and what trained it."""
+class EvaluationPaths(NamedTuple):
+    """Paths of a model's metrics, tables, model file and prepared dataset, and the recipe that trained it."""
 
     metrics: Path
     reports: Path
-    model: Path
+    model_path: Path
     prepared: Path
     recipe: dict[str, object]
 
 
 @task
-def judge_heads(heads: dict[str, Evaluated], settings: Gate, verdict: Path) -> Path:
-    """Write every rule's outcome, and what it is about: hashes of networks and prepared faces, and the recipes.
+def evaluate_gate(evaluations: dict[str, EvaluationPaths], settings: Gate, gate_result: Path) -> Path:
+    """Write the outcome of every check, hashes of the models and prepared files, the recipes and the drift reference.
 
-    What the judged faces looked like goes with it, for drift to be told by.
-
-    Raises nothing for a failed rule, and InputError where metrics are of another network.
+    A failed check raises nothing. Raises InputError if metrics are of another model.
     """
-    figures = {head: json.loads(one.metrics.read_text()) for head, one in heads.items()}
-    hashes = {head: sha256(one.model) for head, one in heads.items()}
-    for head, one in heads.items():
-        if figures[head]["model_sha256"] != hashes[head]:
-            raise InputError(f"{one.metrics} is about another network than {one.model}; `dvc repro` evaluates this one")
+    metrics = {model_name: json.loads(one.metrics.read_text()) for model_name, one in evaluations.items()}
+    hashes = {model_name: sha256(one.model_path) for model_name, one in evaluations.items()}
+    for model_name, one in evaluations.items():
+        if metrics[model_name]["model_sha256"] != hashes[model_name]:
+            raise InputError(f"{one.metrics}: not the metrics of {one.model_path}; `dvc repro` evaluates this model")
     slices = {
-        head: _ends(one.reports / "slices.csv", ["property", "slice"], HEADLINE[head]) for head, one in heads.items()
+        model_name: _intervals(one.reports / "slices.csv", ["property", "slice"], SLICE_METRIC[model_name])
+        for model_name, one in evaluations.items()
     }
-    recalls = _ends(heads["emotion"].reports / "classes.csv", ["class"], "recall")
-    rules = [
-        *keypoint_rules(figures["keypoints"], slices["keypoints"], **settings.keypoints.model_dump()),
-        *emotion_rules(figures["emotion"], slices["emotion"], recalls, **settings.emotion.model_dump()),
+    recalls = _intervals(evaluations["emotion"].reports / "classes.csv", ["class"], "recall")
+    checks = [
+        *keypoint_checks(metrics["keypoints"], slices["keypoints"], **settings.keypoints.model_dump()),
+        *emotion_checks(metrics["emotion"], slices["emotion"], recalls, **settings.emotion.model_dump()),
     ]
-    outcome = outcome_of(rules)
+    outcome = outcome_of(checks)
     content = {
         "outcome": outcome,
         "passed": outcome == "passed",
-        "rules": [{name: _known(value) for name, value in rule._asdict().items()} for rule in rules],
-        "classes": figures["emotion"]["classes"].split(", "),
-        "reference": json.loads((heads["emotion"].reports / "reference.json").read_text()),
+        "checks": [{name: _known(value) for name, value in check._asdict().items()} for check in checks],
+        "classes": metrics["emotion"]["classes"].split(", "),
+        "reference": json.loads((evaluations["emotion"].reports / "reference.json").read_text()),
         "models": {
-            head: {
-                "path": str(one.model),
-                "sha256": hashes[head],
-                "flip_averaging": figures[head]["flip_averaging"],
-                "temperature": figures[head].get("temperature", 1.0),
-                "data": {name: sha256(one.prepared / name) for name in PARTS},
+            model_name: {
+                "path": str(one.model_path),
+                "sha256": hashes[model_name],
+                "flip_tta": metrics[model_name]["flip_tta"],
+                "temperature": metrics[model_name].get("temperature", 1.0),
+                "data": {name: sha256(one.prepared / name) for name in PREPARED_FILES},
                 "recipe": one.recipe,
             }
-            for head, one in heads.items()
+            for model_name, one in evaluations.items()
         },
     }
-    with replacing(verdict) as temporary:
-        # A quantile a line would be pages of them.
-        text = LIST.sub(lambda found: f"[{' '.join(found[1].split())}]", json.dumps(content, indent=2))
+    with replacing(gate_result) as temporary:
+        # One line per list: one line per quantile would fill pages.
+        text = LIST.sub(lambda match: f"[{' '.join(match[1].split())}]", json.dumps(content, indent=2))
         temporary.write_text(text + "\n")
-    return verdict
+    return gate_result
 
 
-def _ends(path: Path, names: list[str], metric: str) -> dict[str, Ends]:
-    """A metric with its interval, by the row's name."""
+def _intervals(path: Path, names: list[str], metric: str) -> dict[str, Interval]:
+    """Returns a metric with its interval by the row's name."""
     table = pd.read_csv(path)
-    named = table[names].astype(str).agg(": ".join, axis=1)
-    return {name: ends_of(dict(table.iloc[place]), metric) for place, name in enumerate(named)}
+    row_names = table[names].astype(str).agg(": ".join, axis=1)
+    return {name: interval_of(dict(table.iloc[row]), metric) for row, name in enumerate(row_names)}
 
 
 def _known(value: object) -> object:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _rules(verdict: Path) -> list[Rule]:
-    rows: list[dict[str, Any]] = json.loads(verdict.read_text())["rules"]
+def _checks(gate_result: Path) -> list[Check]:
+    rows: list[dict[str, Any]] = json.loads(gate_result.read_text())["checks"]
     unknown = {"value": math.nan, "low": math.nan, "high": math.nan}
-    return [Rule(**unknown | {name: value for name, value in row.items() if value is not None}) for row in rows]
+    return [Check(**unknown | {name: value for name, value in row.items() if value is not None}) for row in rows]
 
 
 @task
-def report_verdict(verdict: Path, picture: Path) -> None:
-    """Leave the decision table, and write and leave a picture of each metric with its interval and threshold."""
-    rules = _rules(verdict)
-    words = {"passed": "passed", "failed": "FAILED", "undecided": "UNDECIDED"}
-    rows = [{**rule._asdict(), "outcome": words[rule.outcome]} for rule in rules]
-    leave_table("verdict", rows, "The gate's verdict, rule by rule")
-    with replacing(picture) as temporary:
-        verdict_figure(rules).savefig(temporary, dpi=110)
-    leave_picture("verdict-picture", picture, "The gate: each metric, its 95% interval, and the threshold")
+def report_gate(gate_result: Path, figure_path: Path) -> None:
+    """Log the checks as a table; write and log a figure of each metric with its interval and threshold."""
+    checks = _checks(gate_result)
+    words = {"passed": "passed", "failed": "FAILED", "inconclusive": "INCONCLUSIVE"}
+    rows = [{**check._asdict(), "outcome": words[check.outcome]} for check in checks]
+    log_table("gate", rows, "The gate result, check by check")
+    with replacing(figure_path) as temporary:
+        gate_figure(checks).savefig(temporary, dpi=110)
+    log_figure("gate-figure", figure_path, "Quality gate: each metric, its 95% interval and its threshold")
 
 
 @task
-def require_pass(verdict: Path) -> Path:
-    """Raises InputError, naming what failed or could not be decided, where the verdict is not a pass."""
-    outcome, rules = json.loads(verdict.read_text())["outcome"], _rules(verdict)
+def require_passed(gate_result: Path) -> Path:
+    """Returns its path. Raises InputError, naming failed and inconclusive checks, if the gate result is not a pass."""
+    outcome, checks = json.loads(gate_result.read_text())["outcome"], _checks(gate_result)
     if outcome == "passed":
-        log("the gate lets both networks pass")
-        return verdict
-    lines = [f"  {rule.head}: {sentence(rule)}" for rule in rules if rule.outcome != "passed"]
-    raise InputError("the gate does not let these networks pass:\n" + "\n".join(lines))
+        log("both models pass the gate")
+        return gate_result
+    lines = [f"  {check.model}: {sentence(check)}" for check in checks if check.outcome != "passed"]
+    raise InputError("these models do not pass the gate:\n" + "\n".join(lines))
 
 
-def sentence(rule: Rule) -> str:
-    """A rule that did not pass, in words."""
-    ends = "unknown" if math.isnan(rule.value) else f"{rule.value:.4g} ({rule.low:.4g} to {rule.high:.4g})"
-    said = f"{rule.rule} is {ends}, must be {rule.bound} {rule.threshold:.4g}"
-    return said + ("; too few test faces to decide" if rule.outcome == "undecided" else "")
+def sentence(check: Check) -> str:
+    """Describes a check that did not pass."""
+    interval = "unknown" if math.isnan(check.value) else f"{check.value:.4g} ({check.low:.4g} to {check.high:.4g})"
+    description = f"{check.check} is {interval}, must be {check.bound} {check.threshold:.4g}"
+    return description + ("; too few test faces to decide" if check.outcome == "inconclusive" else "")

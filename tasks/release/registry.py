@@ -1,5 +1,6 @@
-"""Versions of both networks: git tags that GTO writes name them, DVC keeps their bytes."""
+"""Versions of the model set: GTO writes them as git tags, DVC stores their bytes."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,111 +9,116 @@ from gto import api as gto
 from gto.exceptions import ArtifactNotFound, GTOException
 
 from tasks.common.files import InputError, whole_folder
+from tasks.models import old_layout
 from tasks.orchestration.api import log, task
 
 ARTIFACT, STAGE, FIRST = "faces", "prod", "v1.0.0"
-"""The artifact of dvc.yaml, the stage that production stands for, and its first version."""
+"""The artifact in dvc.yaml, the GTO stage of production, and the first version."""
 
-FETCHED, NETWORKS = Path("models/fetched"), "trained"
-"""Where versions are brought, and what holds their networks there, beside the verdict on them."""
+FETCHED, MODEL_FILES = Path("models/fetched"), "trained"
+"""Where versions are fetched to, and the folder of their models there, next to their gate result."""
 
-VERDICT = "reports/verdict.json"
+GATE_RESULT = "reports/gate.json"
 
 
 def tag_of(version: str) -> str:
-    """The git tag of a version."""
+    """Returns the git tag of a version."""
     return f"{ARTIFACT}@{version}"
 
 
 def versions() -> list[str]:
-    """All registered versions, the newest first."""
-    return [str(row["version"]) for row in _shown(ARTIFACT, gto.VersionSort.SemVer)]
+    """Returns all registered versions, the newest first."""
+    return [str(row["version"]) for row in _rows(ARTIFACT, gto.VersionSort.SemVer)]
 
 
 def in_production() -> str | None:
-    """The version that is assigned to production, if one is."""
-    # By time: an older version may have been put back.
-    found = _shown(f"{ARTIFACT}#{STAGE}", gto.VersionSort.Timestamp)
-    return str(found[0]["version"]) if found else None
+    """Returns the version assigned to production, or None."""
+    # By time, because an older version may have been assigned again.
+    rows = _rows(f"{ARTIFACT}#{STAGE}", gto.VersionSort.Timestamp)
+    return str(rows[0]["version"]) if rows else None
 
 
-def _shown(name: str, sort: gto.VersionSort) -> list[dict]:
+def _rows(name: str, sort: gto.VersionSort) -> list[dict]:
     try:
         return [dict(row) for row in gto.show(".", name, sort=sort)]
     except ArtifactNotFound:
         return []
     except GTOException as error:
-        raise InputError(f"the versions of {ARTIFACT} cannot be read: {error}; `gto show` says more") from None
+        raise InputError(f"the versions of {ARTIFACT} cannot be read: {error}; run `gto show` for details") from None
 
 
-def judged_at(version: str) -> str:
-    """The text of the verdict that a version was promoted on."""
-    return git("show", f"{tag_of(version)}:{VERDICT}")
+def gate_result_at(version: str) -> str:
+    """Returns the text of a version's gate result; one of the earlier layout is upgraded to today's terms."""
+    tag = tag_of(version)
+    if git("ls-tree", "--name-only", tag, GATE_RESULT):
+        return git("show", f"{tag}:{GATE_RESULT}")
+    content = json.loads(git("show", f"{tag}:reports/{old_layout.GATE_RESULT}"))
+    return json.dumps(old_layout.upgraded(content), indent=2) + "\n"
 
 
 @task
 def fetch(wanted: str) -> Path:
-    """Bring a version's networks, or production's, to `models/fetched`; gives the verdict on them, beside them.
+    """Fetch the models of a version, or of `prod`, into `models/fetched`; returns the path of their gate result there.
 
-    Raises InputError where there is no such version, or its bytes are neither in the cache nor in the remote.
+    Raises InputError if there is no such version, or its bytes are neither in the cache nor in the remote.
     """
     version = in_production() if wanted == STAGE else wanted
     if version is None:
-        raise InputError("no version is in production yet; `python -m flows.promote` puts one there")
+        raise InputError("no version is in production yet; `python -m flows.promote` promotes one")
     if version not in versions():
         known = ", ".join(versions()) or "none"
         raise InputError(
-            f"{version}: no version of {ARTIFACT}; registered: {known}; or say workspace, prod, released or fast"
+            f"{version}: no version of {ARTIFACT}; registered: {known}; or use workspace, prod, released or fast"
         )
-    verdict = FETCHED / version / "verdict.json"
-    if not verdict.exists():
+    gate_result = FETCHED / version / "gate.json"
+    if not gate_result.exists():
         log(f"fetching {ARTIFACT} {version}")
         try:
-            with whole_folder(verdict.parent) as folder:
-                dvc("artifacts", "get", ".", ARTIFACT, "--rev", version, "--out", str(folder / NETWORKS))
-                (folder / "verdict.json").write_text(judged_at(version))
+            with whole_folder(gate_result.parent) as folder:
+                dvc("artifacts", "get", ".", ARTIFACT, "--rev", version, "--out", str(folder / MODEL_FILES))
+                (folder / "gate.json").write_text(gate_result_at(version))
         except InputError:
-            # Another run may have brought the same meanwhile.
-            if not verdict.exists():
+            # Another run may have fetched the same version in the meantime.
+            if not gate_result.exists():
                 raise
-    return verdict
+    return gate_result
 
 
 def register(commit: str) -> str:
-    """Give a commit the next version; its name."""
+    """Register a commit as the next version and return its name."""
     try:
         options = {"bump_minor": True} if versions() else {"version": FIRST}
         gto.register(".", ARTIFACT, commit, **options)
     except GTOException as error:
         raise InputError(
-            f"{ARTIFACT} could not be registered: {error}; `gto history {ARTIFACT}` shows its tags"
+            f"{ARTIFACT} could not be registered: {error}; `gto history {ARTIFACT}` lists its tags"
         ) from None
     return versions()[0]
 
 
 def assign(version: str) -> None:
-    """Put a version into production, an older one too; where it is there already, nothing is done."""
+    """Assign a version, which may be an older one, to production; does nothing if it is assigned already."""
     if in_production() == version:
         return
     try:
         gto.assign(".", ARTIFACT, STAGE, version=version, force=True)
     except GTOException as error:
-        raise InputError(f"{version} could not be put into production: {error}") from None
+        raise InputError(f"{version} could not be assigned to production: {error}") from None
 
 
 def git(*arguments: str) -> str:
-    """What git says. Raises InputError with its words where it fails."""
-    return _said("git", ["git", *arguments])
+    """Run git and return its output. Raises InputError with its error message if it fails."""
+    return _output("git", ["git", *arguments])
 
 
 def dvc(*arguments: str) -> str:
-    """What DVC says. Raises InputError with its words where it fails."""
-    return _said("dvc", [sys.executable, "-m", "dvc", *arguments])
+    """Run DVC and return its output. Raises InputError with its error message if it fails."""
+    return _output("dvc", [sys.executable, "-m", "dvc", *arguments])
 
 
-def _said(name: str, command: list[str]) -> str:
+def _output(name: str, command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise InputError(f"`{name} {' '.join(command[1 if name == 'git' else 3 :])}` failed: {said}")
+        message = (done.stderr or done.stdout).strip()
+        raise InputError(f"`{name} {' '.join(command[1 if name == 'git' else 3 :])}` failed: {message}")
     return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""What a scored batch shows: each photograph with its faces, and what was said, counted."""
+"""Shows a scored batch: each image with its faces annotated, and counts of the predictions."""
 
 import re
 import time
@@ -11,88 +11,90 @@ from faces.common.schema import COORDINATES
 from faces.plots.photograph import photograph_figure
 from params import Score
 from tasks.common.csv_escaping import write_cells
-from tasks.common.errors import Unreachable, Unusable
+from tasks.common.errors import Unreachable, UnreadableInput
 from tasks.common.files import replacing, source_of
-from tasks.orchestration.api import Progress, leave_picture, leave_table, log, task
+from tasks.orchestration.api import Progress, log, log_figure, log_table, task
 from tasks.readers.images import grey_levels
 from tasks.readers.sources import content_of, is_table
 
-LEFT = 12
-"""Pictures that a run leaves in the UI; all are in the folder."""
+LOGGED = 12
+"""Images that a run logs as artifacts; all of them are in the folder."""
 EVERY_SECONDS = 10.0
-"""Between two lines about how far the drawing is."""
+"""Between two log lines about the progress."""
 STEM_BYTES = 180
-"""Of a picture's name: what is put around it stays under the 255 that a file system takes."""
+"""Maximum length of an image's name: with prefix and suffix it stays under the 255 bytes of a file system."""
 
 
 @task
 def count_scored(out: Path) -> None:
-    """Leave how the emotions are spread, and why what has no face has none."""
-    told = pd.read_parquet(out / "predictions.parquet", columns=["emotion", "confidence", "abstained"])
-    spread = told.groupby("emotion").agg(
+    """Log the distribution of the emotions, and the counts of the reasons for which a record has no face."""
+    predictions = pd.read_parquet(out / "predictions.parquet", columns=["emotion", "confidence", "abstained"])
+    by_emotion = predictions.groupby("emotion").agg(
         faces=("confidence", "size"), confidence=("confidence", "mean"), abstained=("abstained", "sum")
     )
     rows = [
-        {"emotion": name, "faces": faces, "mean confidence": confidence, "abstained": abstained}
-        for name, faces, confidence, abstained in spread.itertuples(name=None)
+        {"emotion": name, "faces": num_faces, "mean confidence": confidence, "abstained": abstained}
+        for name, num_faces, confidence, abstained in by_emotion.itertuples(name=None)
     ]
-    leave_table("emotions", rows, f"{len(told):,} faces scored: {out}")
+    log_table("emotions", rows, f"{len(predictions):,} faces scored: {out}")
     reasons = pd.read_parquet(out / "skipped.parquet")["reason"].str.split(" (", regex=False).str[0]
     if len(reasons):
         counts = [{"reason": reason, "sources or rows": count} for reason, count in reasons.value_counts().items()]
-        leave_table("skipped", counts, "Without a face, or not readable: skipped.parquet names each")
+        log_table("skipped", counts, "Sources and rows without a face; skipped.parquet lists each with its reason")
 
 
 @task
 def write_csv(out: Path) -> None:
-    """The predictions as CSV beside the Parquet; a quote stands before a name that spreadsheets take for a formula."""
+    """Write the predictions as CSV beside the Parquet; text that a spreadsheet would run as a formula is quoted."""
     with replacing(out / "predictions.csv") as temporary:
         write_cells(pd.read_parquet(out / "predictions.parquet"), temporary, float_format="%.6g")
 
 
 @task
 def draw_pictures(out: Path, settings: Score) -> None:
-    """Write every picture that has faces, with squares, points and emotions, into `pictures/`; what is there stays."""
-    pictures = _pictures(out / "predictions.parquet")
-    drawn, new, said = [], 0, time.monotonic()
-    progress, began = Progress("drawing", "pictures drawn"), said
-    for number, (text, faces) in enumerate(pictures, start=1):
+    """Write each image that has faces, with boxes, keypoints and emotions, into `pictures/`; existing files stay."""
+    by_image = _faces_by_image(out / "predictions.parquet")
+    drawn, new, logged_at = [], 0, time.monotonic()
+    progress, started = Progress("drawing", "images drawn"), logged_at
+    for number, (text, faces) in enumerate(by_image, start=1):
         path = out / "pictures" / f"{number:04}-{_stem(text)}.png"
         if not path.exists():
             try:
                 _draw(source_of(text), faces, path, settings)
-            except (Unusable, Unreachable) as error:
+            except (UnreadableInput, Unreachable) as error:
                 log(f"{text}: not drawn ({error})")
                 continue
             new += 1
         drawn.append(path)
         now = time.monotonic()
-        if new and (now - said >= EVERY_SECONDS or number == len(pictures)):
-            said, rate, left = now, new / (now - began), len(pictures) - number
-            log(f"{number:,} of {len(pictures):,} pictures drawn · {rate:.1f}/s · {left / rate:.0f} s left")
-            progress.update(number / len(pictures))
-    for path in drawn[:LEFT]:
-        leave_picture("photograph", path, path.stem)
+        if new and (now - logged_at >= EVERY_SECONDS or number == len(by_image)):
+            logged_at, rate, remaining = now, new / (now - started), len(by_image) - number
+            log(f"{number:,} of {len(by_image):,} images drawn · {rate:.1f}/s · {remaining / rate:.0f} s left")
+            progress.update(number / len(by_image))
+    for path in drawn[:LOGGED]:
+        log_figure("photograph", path, path.stem)
 
 
-def _pictures(path: Path) -> list[tuple[str, pd.DataFrame]]:
-    """The rows of each picture, by the text of its source, in the table's order."""
-    columns = ["source", "left", "top", "side", "emotion", "confidence", *COORDINATES]
+def _faces_by_image(path: Path) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each image, with the text of its source, in the table's order; faces of tables are left out."""
+    columns = ["source", "box_x", "box_y", "box_size", "emotion", "confidence", *COORDINATES]
     table = pd.read_parquet(path, columns=columns)
     table = table[~table["source"].map(is_table).astype(bool)]
     return [(str(text), faces) for text, faces in table.groupby("source", sort=False)]
 
 
 def _stem(text: str) -> str:
-    """Of a name from anywhere, what every file system takes."""
+    """The stem of a source's name, reduced to characters that every file system accepts."""
     safe = re.sub(r"[^\w.-]", "_", Path(text).stem)[:60]
     return safe.encode()[:STEM_BYTES].decode(errors="ignore")
 
 
 def _draw(source: str, faces: pd.DataFrame, path: Path, settings: Score) -> None:
-    picture = grey_levels(content_of(source), settings.most_pixels)
-    points = faces[list(COORDINATES)].to_numpy().reshape(-1, 15, 2)
-    captions = [f"{name} {sure:.0%}" for name, sure in zip(faces["emotion"], faces["confidence"], strict=True)]
-    squares = faces[["left", "top", "side"]].to_numpy(np.float64)
+    image = grey_levels(content_of(source), settings.max_image_pixels)
+    keypoints = faces[list(COORDINATES)].to_numpy().reshape(-1, 15, 2)
+    captions = [
+        f"{emotion} {confidence:.0%}" for emotion, confidence in zip(faces["emotion"], faces["confidence"], strict=True)
+    ]
+    boxes = faces[["box_x", "box_y", "box_size"]].to_numpy(np.float64)
     with replacing(path) as temporary:
-        photograph_figure(picture, squares, points, captions).savefig(temporary, dpi=110)
+        photograph_figure(image, boxes, keypoints, captions).savefig(temporary, dpi=110)

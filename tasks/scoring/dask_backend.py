@@ -1,7 +1,7 @@
-"""Shards on a Dask cluster: what a worker needs is sent to it, so that it shares no disk with this machine.
+"""Scores shards on Dask workers. They receive everything over the network and share no disk with this machine.
 
-Its workers must run the same code: `python -m distributed.cli.dask_worker ADDRESS`, in a checkout of the same commit.
-Dask trusts who reaches its ports: keep them inside a network that you trust.
+Workers must run the same code: `python -m distributed.cli.dask_worker ADDRESS`, in a checkout of the same commit.
+Dask trusts every client that reaches its ports: keep them inside a trusted network.
 """
 
 from collections import deque
@@ -16,59 +16,61 @@ from distributed import Client, Future
 from faces.models.tta import Inference
 from params import Score
 from tasks.common.files import InputError
-from tasks.models.approved_models import Judged
-from tasks.models.inference_engine import Predictor, predictor_of
-from tasks.readers.records import Item, Shard
-from tasks.scoring.face_crops import cut_faces
-from tasks.scoring.prediction_rows import About, Rows, rows_of
+from tasks.models.approved_models import ApprovedModels
+from tasks.models.inference_engine import Predictor, make_predictor
+from tasks.readers.records import Record, Shard
+from tasks.scoring.face_crops import crop_faces
+from tasks.scoring.prediction_rows import ModelInfo, Rows, prediction_rows
 
-SECONDS = 20
-AHEAD = 2
-"""Shards that wait for each worker."""
+TIMEOUT_SECONDS = 20
+QUEUED_SHARDS = 2
+"""Queued shards per worker."""
 RETRIES = 5
 """Of a shard whose worker died."""
 
 
-def on_cluster(
-    shards: Iterable[Shard], address: str, judged: Judged, networks: About, how: str, settings: Score
+def score_on_dask(
+    shards: Iterable[Shard], address: str, approved: ApprovedModels, info: ModelInfo, mode: str, settings: Score
 ) -> Iterator[tuple[Shard, Rows]]:
-    """Each shard with its rows, in order. Raises InputError where no scheduler answers, or it has no worker."""
+    """Each shard with its rows, in order. Raises InputError if no scheduler answers, or it has no worker."""
     try:
-        client = Client(address, timeout=SECONDS, set_as_default=False)
+        client = Client(address, timeout=TIMEOUT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise InputError(f"--dask {address}: no Dask scheduler answers ({error}); start one, or leave it out") from None
+        raise InputError(f"--dask {address}: no Dask scheduler answers ({error}); start one, or omit --dask") from None
     with client:
-        workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        if not workers:
+        num_workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        if not num_workers:
             raise InputError(f"--dask {address}: the scheduler has no worker; start one in a checkout of this commit")
-        contents = {head: path.read_bytes() for head, path in judged.paths.items()}
-        sent = client.scatter((contents, judged.inference), broadcast=True)
+        contents = {model_name: path.read_bytes() for model_name, path in approved.paths.items()}
+        sent = client.scatter((contents, approved.inference), broadcast=True)
         waiting: deque[tuple[Shard, Future]] = deque()
         for shard in shards:
-            task = client.submit(_on_worker, shard.items, sent, networks, how, settings, pure=False, retries=RETRIES)
+            task = client.submit(
+                _score_on_worker, shard.records, sent, info, mode, settings, pure=False, retries=RETRIES
+            )
             waiting.append((shard, task))
-            if len(waiting) > AHEAD * workers:
-                yield _done(waiting)
+            if len(waiting) > QUEUED_SHARDS * num_workers:
+                yield _next_result(waiting)
         while waiting:
-            yield _done(waiting)
+            yield _next_result(waiting)
 
 
-def _done(waiting: deque[tuple[Shard, Future]]) -> tuple[Shard, Rows]:
+def _next_result(waiting: deque[tuple[Shard, Future]]) -> tuple[Shard, Rows]:
     shard, task = waiting.popleft()
     return shard, task.result()
 
 
-def _on_worker(items: list[Item], sent: Any, networks: About, how: str, settings: Score) -> Rows:
+def _score_on_worker(records: list[Record], sent: Any, info: ModelInfo, mode: str, settings: Score) -> Rows:
     contents, inference = sent
-    predict = _engine(tuple(contents.items()), tuple(inference.items()))
-    cut = cut_faces(items, how, settings)
-    return rows_of(cut, predict(cut.images), networks, settings)
+    predict = _predictor(tuple(contents.items()), tuple(inference.items()))
+    crops = crop_faces(records, mode, settings)
+    return prediction_rows(crops, predict(crops.images), info, settings)
 
 
 @lru_cache(maxsize=1)
-def _engine(contents: tuple[tuple[str, bytes], ...], inference: tuple[tuple[str, Inference], ...]) -> Predictor:
+def _predictor(contents: tuple[tuple[str, bytes], ...], inference: tuple[tuple[str, Inference], ...]) -> Predictor:
     with TemporaryDirectory() as folder:
-        paths = {head: Path(folder) / f"{head}.keras" for head, _ in contents}
-        for head, content in contents:
-            paths[head].write_bytes(content)
-        return predictor_of(paths, dict(inference))
+        paths = {model_name: Path(folder) / f"{model_name}.keras" for model_name, _ in contents}
+        for model_name, content in contents:
+            paths[model_name].write_bytes(content)
+        return make_predictor(paths, dict(inference))

@@ -1,4 +1,4 @@
-"""How far scored faces have drifted from those that the networks were judged on."""
+"""Compares scored faces with the reference data: the faces that the models were evaluated on."""
 
 import json
 from pathlib import Path
@@ -7,45 +7,45 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import params
-from faces.scoring.drift import Reference, drifts
+from faces.scoring.drift import Reference, measure_drift
 from tasks.common.files import readable, replacing
-from tasks.orchestration.api import emit, leave_table, log, task
+from tasks.orchestration.api import emit, log, log_table, task
 
 FILE = "drift.json"
 EVENT = "faces.drift"
 
 
-def counted(column: pa.ChunkedArray) -> dict[str, int]:
-    """How often each text stands in a column, by the text."""
-    found = column.value_counts().to_pylist()
-    return {str(one["values"]): int(one["counts"]) for one in sorted(found, key=lambda one: str(one["values"]))}
+def count_values(column: pa.ChunkedArray) -> dict[str, int]:
+    """Counts of the values of a text column, sorted by value."""
+    counts = {str(entry["values"]): int(entry["counts"]) for entry in column.value_counts().to_pylist()}
+    return dict(sorted(counts.items()))
 
 
 @task
-def watch_drift(out: Path, usual: Reference | None, settings: params.Drift, version: str) -> None:
-    """Write `drift.json` and leave the table; where something drifted, say so and emit the event `faces.drift`, once.
+def watch_drift(out: Path, reference: Reference | None, settings: params.Drift, version: str) -> None:
+    """Write `drift.json` and log the table; if a property drifted, log it and emit the event `faces.drift`, once.
 
-    `version` names the networks. Nothing is compared where no face was found, or the networks' verdict is older than
-    what is compared with.
+    `version` names the models. Nothing is compared if no face was found, or if `reference` is None: gate results of
+    earlier versions hold no reference data.
     """
-    if usual is None:
-        log("drift: the verdict on these networks does not tell what the judged faces looked like; nothing is compared")
+    if reference is None:
+        log("drift: the gate result of these models holds no reference data; nothing is compared")
         return
-    table = pq.read_table(out / "predictions.parquet", columns=["emotion", *usual.quantiles])
+    table = pq.read_table(out / "predictions.parquet", columns=["emotion", *reference.quantiles])
     if not len(table):
         return
-    emotions = counted(table["emotion"])
-    properties = {name: table[name].to_numpy() for name in usual.quantiles}
-    found = drifts(usual, emotions, properties, **settings.model_dump())
-    drifted = [one.property for one in found if one.drifted]
-    rows = [one._asdict() for one in found]
-    told = [{**row, "drifted": "DRIFTED" if row["drifted"] else "no"} for row in rows]
-    leave_table("drift", told, f"{len(table):,} faces beside those that the networks were judged on: {out / FILE}")
+    emotions = count_values(table["emotion"])
+    properties = {name: table[name].to_numpy() for name in reference.quantiles}
+    results = measure_drift(reference, emotions, properties, **settings.model_dump())
+    drifted = [result.property for result in results if result.drifted]
+    rows = [result._asdict() for result in results]
+    shown = [{**row, "drifted": "DRIFTED" if row["drifted"] else "no"} for row in rows]
+    log_table("drift", shown, f"Drift of {len(table):,} faces from the reference data: {out / FILE}")
     if drifted:
-        log(f"DRIFT of {', '.join(drifted)}: these faces are unlike those that the networks were judged on")
-    # A run that goes on must not start a second training; one that is killed here must start the first.
+        log(f"DRIFT of {', '.join(drifted)}: these faces differ from the reference data")
+    # A resumed run must not start a second training; one that was killed here must start the first.
     if drifted and not (out / FILE).exists():
-        emit(EVENT, {"folder": readable(str(out)), "networks": version, "faces": len(table), "drifted": drifted})
+        emit(EVENT, {"folder": readable(str(out)), "models": version, "faces": len(table), "drifted": drifted})
     with replacing(out / FILE) as temporary:
-        content = {"drifted": drifted, "faces": len(table), "networks": version, "properties": rows}
+        content = {"drifted": drifted, "faces": len(table), "models": version, "properties": rows}
         temporary.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""From pictures and rows to faces, as both networks take them."""
+"""Crops faces from images and rows of tables, at the input sizes of both models."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,89 +8,96 @@ import pandas as pd
 
 from faces.common.geometry import resize_images
 from faces.common.pixel_text import SIZES
-from faces.scoring.face_crops import cut_out
+from faces.scoring.face_crops import crop
 from params import Score
-from tasks.common.errors import Unusable, content_errors
+from tasks.common.errors import UnreadableInput, content_errors
 from tasks.common.files import readable, text_of
 from tasks.readers.images import grey_levels
-from tasks.readers.records import Item
+from tasks.readers.records import Record
 from tasks.readers.sources import content_of
-from tasks.scoring.face_detector import finder_of
+from tasks.scoring.face_detector import make_detector
 
-PLACE = ["source", "row", "face", "left", "top", "side", "detection_score"]
+BOX_COLUMNS = ["source", "row", "face", "box_x", "box_y", "box_size", "detection_score"]
 
 
-class Cut(NamedTuple):
-    """Faces of some items, a row each in `places` (columns PLACE), their pixels by head, and items without a face.
+class Crops(NamedTuple):
+    """The faces of some records, one row each in `detections` (BOX_COLUMNS), and the records without a face.
 
-    `left`, `top` and `side` are of a face's square in pixels of its picture; `detection_score` is NaN where none was
-    looked for. `skipped` has `source`, `row` and `reason`.
+    `box_x`, `box_y` and `box_size` are a face's box in pixels of its image; `detection_score` is NaN if no detector
+    ran. `images` are (n, size, size) uint8. `skipped` has `source`, `row` and `reason`.
     """
 
-    places: pd.DataFrame
+    detections: pd.DataFrame
     images: dict[str, np.ndarray]
     skipped: pd.DataFrame
 
 
-def cut_faces(items: Sequence[Item], how: str, settings: Score) -> Cut:
-    """`how`: `detect` faces, take each picture `whole`, or `auto`: whole where it is no larger than a crop."""
-    places, skipped = [], []
-    images: dict[str, list[np.ndarray]] = {head: [np.empty((0, size, size), np.uint8)] for head, size in SIZES.items()}
-    for item in items:
-        name = text_of(item.source)
+def crop_faces(records: Sequence[Record], mode: str, settings: Score) -> Crops:
+    """The faces of records. `mode`: `detect` faces, take each image `whole`, or `auto`: whole up to `max_crop_px`."""
+    detections, skipped = [], []
+    images: dict[str, list[np.ndarray]] = {
+        model_name: [np.empty((0, size, size), np.uint8)] for model_name, size in SIZES.items()
+    }
+    for record in records:
+        name = text_of(record.source)
         try:
-            picture, squares, scores = _faces(item, how, settings)
-            faces = {head: cut_squares(picture, squares, size) for head, size in SIZES.items()}
-        except Unusable as error:
-            skipped.append((name, item.row, readable(str(error))))
+            image, boxes, scores = _detections(record, mode, settings)
+            crops = {model_name: crop_boxes(image, boxes, size) for model_name, size in SIZES.items()}
+        except UnreadableInput as error:
+            skipped.append((name, record.row, readable(str(error))))
             continue
-        for number, (square, score) in enumerate(zip(squares, scores, strict=True), start=1):
-            places.append((name, item.row, number, *square.tolist(), score))
-        for head in SIZES:
-            images[head].append(faces[head])
-    return Cut(
-        pd.DataFrame(places, columns=PLACE),
-        {head: np.concatenate(parts) for head, parts in images.items()},
+        for number, (box, score) in enumerate(zip(boxes, scores, strict=True), start=1):
+            detections.append((name, record.row, number, *box.tolist(), score))
+        for model_name in SIZES:
+            images[model_name].append(crops[model_name])
+    return Crops(
+        pd.DataFrame(detections, columns=BOX_COLUMNS),
+        {model_name: np.concatenate(crops) for model_name, crops in images.items()},
         pd.DataFrame(skipped, columns=["source", "row", "reason"]),
     )
 
 
-def _faces(item: Item, how: str, settings: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A picture, the squares (n, 3) of its faces, and their scores (n,). Raises Unusable where there are none."""
-    picture = picture_of(item, settings)
-    known = isinstance(item.content, np.ndarray)
-    if known or how == "whole" or (how == "auto" and max(picture.shape) <= settings.crop_side):
-        if max(picture.shape) ** 2 > settings.most_pixels:
-            raise Unusable("the square around it has more pixels than score.most_pixels; make it smaller")
-        return picture, _whole(picture), np.array([np.nan])
-    find = finder_of(settings)
-    with content_errors("no face can be looked for"):
-        squares, scores = find(picture)
-    if not len(squares):
-        raise Unusable("no face was found; upright faces are")
-    return picture, squares, scores
+def _detections(record: Record, mode: str, settings: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An image, the boxes (n, 3) of its faces, and their scores (n,). Raises UnreadableInput if it has no face."""
+    image = load_image(record, settings)
+    is_crop = isinstance(record.content, np.ndarray)
+    if is_crop or mode == "whole" or (mode == "auto" and max(image.shape) <= settings.max_crop_px):
+        if max(image.shape) ** 2 > settings.max_image_pixels:
+            raise UnreadableInput(
+                "the square box around it has more pixels than score.max_image_pixels; make the image smaller"
+            )
+        return image, _whole(image), np.array([np.nan])
+    detect = make_detector(settings)
+    with content_errors("face detection failed"):
+        boxes, scores = detect(image)
+    if not len(boxes):
+        raise UnreadableInput("no face found (only upright faces are detected)")
+    return image, boxes, scores
 
 
-def picture_of(item: Item, settings: Score) -> np.ndarray:
-    """Grey levels (H, W) uint8. Raises Unusable where there are none."""
-    if isinstance(item.content, str):
-        raise Unusable(item.content)
-    if isinstance(item.content, np.ndarray):
-        return item.content
-    return grey_levels(content_of(item.source) if item.content is None else item.content, settings.most_pixels)
+def load_image(record: Record, settings: Score) -> np.ndarray:
+    """Grey levels (H, W) uint8 of a record. Raises UnreadableInput if it cannot be read."""
+    if isinstance(record.content, str):
+        raise UnreadableInput(record.content)
+    if isinstance(record.content, np.ndarray):
+        return record.content
+    return grey_levels(
+        content_of(record.source) if record.content is None else record.content, settings.max_image_pixels
+    )
 
 
-def _whole(picture: np.ndarray) -> np.ndarray:
-    height, width = picture.shape
+def _whole(image: np.ndarray) -> np.ndarray:
+    """The smallest square box (1, 3) around an image (H, W), with the same centre."""
+    height, width = image.shape
     side = max(height, width)
     return np.array([[(width - side) / 2, (height - side) / 2, side]])
 
 
-def cut_squares(picture: np.ndarray, squares: np.ndarray, size: int) -> np.ndarray:
-    """The squares (n, 3) of a picture (H, W) as faces (n, size, size) uint8. Raises Unusable where they cannot be."""
-    height, width = picture.shape
-    with content_errors("its faces cannot be cut out"):
-        if height == width and squares.tolist() == [[0, 0, height]]:
-            # As faces of a table are brought to size: the same face, the same prediction.
-            return resize_images(picture[None], size)
-        return cut_out(picture, squares, size)
+def crop_boxes(image: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
+    """Crops (n, size, size) uint8 of the boxes (n, 3) of an image (H, W). Raises UnreadableInput if OpenCV fails."""
+    height, width = image.shape
+    with content_errors("its faces cannot be cropped"):
+        if height == width and boxes.tolist() == [[0, 0, height]]:
+            # Resized as the faces of a table are: the same face gets the same prediction.
+            return resize_images(image[None], size)
+        return crop(image, boxes, size)

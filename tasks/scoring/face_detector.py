@@ -1,4 +1,4 @@
-"""What finds the faces in a photograph: the cascade that OpenCV carries, or YuNet, whose file the user gives."""
+"""Makes the face detector: the cascade that comes with OpenCV, or YuNet from a file that the user provides."""
 
 import hashlib
 from collections.abc import Callable
@@ -9,42 +9,42 @@ import cv2
 import fsspec
 import numpy as np
 
-from faces.scoring.face_detection import found_by_yunet, found_faces
+from faces.scoring.face_detection import detect_faces, detect_faces_yunet
 from params import Score
 from tasks.common.files import InputError
 
-Finder = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""From a grey photograph to the squares of its faces and their scores, see `found_faces`."""
+Detect = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""From a grey image to the boxes of its faces and their scores, see `detect_faces`."""
 
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 """Of YuNet's file, which has 230 kB."""
 ORIGIN = "OpenCV's model zoo has it as face_detection_yunet_2023mar.onnx"
 
 
-def finder_of(settings: Score) -> Finder:
-    """As the settings ask. Raises InputError for a file that is absent, not the one that is meant, or not YuNet's."""
+def make_detector(settings: Score) -> Detect:
+    """The detector of the settings. Raises InputError if its file is missing, has another hash, or is not YuNet."""
     if settings.detector is None:
-        return partial(found_faces, longest=settings.detection_side)
-    network = _yunet(settings.detector.file, settings.detector.sha256)
-    return partial(found_by_yunet, longest=settings.detection_side, network=network)
+        return partial(detect_faces, max_side=settings.detector_max_px)
+    model = _yunet(settings.detector.file, settings.detector.sha256)
+    return partial(detect_faces_yunet, max_side=settings.detector_max_px, model=model)
 
 
 @lru_cache(maxsize=1)
-def _yunet(file: str, wanted: str) -> np.ndarray:
+def _yunet(file: str, expected: str) -> np.ndarray:
     if Path(file).exists() and not Path(file).is_file():
-        raise InputError(f"score.detector.file {file}: is no regular file; {ORIGIN}")
+        raise InputError(f"score.detector.file {file}: is not a regular file; {ORIGIN}")
     try:
         with fsspec.open(file, "rb") as handle:
-            content = handle.read(MOST_BYTES)
-    except Exception as error:  # each protocol's plug-in has errors of its own
+            content = handle.read(MAX_BYTES)
+    except Exception as error:  # each fsspec protocol raises its own errors
         raise InputError(
             f"score.detector.file {file}: cannot be read ({type(error).__name__}: {error}); {ORIGIN}"
         ) from None
-    if (found := hashlib.sha256(content).hexdigest()) != wanted:
-        raise InputError(f"score.detector.file {file}: has SHA-256 {found}, not {wanted}; set the one that is meant")
-    network = np.frombuffer(content, np.uint8)
+    if (found := hashlib.sha256(content).hexdigest()) != expected:
+        raise InputError(f"score.detector.file {file}: has SHA-256 {found}, not {expected}; correct file or sha256")
+    model = np.frombuffer(content, np.uint8)
     try:
-        found_by_yunet(np.zeros((64, 64), np.uint8), 64, network)
+        detect_faces_yunet(np.zeros((64, 64), np.uint8), 64, model)
     except cv2.error as error:
-        raise InputError(f"score.detector.file {file}: not YuNet's network ({error.err}); {ORIGIN}") from None
-    return network
+        raise InputError(f"score.detector.file {file}: not a YuNet model ({error.err}); {ORIGIN}") from None
+    return model

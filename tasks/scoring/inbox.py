@@ -1,4 +1,4 @@
-"""What arrived in a folder since it was scored last, and the runs over it that did not end."""
+"""The new files of the inbox, the lists of processed files, and unfinished runs over them."""
 
 import csv
 import os
@@ -8,24 +8,27 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.common.files import InputError, forget_temporaries, replacing, sha256, source_of, text_of
+from tasks.models import old_layout
 from tasks.orchestration.api import log, task
 from tasks.readers.archives import is_hidden
-from tasks.scoring.batch import finish_run
+from tasks.scoring.run_folder import finish_run
 from tasks.scoring.shards import MANIFEST, TABLES, WORK, remove_shards
 
-LIST = "arrived.csv"
-"""In each folder of predictions: which files they are of, written when all is done."""
+LIST = "processed.csv"
+"""In each folder of predictions: the files that they are of, written when the run is complete."""
 ASKED, SCORED = "asked.csv", "scored.csv"
-"""Beside the shards of a run that has not ended: the files to score, and those whose bytes were scored."""
+"""Beside the shards of an unfinished run: the files to score, and those whose bytes were scored."""
 
 
 @task
 def arrived(inbox: Path, scored: Path) -> dict[str, str]:
-    """Files in `inbox` and its folders, hidden ones aside, whose bytes no list in `scored` has: SHA-256 by name.
+    """Files in `inbox` and its folders, without hidden ones, whose bytes no list contains: SHA-256 by name.
 
-    A file that cannot be read is left for the next run.
+    The lists are those in `scored` and those of an earlier version of this project. A file that cannot be read is left
+    for the next run.
     """
-    known = {sha for path in sorted(scored.glob(f"*/{LIST}")) for sha in _read(path).values()}
+    lists = [*sorted(scored.glob(f"*/{LIST}")), *sorted(Path().glob(old_layout.PROCESSED_LISTS))]
+    known = {sha for path in lists for sha in _read(path).values()}
     files = _files(inbox)
     hashes = {str(path): _hash(path) for path in files}
     new = {name: sha for name, sha in hashes.items() if sha and sha not in known}
@@ -34,12 +37,12 @@ def arrived(inbox: Path, scored: Path) -> dict[str, str]:
 
 
 def _files(inbox: Path) -> list[Path]:
-    def tell(error: OSError) -> None:
+    def log_error(error: OSError) -> None:
         if Path(error.filename) != inbox:
-            log(f"{error.filename}: cannot be looked through ({error.strerror}); left for the next run")
+            log(f"{error.filename}: cannot be searched ({error.strerror}); left for the next run")
 
     found = []
-    for place, folders, names in os.walk(inbox, onerror=tell):
+    for place, folders, names in os.walk(inbox, onerror=log_error):
         folders[:] = [name for name in folders if not is_hidden(name)]
         found += [Path(place, name) for name in names if not is_hidden(name)]
     return sorted(path for path in found if path.is_file())
@@ -54,17 +57,17 @@ def _hash(path: Path) -> str | None:
 
 
 @task
-def unfinished(scored: Path) -> list[Path]:
-    """Folders in `scored` of runs that did not end, as their shards tell. Links, and all else that is there, stay."""
-    begun = [path / WORK for path in sorted(scored.glob("*")) if not path.is_symlink()]
-    ours = [
-        work for work in begun if not work.is_symlink() and any((work / name).exists() for name in (ASKED, MANIFEST))
+def unfinished_runs(scored: Path) -> list[Path]:
+    """Folders in `scored` of unfinished runs, recognized by their shards. Links and other folders are left out."""
+    folders = [path / WORK for path in sorted(scored.glob("*")) if not path.is_symlink()]
+    unfinished = [
+        work for work in folders if not work.is_symlink() and any((work / name).exists() for name in (ASKED, MANIFEST))
     ]
-    return [work.parent for work in ours if not _ended(work.parent)]
+    return [work.parent for work in unfinished if not _is_complete(work.parent)]
 
 
-def _ended(out: Path) -> bool:
-    """Whether a run is done; one that was killed as it tidied up is tidied."""
+def _is_complete(out: Path) -> bool:
+    """Whether a run is complete; if it was killed during its clean-up, the clean-up is repeated."""
     if not (out / LIST).exists():
         return False
     finish_run(out)
@@ -73,20 +76,20 @@ def _ended(out: Path) -> bool:
 
 @task
 def begin_list(files: dict[str, str], out: Path) -> None:
-    """Write which files are to be scored into `out`: by that it is known for ours while the run has not ended."""
+    """Write the list of the files to score into `out`; it marks the folder as an unfinished run of the inbox."""
     _write(files, out / WORK / ASKED)
 
 
 def asked_in(out: Path) -> list[str]:
-    """The files of a run that has not ended; none where a version of this project began it that kept no list."""
+    """The files of an unfinished run; empty if an earlier version of this project, without such lists, started it."""
     path = out / WORK / ASKED
     return list(_read(path)) if path.exists() else []
 
 
 @task
 def abandon(out: Path) -> None:
-    """Give up a run whose tables are not there; its files are new to the next one. What it did not write stays."""
-    log(f"{out}: what stopped there was asked otherwise; its files are scored anew")
+    """Remove an unfinished run; the next run treats its files as new. Files that the run did not write stay."""
+    log(f"{out}: the unfinished run there cannot be resumed; its files are scored again")
     remove_shards(out / WORK)
     for name in TABLES:
         (out / f"{name}.parquet").unlink(missing_ok=True)
@@ -98,29 +101,29 @@ def abandon(out: Path) -> None:
 
 @task
 def settle_list(out: Path) -> None:
-    """Once all is scored, list the files that still hold the bytes that were hashed: these bytes were scored.
+    """After scoring, list the files that still have the hash they started with: these bytes were scored.
 
-    A file that changed or went meanwhile is in the tables as it was found, and new to the next run.
+    A file that changed or disappeared meanwhile is in the tables as it was read, and new to the next run.
     """
     if (out / WORK / SCORED).exists():
         return
     asked = _read(out / WORK / ASKED)
-    same = {name: sha for name, sha in asked.items() if _hash(Path(name)) == sha}
-    for name in asked.keys() - same.keys():
-        log(f"{name}: changed while it was scored; it is scored again by the next run, if it is there")
-    _write(same, out / WORK / SCORED)
+    unchanged = {name: sha for name, sha in asked.items() if _hash(Path(name)) == sha}
+    for name in asked.keys() - unchanged.keys():
+        log(f"{name}: changed while it was scored; the next run scores it again, if it still exists")
+    _write(unchanged, out / WORK / SCORED)
 
 
 @task
 def note_arrived(out: Path) -> None:
-    """Leave the list of what was scored."""
+    """Publish the list of the scored files, which completes the run."""
     os.replace(out / WORK / SCORED, out / LIST)
 
 
 def _write(files: dict[str, str], path: Path) -> None:
     table = pd.DataFrame([(text_of(name), sha) for name, sha in files.items()], columns=["source", "sha256"])
     with replacing(path) as temporary:
-        # Quoted, for names may hold line breaks of any kind.
+        # Quoted, because names may contain line breaks of any kind.
         table.to_csv(temporary, index=False, quoting=csv.QUOTE_ALL)
 
 
@@ -129,5 +132,5 @@ def _read(path: Path) -> dict[str, str]:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         return {source_of(text): sha for text, sha in zip(table["source"], table["sha256"], strict=True)}
     except (ValueError, KeyError) as error:
-        remedy = "write it as it was, or remove it, and its files are scored again"
-        raise InputError(f"{path}: is no list with the columns source and sha256 ({error}); {remedy}") from None
+        remedy = "restore it, or remove it to score its files again"
+        raise InputError(f"{path}: is not a list with the columns source and sha256 ({error}); {remedy}") from None

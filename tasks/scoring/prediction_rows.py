@@ -1,4 +1,4 @@
-"""A shard's faces, judged: the rows that they become."""
+"""The rows of the tables of predictions, from the crops of a shard and the outputs of the models."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,17 +9,17 @@ import pyarrow as pa
 
 from faces.common.pixel_text import SIZES
 from faces.scoring.drift import pixel_properties
-from faces.scoring.face_crops import put_back
+from faces.scoring.face_crops import crop_to_image
 from faces.scoring.prediction_table import prediction_table
 from faces.scoring.quality_flags import FLAGS, Bounds, quality_flags
 from params import Score
 from tasks.common.files import sha256
-from tasks.models.approved_models import Judged
-from tasks.scoring.face_crops import Cut
+from tasks.models.approved_models import ApprovedModels
+from tasks.scoring.face_crops import Crops
 
 
-class About(NamedTuple):
-    """What every row says of the networks: their classes, what they are called, and their SHA-256 by head."""
+class ModelInfo(NamedTuple):
+    """What every row records about the models: output classes, model version, and SHA-256 by column name."""
 
     classes: list[str]
     version: str
@@ -27,45 +27,47 @@ class About(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """`predictions`, a row a face, and `skipped`, a row an item without one."""
+    """`predictions`, one row per face, and `skipped`, one row per record without a face."""
 
     predictions: pa.Table
     skipped: pa.Table
 
 
-def about(judged: Judged, version: str) -> About:
-    """Of the networks as they are on this machine."""
-    return About(judged.classes, version, {f"{head}_sha256": sha256(path) for head, path in judged.paths.items()})
+def model_info(approved: ApprovedModels, version: str) -> ModelInfo:
+    """The output classes, version and file hashes of approved models."""
+    return ModelInfo(
+        approved.classes, version, {f"{model_name}_sha256": sha256(path) for model_name, path in approved.paths.items()}
+    )
 
 
-def rows_of(cut: Cut, outputs: dict[str, np.ndarray], networks: About, settings: Score) -> Rows:
-    """Where each face is, its emotion and points in pixels of its source, its flags, and the networks."""
-    squares = cut.places[["left", "top", "side"]].to_numpy(float)
-    points = put_back(outputs["keypoints"], squares, SIZES["keypoints"])
-    table = prediction_table(cut.places["row"].to_numpy(), outputs["emotion"], networks.classes, points)
-    table = pd.concat([cut.places, table.drop(columns="row")], axis=1)
-    abstained = table["confidence"] < settings.min_confidence
-    properties = pixel_properties(cut.images["emotion"])
-    flags = quality_flags(cut.images["keypoints"], squares[:, 2], Bounds(**settings.quality.model_dump()))
-    table = table.assign(abstained=abstained, **flags, **properties, version=networks.version, **networks.hashes)
-    return Rows(_arrow(table), _arrow(cut.skipped))
+def prediction_rows(crops: Crops, outputs: dict[str, np.ndarray], info: ModelInfo, settings: Score) -> Rows:
+    """The box of each face, its emotion, keypoints in pixels of its source, quality flags, and model version."""
+    boxes = crops.detections[["box_x", "box_y", "box_size"]].to_numpy(float)
+    keypoints = crop_to_image(outputs["keypoints"], boxes, SIZES["keypoints"])
+    table = prediction_table(crops.detections["row"].to_numpy(), outputs["emotion"], info.classes, keypoints)
+    table = pd.concat([crops.detections, table.drop(columns="row")], axis=1)
+    abstained = table["confidence"] < settings.confidence_threshold
+    properties = pixel_properties(crops.images["emotion"])
+    flags = quality_flags(crops.images["keypoints"], boxes[:, 2], Bounds(**settings.quality.model_dump()))
+    table = table.assign(abstained=abstained, **flags, **properties, model_version=info.version, **info.hashes)
+    return Rows(_arrow(table), _arrow(crops.skipped))
 
 
 def _arrow(table: pd.DataFrame) -> pa.Table:
     rows = pa.Table.from_pandas(table, _schema(table.columns), preserve_index=False)
-    # What pandas notes of its columns depends on what is in them.
+    # The metadata that pandas adds depends on the values of the columns.
     return rows.replace_schema_metadata()
 
 
 def _schema(columns: Iterable[str]) -> pa.Schema:
-    """The same whatever a shard holds, be it nothing."""
+    """The schema of columns; it is the same for every shard, also for an empty one."""
 
-    def kind(name: str) -> pa.DataType:
+    def type_of(name: str) -> pa.DataType:
         if name in ("row", "face"):
             return pa.int64()
         if name in FLAGS or name == "abstained":
             return pa.bool_()
-        texts = name in ("source", "reason", "emotion", "version") or name.endswith("_sha256")
-        return pa.string() if texts else pa.float32()
+        is_text = name in ("source", "reason", "emotion", "model_version") or name.endswith("_sha256")
+        return pa.string() if is_text else pa.float32()
 
-    return pa.schema([(name, kind(name)) for name in columns])
+    return pa.schema([(name, type_of(name)) for name in columns])

@@ -1,4 +1,4 @@
-"""One page about a scored batch, to be looked at in a browser: what was said, how surely, and of which faces."""
+"""An HTML report on a scored batch: emotions, confidences, drift, example faces, and records without a face."""
 
 import base64
 import html
@@ -16,16 +16,16 @@ from faces.common.schema import COORDINATES
 from faces.plots.face_grid import faces_figure
 from faces.plots.scoring import confidence_figure, emotions_figure
 from faces.scoring.drift import Reference
-from faces.scoring.face_crops import taken_out
+from faces.scoring.face_crops import image_to_crop
 from params import Score
-from tasks.common.errors import Unreachable, Unusable
-from tasks.common.files import readable, replacing, source_of
-from tasks.orchestration.api import leave_picture, log, task
-from tasks.readers.records import items_of
-from tasks.scoring.drift_check import FILE, counted
-from tasks.scoring.face_crops import cut_squares, picture_of
+from tasks.common.errors import Unreachable, UnreadableInput
+from tasks.common.files import InputError, readable, replacing, source_of
+from tasks.orchestration.api import log, log_figure, task
+from tasks.readers.records import read_records
+from tasks.scoring.drift_check import FILE, count_values
+from tasks.scoring.face_crops import crop_boxes, load_image
 
-SHOWN, REASONS = 24, 20
+MAX_FACES, MAX_REASONS = 24, 20
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 img { max-width: 100%; display: block }
@@ -35,41 +35,60 @@ tr + tr td { border-top: 1px solid #ddd } .pair { display: flex; flex-wrap: wrap
 
 
 @task
-def write_page(out: Path, usual: Reference | None, settings: Score) -> Path:
-    """Write `page.html`, which needs no other file: emotions, confidences, drift, faces by lot and the least sure."""
+def write_report(out: Path, reference: Reference | None, settings: Score) -> Path:
+    """Write `report.html`, a self-contained page, and its two grids: a random sample and the least confident faces."""
     path = out / "predictions.parquet"
     table = pq.read_table(path, columns=["emotion", "confidence"])
-    reasons = counted(pq.read_table(out / "skipped.parquet", columns=["reason"])["reason"])
-    parts = [f"<p>Faces: {len(table):,}. Sources, or rows of tables, without one: {sum(reasons.values()):,}.</p>"]
+    reasons = count_values(pq.read_table(out / "skipped.parquet", columns=["reason"])["reason"])
+    sections = [f"<p>Faces: {len(table):,}. Sources and table rows without a face: {sum(reasons.values()):,}.</p>"]
     if len(table):
         confidence = table["confidence"].to_numpy()
         charts = (
-            emotions_figure(counted(table["emotion"]), usual.emotions if usual else {}),
-            confidence_figure(confidence, settings.min_confidence),
+            emotions_figure(count_values(table["emotion"]), reference.emotions if reference else {}),
+            confidence_figure(confidence, settings.confidence_threshold),
         )
-        parts.append(f'<div class="pair">{"".join(map(_image, charts))}</div>')
-        parts += _drift(out / FILE)
-        by_lot = np.sort(np.random.default_rng(0).permutation(len(table))[:SHOWN])
-        least = np.argsort(confidence, kind="stable")[:SHOWN]
-        parts += _grid(_rows(path, by_lot), f"{len(by_lot)} of the faces, by lot", out / "faces.png", settings)
-        parts += _grid(_rows(path, least), "The least sure", out / "least-sure.png", settings)
+        sections.append(f'<div class="pair">{"".join(map(_image, charts))}</div>')
+        sections += _drift_section(out / FILE)
+        random_sample = np.sort(np.random.default_rng(0).permutation(len(table))[:MAX_FACES])
+        least_confident = np.argsort(confidence, kind="stable")[:MAX_FACES]
+        grids = (
+            (random_sample, f"Random sample of {len(random_sample)} faces", "faces"),
+            (least_confident, "Faces with the lowest confidence", "least-sure"),
+        )
+        for numbers, title, name in grids:
+            if _draw_grid(_rows(path, numbers), title, out / f"{name}.png", settings):
+                sections.append(_embedded((out / f"{name}.png").read_bytes()))
     if reasons:
-        most = sorted(reasons.items(), key=lambda item: -item[1])[:REASONS]
-        shown = pd.DataFrame(most, columns=["reason", "how many"]).to_html(index=False, border=0)
-        parts.append(f"<h2>Without a face</h2>{shown}")
-    title = html.escape(readable(f"Scored: {out}"))
-    with replacing(out / "page.html") as temporary:
+        most = sorted(reasons.items(), key=lambda entry: -entry[1])[:MAX_REASONS]
+        shown = pd.DataFrame(most, columns=["reason", "count"]).to_html(index=False, border=0)
+        sections.append(f"<h2>Sources and table rows without a face</h2>{shown}")
+    title = html.escape(readable(f"Scoring report: {out}"))
+    with replacing(out / "report.html") as temporary:
         temporary.write_text(
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-            f"<h1>{title}</h1>{''.join(parts)}</html>\n",
+            f"<h1>{title}</h1>{''.join(sections)}</html>\n",
             encoding="utf-8",
         )
-    return out / "page.html"
+    return out / "report.html"
+
+
+@task
+def draw_predictions(out: Path, settings: Score, figure: Path) -> None:
+    """Write and log a grid of faces with keypoints and emotion, evenly spaced in the table.
+
+    Raises InputError if no source can still be read.
+    """
+    path = out / "predictions.parquet"
+    num_faces = pq.read_metadata(path).num_rows
+    shown = np.linspace(0, num_faces - 1, min(settings.num_examples, num_faces)).astype(int)
+    title = "Predictions: 15 keypoints and an emotion for every face"
+    if not _draw_grid(_rows(path, shown), title, figure, settings):
+        raise InputError(f"{figure}: no face can be read from the scored sources any more; score again")
 
 
 def _rows(path: Path, numbers: np.ndarray) -> pd.DataFrame:
-    """Some rows of a table, by their numbers and in their order, a group of rows in memory at a time."""
-    columns = ["source", "row", "left", "top", "side", "emotion", "confidence", *COORDINATES]
+    """The rows of a table with these numbers, in their order, one batch in memory at a time."""
+    columns = ["source", "row", "box_x", "box_y", "box_size", "emotion", "confidence", *COORDINATES]
     found, start = [], 0
     with pq.ParquetFile(path, pre_buffer=False) as table:
         for batch in table.iter_batches(columns=columns):
@@ -79,53 +98,60 @@ def _rows(path: Path, numbers: np.ndarray) -> pd.DataFrame:
     return pd.concat(found).loc[numbers]
 
 
-def _grid(rows: pd.DataFrame, title: str, picture: Path, settings: Score) -> list[str]:
-    """Faces with points and emotions, as a picture too; nothing where no source can be read any more."""
-    images, rows = faces_of(rows, settings)
+def _draw_grid(rows: pd.DataFrame, title: str, figure: Path, settings: Score) -> bool:
+    """Write and log faces with keypoints and emotions; False if no source can still be read."""
+    images, rows = cropped_faces(rows, settings)
     if not len(rows):
-        return []
-    points = rows[list(COORDINATES)].to_numpy(float).reshape(-1, 15, 2)
-    own = taken_out(points, rows[["left", "top", "side"]].to_numpy(float), images.shape[1])
-    captions = [f"{name} {sure:.0%}" for name, sure in zip(rows["emotion"], rows["confidence"], strict=True)]
-    figure = faces_figure(images, captions, title, own)
-    with replacing(picture) as temporary:
-        figure.savefig(temporary, dpi=110)
-    leave_picture(picture.stem, picture, title)
-    return [_image(figure)]
+        return False
+    in_image = rows[list(COORDINATES)].to_numpy(float).reshape(-1, 15, 2)
+    keypoints = image_to_crop(in_image, rows[["box_x", "box_y", "box_size"]].to_numpy(float), images.shape[1])
+    captions = [
+        f"{emotion} {confidence:.0%}" for emotion, confidence in zip(rows["emotion"], rows["confidence"], strict=True)
+    ]
+    with replacing(figure) as temporary:
+        faces_figure(images, captions, title, keypoints).savefig(temporary, dpi=110)
+    log_figure(figure.stem, figure, title)
+    return True
 
 
-def faces_of(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.DataFrame]:
-    """The faces (n, 96, 96) of rows of predictions, cut out of their sources anew, and those of the rows that are."""
+def cropped_faces(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.DataFrame]:
+    """Crops (n, 96, 96) uint8 of predicted faces, read from their sources again, and the rows that could be read."""
     images: dict[object, np.ndarray] = {}
-    for source, wanted in rows.groupby("source", sort=False):
+    for source, requested in rows.groupby("source", sort=False):
+        missing = set(requested["row"])
         try:
-            for item in items_of(source_of(str(source))):
-                few = wanted[wanted["row"] == item.row]
-                if len(few):
-                    squares = few[["left", "top", "side"]].to_numpy(float)
-                    cut = cut_squares(picture_of(item, settings), squares, SIZES["keypoints"])
-                    images.update(zip(few.index, cut, strict=True))
-                if item.row >= wanted["row"].max():
+            for record in read_records(source_of(str(source))):
+                if record.row in missing:
+                    of_record = requested[requested["row"] == record.row]
+                    boxes = of_record[["box_x", "box_y", "box_size"]].to_numpy(float)
+                    crops = crop_boxes(load_image(record, settings), boxes, SIZES["keypoints"])
+                    images.update(zip(of_record.index, crops, strict=True))
+                    missing.remove(record.row)
+                if not missing:
                     break
-            if not set(wanted.index) <= images.keys():
-                log(f"{source}: not all of its rows are there any more; those faces are not shown")
-        except (Unusable, Unreachable) as error:
+            if not set(requested.index) <= images.keys():
+                log(f"{source}: some of its rows no longer exist; their faces are not shown")
+        except (UnreadableInput, Unreachable) as error:
             log(f"{source}: its faces are not shown ({error})")
     kept = rows[rows.index.isin(images)]
     return np.array([images[index] for index in kept.index]), kept
 
 
-def _drift(path: Path) -> list[str]:
+def _drift_section(path: Path) -> list[str]:
     if not path.exists():
         return []
-    found = json.loads(path.read_text())
-    table = pd.DataFrame(found["properties"]).drop(columns="drifted")
-    said = f"drifted: {', '.join(found['drifted'])}" if found["drifted"] else "nothing has drifted"
+    content = json.loads(path.read_text())
+    table = pd.DataFrame(content["properties"]).drop(columns="drifted")
+    summary = f"drift of {', '.join(content['drifted'])}" if content["drifted"] else "no drift"
     shown = table.to_html(index=False, border=0, float_format=lambda value: f"{value:.2g}")
-    return [f"<h2>Beside the faces that the networks were judged on: {html.escape(said)}</h2>{shown}"]
+    return [f"<h2>Comparison with the reference data: {html.escape(summary)}</h2>{shown}"]
 
 
 def _image(figure: Figure) -> str:
     content = BytesIO()
     figure.savefig(content, format="png", dpi=110)
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}">'
+    return _embedded(content.getvalue())
+
+
+def _embedded(png: bytes) -> str:
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'

@@ -1,4 +1,4 @@
-"""The shards of a batch on disk: each written whole, then joined into the two tables."""
+"""The shards of a batch on disk: each is written atomically, then all are joined into the two tables."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -8,22 +8,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.common.files import InputError, replacing
+from tasks.readers.records import FROM_HERE
 from tasks.scoring.prediction_rows import Rows
 
 WORK, MANIFEST = ".shards", "manifest.json"
-"""Where, in its output, a run that is not done keeps its shards, and what it was asked."""
+"""Folder of the shards in the output of an unfinished run, and the file of the run's fingerprint in it."""
 TABLES = ("skipped", "predictions")
 GROUP_ROWS = 16_384
-ITEM = ["source", "row"]
+RECORD = ["source", "row"]
+"""Columns that identify a record."""
 
 
 def is_scored(work: Path, number: int) -> bool:
-    """Whether a shard is whole."""
-    # Written last.
+    """Whether a shard is complete."""
+    # `write_shard` writes this table last.
     return _path(work, "predictions", number).exists()
 
 
-def keep_shard(rows: Rows, work: Path, number: int) -> None:
+def write_shard(rows: Rows, work: Path, number: int) -> None:
     """Write the rows of a shard."""
     for name, table in (("skipped", rows.skipped), ("predictions", rows.predictions)):
         with replacing(_path(work, name, number)) as temporary:
@@ -31,23 +33,38 @@ def keep_shard(rows: Rows, work: Path, number: int) -> None:
 
 
 def is_joined(out: Path) -> bool:
-    """Whether both tables are whole: nothing is left to score."""
+    """Whether both tables exist, so nothing is left to score."""
     return all((out / f"{name}.parquet").exists() for name in TABLES)
 
 
-def join_shards(work: Path, out: Path, items: int) -> dict[str, int]:
-    """Write both tables, few rows in memory at a time; how many rows each has. The shards stay until both are there.
+def first_reason(work: Path) -> str | None:
+    """If no shard has a face, the first source or row with its reason; else None."""
+    if any(pq.read_metadata(shard).num_rows for shard in work.glob("predictions-*.parquet")):
+        return None
+    first = pq.read_table(min(work.glob("skipped-*.parquet"))).slice(0, 1).to_pylist()[0]
+    reason = first["reason"].removeprefix(FROM_HERE)
+    row = f", row {first['row']}" if first["row"] and reason == first["reason"] else ""
+    return f"{first['source']}{row}: {reason}"
 
-    Raises InputError where an item is in neither table.
+
+def join_shards(work: Path, out: Path, num_records: int) -> dict[str, int]:
+    """Write both tables, few rows in memory at a time, and return their row counts. The shards are kept.
+
+    Raises InputError if a record is in neither table.
     """
-    parts = {name: sorted(work.glob(f"{name}-*.parquet")) for name in TABLES}
-    every = list(chain.from_iterable(parts.values()))
-    # No item is in two shards.
-    told = sum(len(pq.read_table(part, columns=ITEM).group_by(ITEM).aggregate([])) for part in every)
-    if told != items:
-        raise InputError(f"{out}: {items} sources and rows went in, {told} came out; remove {work} and score them anew")
+    shards = {name: sorted(work.glob(f"{name}-*.parquet")) for name in TABLES}
+    # No record is in two shards.
+    found = sum(
+        len(pq.read_table(shard, columns=RECORD).group_by(RECORD).aggregate([]))
+        for shard in chain.from_iterable(shards.values())
+    )
+    if found != num_records:
+        raise InputError(
+            f"{out}: {num_records} sources and rows were read, but the shards hold {found}; "
+            f"remove {work} and score again"
+        )
     rows = {}
-    for name, files in parts.items():
+    for name, files in shards.items():
         with (
             replacing(out / f"{name}.parquet") as temporary,
             pq.ParquetWriter(temporary, pq.read_schema(files[0])) as writer,
@@ -59,10 +76,10 @@ def join_shards(work: Path, out: Path, items: int) -> dict[str, int]:
 
 
 def remove_shards(work: Path) -> None:
-    """Remove the shards, and nothing else."""
+    """Remove the shards; every other file stays."""
     for name in TABLES:
-        for part in work.glob(f"{name}-*.parquet"):
-            part.unlink()
+        for shard in work.glob(f"{name}-*.parquet"):
+            shard.unlink()
 
 
 def _path(folder: Path, table: str, number: int) -> Path:
@@ -70,7 +87,7 @@ def _path(folder: Path, table: str, number: int) -> Path:
 
 
 def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in groups of one size, so that a file does not depend on how its rows came."""
+    """The same rows in row groups of GROUP_ROWS, so that a file does not depend on the shard size."""
     waiting = None
     for table in tables:
         waiting = pa.concat_tables([waiting, table]) if waiting else table

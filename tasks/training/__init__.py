@@ -1,1 +1,1 @@
-"""Builds, fits and resumes the training of a model."""
+"""Builds and trains models; resumes interrupted trainings."""

@@ -1,4 +1,4 @@
-"""Builds the network, the loss and the batches that a head's settings ask for."""
+"""Builds a model, its loss and its training batches from its settings."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,110 +8,118 @@ import keras
 import numpy as np
 
 from faces.models import original_resnet, resnet
-from faces.models.calibration import fit_biases
-from faces.models.class_subset import add_biases, answering
-from faces.models.initializers import initialise
-from faces.models.tta import plain_predictions
-from faces.training.augmentation import distort_images, distort_points, draw_distortions
-from faces.training.batches import Batches, Teaching
+from faces.models.calibration import fit_bias_correction
+from faces.models.class_subset import apply_bias_correction, restrict_classes
+from faces.models.initializers import initialize_weights
+from faces.models.tta import predict_no_tta
+from faces.training.augmentation import augment_images, augment_keypoints, sample_augmentation_params
+from faces.training.batches import Batches, Distillation
 from faces.training.losses import adjusted_cross_entropy, masked, smooth_l1, wing
 from faces.training.mixing import Mixing, mix_faces
 from params import Teacher, TrainEmotion, TrainKeypoints
-from tasks.common.dataset import Part
+from tasks.common.dataset import FaceDataset
 from tasks.common.files import InputError, sha256
-from tasks.models.keras_files import load_network
+from tasks.models.keras_files import load_model
 from tasks.orchestration.api import log
 
 
-def built_network(train: Part, settings: TrainKeypoints | TrainEmotion, constants: dict[str, float]) -> keras.Model:
-    """The head's network with initial weights; `constants` are the normalisation's `mean` and `std`."""
-    size, shape = train.images.shape[1], settings.network
-    sizes: dict[str, Any] = shape.model_dump(exclude={"kind"})
+def build_model(
+    train: FaceDataset, settings: TrainKeypoints | TrainEmotion, constants: dict[str, float]
+) -> keras.Model:
+    """The model with initial weights; `constants` are the normalization constants `mean` and `std`."""
+    size, architecture = train.images.shape[1], settings.architecture
+    sizes: dict[str, Any] = architecture.model_dump(exclude={"name"})
     mean, std = constants["mean"], constants["std"]
-    halvings = len(shape.widths) - 1 + shape.halvings
-    if shape.kind == "resnet" and size % 2**halvings:
-        raise InputError(f"{size} px cannot be halved {halvings} times; give `widths` and `depths` fewer stages")
-    match shape.kind, train.is_emotion:
+    stride = architecture.stem_stride * 2 ** (len(architecture.widths) - 1)
+    if architecture.name == "resnet" and size % stride:
+        raise InputError(f"{size} px is not divisible by {stride}; give `widths` and `depths` fewer stages")
+    match architecture.name, train.is_emotion:
         case "resnet", True:
-            network = resnet.emotion_network(size, len(train.classes), mean, std, **sizes)
+            model = resnet.emotion_model(size, len(train.classes), mean, std, **sizes)
         case "resnet", False:
-            network = resnet.keypoints_network(size, mean, std, **sizes)
+            model = resnet.keypoints_model(size, mean, std, **sizes)
         case "original", True:
-            network = original_resnet.emotion_network(size, len(train.classes), mean, std)
+            model = original_resnet.emotion_model(size, len(train.classes), mean, std)
         case _:
-            network = original_resnet.keypoints_network(size, mean, std)
-    initialise(network, settings.seed)
-    return network
+            model = original_resnet.keypoints_model(size, mean, std)
+    initialize_weights(model, settings.seed)
+    return model
 
 
-def load_teacher(path: Path, network: keras.Model, classes: Sequence[str], settings: Teacher) -> keras.Model:
-    """The network at `path`, which is to teach `network`, whose outputs are `classes`, or points.
+def load_teacher(path: Path, model: keras.Model, classes: Sequence[str], settings: Teacher) -> keras.Model:
+    """The teacher at `path` of `model`, whose output classes are `classes`, none for keypoints.
 
-    Raises InputError for a file that is absent or another than the settings name, or a teacher of other faces, classes
-    or outputs than the network's.
+    Raises InputError if the file is absent or has another hash than in the settings, or if the teacher's classes, input
+    shape or output shape differ from the model's.
     """
-    teacher = load_network(path)
+    teacher = load_model(path)
     if (found := sha256(path)) != settings.sha256:
-        raise InputError(f"{path}: has SHA-256 {found}, not the teacher's {settings.sha256}; set the one that is meant")
+        raise InputError(f"{path}: has SHA-256 {found}, not the teacher's {settings.sha256}; set the intended file's")
     if list(settings.classes) != list(classes):
-        here, there = (", ".join(names) or "none" for names in (classes, settings.classes))
-        raise InputError(f"{path}: as teacher, has the classes {there}; the answers here are {here}, in this order")
-    for side, taught, own in (("faces", network.input, teacher.input), ("outputs", network.output, teacher.output)):
-        if taught.shape != own.shape:
-            raise InputError(f"{path}: has {side} of shape {own.shape[1:]}, and what it is to teach {taught.shape[1:]}")
+        needed, given = (", ".join(names) or "none" for names in (classes, settings.classes))
+        raise InputError(
+            f"{path}: the teacher has the classes {given}, but the output classes are {needed}; choose a teacher "
+            "of the same classes in the same order"
+        )
+    for end, own, other in (("input", model.input, teacher.input), ("output", model.output, teacher.output)):
+        if own.shape != other.shape:
+            raise InputError(
+                f"{path}: the teacher's {end} has the shape {other.shape[1:]}, the model's {own.shape[1:]}; "
+                "choose a teacher of the same shapes"
+            )
     return teacher
 
 
-def answering_network(
-    name: str, network: keras.Model, train: Part, validation: Part, settings: TrainEmotion
+def finish_emotion_model(
+    name: str, model: keras.Model, train: FaceDataset, validation: FaceDataset, settings: TrainEmotion
 ) -> keras.Model:
-    """A trained emotion network as it is to answer: with the classes that are asked for, and their biases."""
-    network = answering(network, train.columns)
-    if settings.loss.refit_biases:
-        judging = validation.answered()
-        found = fit_biases(judging.targets, plain_predictions(network, judging.images))
-        add_biases(network, found)
-        each = ", ".join(f"{of} {bias:+.2f}" for of, bias in zip(judging.classes, found, strict=True))
-        log(f"{name}: biases refitted on {len(judging)} validation faces: {each}")
-    return network
+    """A trained emotion model, restricted to the output classes, with bias correction if the settings enable it."""
+    model = restrict_classes(model, train.output_class_indices)
+    if settings.loss.bias_correction:
+        restricted = validation.with_output_classes()
+        biases = fit_bias_correction(restricted.targets, predict_no_tta(model, restricted.images))
+        apply_bias_correction(model, biases)
+        each = ", ".join(f"{label} {bias:+.2f}" for label, bias in zip(restricted.classes, biases, strict=True))
+        log(f"{name}: bias correction fitted on {len(restricted)} validation faces: {each}")
+    return model
 
 
-def loss_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> Callable:
-    """Of points in pixels, or of class shares and probabilities."""
+def loss_of(train: FaceDataset, settings: TrainKeypoints | TrainEmotion) -> Callable:
+    """The loss of keypoints in pixels, or of class probabilities."""
     if isinstance(settings, TrainEmotion):
         counts = np.bincount(train.targets[train.targets >= 0], minlength=len(train.classes))
-        return adjusted_cross_entropy(counts, settings.loss.smoothing, settings.loss.adjustment)
-    return masked({"smooth_l1": smooth_l1, "wing": wing, "squared": keras.ops.square}[settings.loss])
+        return adjusted_cross_entropy(counts, settings.loss.label_smoothing, settings.loss.logit_adjustment_tau)
+    return masked({"smooth_l1": smooth_l1, "wing": wing, "mse": keras.ops.square}[settings.loss])
 
 
-def class_shares(part: Part) -> np.ndarray:
-    """What a network is trained towards: points as they are, labels as shares (N, classes) float32, none all zero."""
-    if not part.is_emotion:
-        return part.targets
-    return np.eye(len(part.classes), dtype=np.float32)[part.targets] * (part.targets >= 0)[:, None]
+def training_targets(dataset: FaceDataset) -> np.ndarray:
+    """Keypoints unchanged, or one-hot labels (N, classes) float32, all 0 for the target -1."""
+    if not dataset.is_emotion:
+        return dataset.targets
+    return np.eye(len(dataset.classes), dtype=np.float32)[dataset.targets] * (dataset.targets >= 0)[:, None]
 
 
-def statistics_of(train: Part, settings: TrainKeypoints | TrainEmotion) -> np.ndarray | None:
-    """Training faces by lot, for batch normalisation; None where the settings ask for none."""
-    count = settings.descent.statistics_faces
-    originals = train.images[train.kinds == "original"]
+def batch_norm_samples(train: FaceDataset, settings: TrainKeypoints | TrainEmotion) -> np.ndarray | None:
+    """A random sample of training faces (N, H, W), without copies, for batch normalization; None if disabled."""
+    count = settings.bn_update_samples
+    originals = train.images[train.augmentation_kind == "original"]
     return np.random.default_rng(settings.seed).permutation(originals)[:count] if count else None
 
 
 def batches_of(
-    train: Part, settings: TrainKeypoints | TrainEmotion, teaching: Teaching | None = None
+    train: FaceDataset, settings: TrainKeypoints | TrainEmotion, distillation: Distillation | None = None
 ) -> Callable[[range], Batches]:
-    """Makes the training batches of some epochs."""
+    """A function from a range of epochs to their training batches."""
     size = train.images.shape[1]
-    bounds = settings.distortion.model_dump(exclude={"mixup", "cutmix"})
+    bounds = settings.augmentation.model_dump(exclude={"mixup_alpha", "cutmix_alpha"})
 
-    def distort(generator: np.random.Generator, images: np.ndarray, targets: np.ndarray):
-        drawn = draw_distortions(generator, len(images), size, **bounds)
-        distorted = np.asarray(distort_images(images, drawn))
+    def augment(generator: np.random.Generator, images: np.ndarray, targets: np.ndarray):
+        params = sample_augmentation_params(generator, len(images), size, **bounds)
+        augmented = np.asarray(augment_images(images, params))
         if isinstance(settings, TrainEmotion):
-            mixing = Mixing(settings.distortion.mixup, settings.distortion.cutmix)
-            return mix_faces(generator, distorted, targets, mixing)
-        return distorted, np.asarray(distort_points(targets, drawn, size))
+            mixing = Mixing(settings.augmentation.mixup_alpha, settings.augmentation.cutmix_alpha)
+            return mix_faces(generator, augmented, targets, mixing)
+        return augmented, np.asarray(augment_keypoints(targets, params, size))
 
-    targets, batch_size, seed = class_shares(train), settings.descent.batch_size, settings.seed
-    return lambda epochs: Batches(train.images, targets, batch_size, seed, epochs, distort, teaching)
+    targets, batch_size, seed = training_targets(train), settings.batch_size, settings.seed
+    return lambda epochs: Batches(train.images, targets, batch_size, seed, epochs, augment, distillation)

@@ -1,9 +1,8 @@
-"""Training that was cut off: its state after the last whole epoch, kept outside what DVC removes."""
+"""Checkpoints: the state of a training after its last complete epoch, outside the outputs that DVC removes."""
 
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,53 +11,62 @@ from zipfile import BadZipFile
 import keras
 import numpy as np
 
-from faces.training.trainer import Epoch, State
+from faces.training.trainer import Checkpoint, Epoch
 from tasks.common.files import replacing, sha256
 from tasks.orchestration.api import task
 
 LIBRARIES = ("keras", keras.backend.backend(), "numpy", "scipy")
-LISTS = ("network", "optimizer", "best")
+LISTS = ("model", "optimizer", "best")
+ROOT = Path(__file__).resolve().parents[2]
+CODE = (
+    *("faces/common", "faces/models", "faces/training", "tasks/training"),
+    *("tasks/common/dataset.py", "tasks/common/files.py", "tasks/common/npz.py"),
+    *("tasks/models/inference_engine.py", "tasks/models/keras_files.py"),
+)
+"""Rooms and modules that affect the result of a training. Orchestration, logging and plots do not."""
 
 
-def identity(settings: str, inputs: Sequence[Path]) -> str:
-    """A hash of all that the result follows from: settings, input files, our code, and the versions of the libraries.
+def run_fingerprint(settings: str, inputs: Sequence[Path], root: Path = ROOT) -> str:
+    """A hash of all that the result depends on: settings, input files, this project's code, versions of libraries.
 
-    A state of another identity is of another training, and is not taken up.
+    A checkpoint of another fingerprint is not resumed. `root` is the folder of the project.
     """
-    # A list: threads of others import meanwhile.
-    ours = [(name, module) for name, module in list(sys.modules.items()) if name.startswith(("faces.", "tasks."))]
-    code = {name: str(module.__file__) for name, module in ours}
-    files = [*inputs, *(Path(path) for _, path in sorted(code.items()) if path.endswith(".py"))]
-    parts = [settings, keras.backend.backend(), *map(version, LIBRARIES), *map(sha256, files)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    code = [f"{path.relative_to(root).as_posix()} {sha256(path)}" for path in _code_files(root)]
+    content = [settings, keras.backend.backend(), *map(version, LIBRARIES), *map(sha256, inputs), *code]
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()
 
 
-def keep_state(path: Path, identity: str, state: State) -> None:
-    """Write the state, `.npz`, in place of the one before."""
-    arrays = {f"{name}_{k:04}": array for name in LISTS for k, array in enumerate(getattr(state, name))}
-    about = json.dumps({"identity": identity, "epochs": [epoch._asdict() for epoch in state.epochs]})
+def _code_files(root: Path) -> list[Path]:
+    paths = [root / name for name in CODE]
+    return sorted(file for path in paths for file in (path.glob("*.py") if path.is_dir() else [path]))
+
+
+def save_checkpoint(path: Path, fingerprint: str, checkpoint: Checkpoint) -> None:
+    """Write the checkpoint, an `.npz` file, in place of the previous one."""
+    arrays = {f"{name}_{k:04}": array for name in LISTS for k, array in enumerate(getattr(checkpoint, name))}
+    about = json.dumps({"run_fingerprint": fingerprint, "epochs": [epoch._asdict() for epoch in checkpoint.epochs]})
     with replacing(path) as temporary:
         np.savez(temporary, allow_pickle=False, about=np.array(about), **arrays)
 
 
-def kept_state(path: Path, identity: str) -> State | None:
-    """The state in `path`; None where there is none of this identity, or none that can be read."""
+def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint | None:
+    """The checkpoint at `path`; None if it is absent, unreadable or of another fingerprint."""
     try:
-        # Opened here, because np.load leaves a broken file open.
+        # Opened here, because np.load does not close a broken file.
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
-            if about["identity"] != identity:
+            if about["run_fingerprint"] != fingerprint:
                 return None
             lists = {
                 name: [arrays[key] for key in sorted(arrays.files) if key.startswith(f"{name}_")] for name in LISTS
             }
     except (OSError, EOFError, TypeError, ValueError, KeyError, BadZipFile):
         return None
-    return State(**lists, epochs=[Epoch(**epoch) for epoch in about["epochs"]])
+    return Checkpoint(**lists, epochs=[Epoch(**epoch) for epoch in about["epochs"]])
 
 
 @task
-def forget_states(folder: Path) -> None:
-    """Remove the states of a training that is done, and what a kill in the middle of writing one left beside them."""
+def delete_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a completed training, and the temporary files of killed writes."""
     if folder.exists():
         shutil.rmtree(folder)

@@ -1,43 +1,45 @@
-"""Loads the saved network that another one is taught by."""
+"""Distillation from a saved teacher."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
-from faces.models.tta import Inference, combined
-from faces.training.batches import Teaching
-from faces.training.distillation import blended, first_member
+from faces.models.tta import Inference, predict_by
+from faces.training.batches import Distillation
+from faces.training.distillation import distillation_targets, first_of_ensemble
 from params import Teacher
 from tasks.common.files import InputError
-from tasks.models.inference_engine import running
+from tasks.models.inference_engine import predictor
 from tasks.training.builders import load_teacher
 
 
-def teaching_of(network: keras.Model, classes: Sequence[str], settings: Teacher) -> Teaching:
-    """What the teacher makes of distorted faces; where it is asked for, `network` begins from the teacher's weights.
+def make_distillation(model: keras.Model, classes: Sequence[str], settings: Teacher) -> Distillation:
+    """Targets from the teacher's predictions for augmented faces; with `init_from_teacher`, `model` gets its weights.
 
-    `classes` are the network's, none for key points. Raises InputError as `load_teacher` does, and for weights that
-    cannot be begun from.
+    `classes` are the model's output classes, none for keypoints. Raises InputError as `load_teacher` does, and if the
+    teacher's weights do not fit the model.
     """
     path = Path(settings.file)
-    teacher = load_teacher(path, network, classes, settings)
-    if settings.begin:
-        _begin(network, first_member(teacher), path)
-    answers, how = running(path, network.input.shape[1]), Inference(settings.flip_averaging)
-    return Teaching(
-        lambda faces, labels: blended(labels, combined(answers, faces, how), settings.share), settings.rounds
+    teacher = load_teacher(path, model, classes, settings)
+    if settings.init_from_teacher:
+        _initialize(model, first_of_ensemble(teacher), path)
+    run, inference = predictor(path, model.input.shape[1]), Inference(settings.flip_tta)
+    return Distillation(
+        lambda faces, labels: distillation_targets(labels, predict_by(run, faces, inference), settings.teacher_weight),
+        settings.cached_epochs,
     )
 
 
-def _begin(network: keras.Model, member: keras.Model, path: Path) -> None:
-    # Strides have no weights, but outputs.
-    shapes, own = (
-        [(layer.output.shape, [weights.shape for weights in layer.weights]) for layer in model.layers]
-        for model in (network, member)
+def _initialize(model: keras.Model, teacher: keras.Model, path: Path) -> None:
+    # Output shapes are compared too, because a stride changes no shape of weights.
+    own, given = (
+        [(layer.output.shape, [weights.shape for weights in layer.weights]) for layer in each.layers]
+        for each in (model, teacher)
     )
-    if shapes != own:
+    if own != given:
         raise InputError(
-            f"{path}: is not of the widths, depths and halvings that `network` asks for; set `begin` to false"
+            f"{path}: does not have the widths, depths and stem_stride of `architecture`; set `init_from_teacher` to "
+            "false"
         )
-    network.set_weights(member.get_weights())
+    model.set_weights(teacher.get_weights())

@@ -1,4 +1,4 @@
-"""Trains one head's network and keeps its best epoch."""
+"""Trains a model, or an ensemble, and keeps the best epoch of each."""
 
 import json
 import math
@@ -9,134 +9,155 @@ from typing import NamedTuple
 import keras
 import pandas as pd
 
-from faces.models.complexity import multiply_adds
-from faces.models.ensemble import mean_network
-from faces.training.optimizer import Descent
-from faces.training.trainer import Epoch, best_epoch, fit_network
+from faces.models.complexity import macs
+from faces.models.ensemble import ensemble
+from faces.training.optimizer import OptimizerSettings
+from faces.training.trainer import Epoch, best_epoch, fit_model
 from params import TrainEmotion, TrainKeypoints
-from tasks.common.dataset import Part, joined, load_part
+from tasks.common.dataset import FaceDataset, concatenate, load_dataset
 from tasks.common.files import InputError, replacing
-from tasks.models.keras_files import save_network
-from tasks.orchestration.api import Progress, leave_markdown, log, task
-from tasks.training.builders import answering_network, batches_of, built_network, class_shares, loss_of, statistics_of
-from tasks.training.checkpoints import identity, keep_state, kept_state
-from tasks.training.distillation import teaching_of
+from tasks.models.keras_files import save_model
+from tasks.orchestration.api import Progress, log, log_markdown, task
+from tasks.training.builders import (
+    batch_norm_samples,
+    batches_of,
+    build_model,
+    finish_emotion_model,
+    loss_of,
+    training_targets,
+)
+from tasks.training.checkpoints import load_checkpoint, run_fingerprint, save_checkpoint
+from tasks.training.distillation import make_distillation
 
 
-class _Given(NamedTuple):
-    """What a head is trained on, and the files that it was read from."""
+class _Data(NamedTuple):
+    """The data of a training, and the files that they were read from."""
 
-    train: Part
-    validation: Part
+    train: FaceDataset
+    validation: FaceDataset
     constants: dict[str, float]
     files: list[Path]
 
 
 @task
-def fit_head(
-    head: str,
+def train_model(
+    model_name: str,
     prepared: Path,
     settings: TrainKeypoints | TrainEmotion,
-    unfinished: Path,
-    model: Path,
+    checkpoints: Path,
+    model_path: Path,
     curve: Path,
     report: Path,
 ) -> Path:
-    """Train on the training part and its copies, judge each epoch on validation, save the best network.
+    """Train on the training split and its copies, validate after each epoch, save the best model.
 
-    With several `members`, their mean is saved, and each is the network that its seed alone would give. `report` says
-    which epoch of each was kept, and what the network costs. A training that was cut off goes on from its last
-    whole epoch, which the folder `unfinished` holds, to the same network.
+    With `ensemble_size` over 1, the ensemble is saved; each of its models is the one that its seed alone gives.
+    `report` holds the best epoch of each, the number of parameters and the MACs. An interrupted training resumes from
+    its last checkpoint in the folder `checkpoints`, with the same result.
     """
-    given = _given(prepared, taught=settings.teacher is not None)
-    progress = Progress(f"training-{head}", f"{head}: epochs trained")
-    summary = _summary(built_network(given.train, settings, given.constants))
-    leave_markdown(f"network-{head}", f"```\n{summary}\n```", f"{head}: the network, layer by layer")
-    networks, curves = [], []
-    for number in range(settings.members):
-        name = head if settings.members == 1 else f"{head} {number + 1} of {settings.members}"
-        # What a member becomes follows from these alone, so its state is that of a training of its own.
-        alone = settings.model_copy(update={"seed": settings.seed + number, "members": 1})
-        kept = unfinished / f"seed-{alone.seed}.npz"
-        tell = _teller(name, given.train.caution, progress, number / settings.members, 1 / settings.members)
-        network, epochs = _fit_member(name, given, alone, kept, tell)
+    data = _load(prepared, distilled=settings.distillation is not None)
+    progress = Progress(f"training-{model_name}", f"{model_name}: epochs trained")
+    summary = _summary(build_model(data.train, settings, data.constants))
+    log_markdown(f"architecture-{model_name}", f"```\n{summary}\n```", f"{model_name}: the model, layer by layer")
+    models, histories = [], []
+    for number in range(settings.ensemble_size):
+        name = model_name if settings.ensemble_size == 1 else f"{model_name} {number + 1} of {settings.ensemble_size}"
+        # A model of the ensemble depends on these settings alone, so its checkpoint is that of a single training.
+        single = settings.model_copy(update={"seed": settings.seed + number, "ensemble_size": 1})
+        fraction = 1 / settings.ensemble_size
+        on_epoch = _epoch_logger(name, data.train.leakage_warning, progress, number * fraction, fraction)
+        model, epochs = _fit_one(name, data, single, checkpoints / f"seed-{single.seed}.npz", on_epoch)
         if isinstance(settings, TrainEmotion):
-            network = answering_network(name, network, given.train, given.validation, settings)
-        networks.append(network)
-        curves.append(epochs)
-    network = mean_network(networks)
-    save_network(network, model)
-    _write_epochs(curves, curve)
-    about = {
-        "parameters": network.count_params(),
-        "multiply_adds": multiply_adds(network),
-        "best_epochs": [best_epoch(epochs).number for epochs in curves],
-    }
-    with replacing(report) as temporary:
-        temporary.write_text(json.dumps(about, indent=2) + "\n")
-    return model
+            model = finish_emotion_model(name, model, data.train, data.validation, settings)
+        models.append(model)
+        histories.append(epochs)
+    model = ensemble(models)
+    save_model(model, model_path)
+    _write_curve(histories, curve)
+    _write_report(model, histories, report)
+    return model_path
 
 
-def _given(prepared: Path, taught: bool) -> _Given:
-    files = [prepared / name for name in ("train.npz", "augmented.npz", "validation.npz", "normalisation.json")]
-    train, validation = joined([load_part(files[0]), load_part(files[1])]), load_part(files[2])
-    if taught:
-        train, validation = train.in_terms_of_answers(), validation.answered()
-    return _Given(train, validation, json.loads(files[3].read_text()), files)
+def _load(prepared: Path, distilled: bool) -> _Data:
+    files = [prepared / name for name in ("train.npz", "augmented.npz", "validation.npz", "normalization.json")]
+    train, validation = concatenate([load_dataset(files[0]), load_dataset(files[1])]), load_dataset(files[2])
+    if distilled:
+        train, validation = train.relabel_to_output_classes(), validation.with_output_classes()
+    return _Data(train, validation, json.loads(files[3].read_text()), files)
 
 
-def _fit_member(
-    name: str, given: _Given, settings: TrainKeypoints | TrainEmotion, kept: Path, tell: Callable[[Epoch], None]
+def _fit_one(
+    name: str,
+    data: _Data,
+    settings: TrainKeypoints | TrainEmotion,
+    checkpoint_path: Path,
+    on_epoch: Callable[[Epoch], None],
 ) -> tuple[keras.Model, list[Epoch]]:
-    """One network, trained from its state in `kept` if that is there, and its epochs."""
+    """One model and its epochs; resumes from `checkpoint_path` if there is a checkpoint of this training."""
     keras.utils.set_random_seed(settings.seed)
-    train, validation = given.train, given.validation
-    network = built_network(train, settings, given.constants)
-    teaching = teaching_of(network, train.classes.tolist(), settings.teacher) if settings.teacher else None
-    log(f"{name}: {network.count_params():,} parameters, {len(train)} faces to train on, {len(validation)} to judge by")
-    same = identity(settings.model_dump_json(), given.files)
-    state = kept_state(kept, same)
-    if state:
-        log(f"{name}: taking up a training that was cut off after epoch {len(state.epochs)}")
-    epochs = fit_network(
-        network,
-        batches_of(train, settings, teaching),
-        (validation.images, class_shares(validation)),
+    train, validation = data.train, data.validation
+    model = build_model(train, settings, data.constants)
+    distillation = (
+        make_distillation(model, train.classes.tolist(), settings.distillation) if settings.distillation else None
+    )
+    log(f"{name}: {model.count_params():,} parameters, {len(train)} training faces, {len(validation)} validation faces")
+    fingerprint = run_fingerprint(settings.model_dump_json(), data.files)
+    checkpoint = load_checkpoint(checkpoint_path, fingerprint)
+    if checkpoint:
+        log(f"{name}: resuming an interrupted training after epoch {len(checkpoint.epochs)}")
+    epochs = fit_model(
+        model,
+        batches_of(train, settings, distillation),
+        (validation.images, training_targets(validation)),
         loss=loss_of(train, settings),
         metrics=["accuracy"] if train.is_emotion else [],
-        descent=Descent(**settings.descent.model_dump(exclude={"batch_size", "statistics_faces"})),
-        statistics=statistics_of(train, settings),
-        tell=tell,
-        state=state,
-        keep=lambda state: keep_state(kept, same, state),
+        optimizer=OptimizerSettings(**settings.optimizer.model_dump()),
+        epochs=settings.epochs,
+        patience=settings.patience,
+        statistics=batch_norm_samples(train, settings),
+        on_epoch=on_epoch,
+        checkpoint=checkpoint,
+        on_checkpoint=lambda checkpoint: save_checkpoint(checkpoint_path, fingerprint, checkpoint),
     )
-    return network, epochs
+    return model, epochs
 
 
-def _teller(name: str, caution: str, progress: Progress, begun: float, share: float) -> Callable[[Epoch], None]:
-    """Tells of each epoch; `begun` of the whole work was done before the first, and `share` of it is theirs."""
+def _epoch_logger(
+    name: str, leakage_warning: str, progress: Progress, start: float, fraction: float
+) -> Callable[[Epoch], None]:
+    """Logs each epoch; `start` and `fraction` are the fractions of the progress before these epochs and of them."""
 
-    def tell(epoch: Epoch) -> None:
+    def on_epoch(epoch: Epoch) -> None:
         if not math.isfinite(epoch.metrics["val_loss"]):
             raise InputError(f"{name}: training diverged in epoch {epoch.number}; lower the learning_rate")
-        progress.update(begun + share * epoch.number / epoch.of)
-        log(f"{name}: {_line(epoch)}{caution}")
+        progress.update(start + fraction * epoch.number / epoch.of)
+        log(f"{name}: {_line(epoch)}{leakage_warning}")
 
-    return tell
+    return on_epoch
 
 
-def _write_epochs(curves: list[list[Epoch]], path: Path) -> None:
-    """A line an epoch, counted on from member to member."""
-    rows = [{"member": number} | epoch.metrics for number, epochs in enumerate(curves, 1) for epoch in epochs]
+def _write_curve(histories: list[list[Epoch]], path: Path) -> None:
+    """One row per epoch, numbered from 1 through all models of the ensemble."""
+    rows = [{"member": number} | epoch.metrics for number, epochs in enumerate(histories, 1) for epoch in epochs]
     table = pd.DataFrame(rows)
     table.insert(1, "epoch", range(1, len(table) + 1))
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
 
 
-def _summary(network: keras.Model) -> str:
+def _write_report(model: keras.Model, histories: list[list[Epoch]], path: Path) -> None:
+    content = {
+        "parameters": model.count_params(),
+        "macs": macs(model),
+        "best_epochs": [best_epoch(epochs).number for epochs in histories],
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _summary(model: keras.Model) -> str:
     lines: list[str] = []
-    network.summary(print_fn=lines.append, line_length=110)
+    model.summary(print_fn=lines.append, line_length=110)
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Two clones on one machine, their servers killed and started in every order: each uses its own."""
+"""Two clones on one machine, their servers killed and started in every order: each clone uses its own server."""
 
 import json
 import os
@@ -21,9 +21,9 @@ def test_each_clone_uses_its_own_server(tmp_path: Path) -> None:
         secret = AUTH_STRINGS[first]
         kill(one)
         second = start_server(two)
-        assert second == first, "the port that a killed server left"
-        told = sample(one)
-        assert f"the Prefect server of this folder ({first}) no longer runs" in told
+        assert second == first, "the port of the killed server"
+        output = sample(one)
+        assert f"the Prefect server of this folder ({first}) no longer runs" in output
         assert runs_of(second) == 0
         again = start_server(one)
         assert again != second
@@ -33,17 +33,17 @@ def test_each_clone_uses_its_own_server(tmp_path: Path) -> None:
         sample(two)
         assert (runs_of(again), runs_of(second)) == (1, 1)
 
-        # The auth string of a folder goes to its own server only.
-        refused = runner(two)(
+        # The auth string of a folder is sent to its own server only.
+        rejected = runner(two)(
             "python", "-m", "flows.sample", check=False, PREFECT_API_URL=again, PREFECT_API_AUTH_STRING=None
         )
-        assert f"the Prefect API at {again} refuses us (401)" in refused.stderr
+        assert f"the Prefect API at {again} rejects the credentials (401)" in rejected.stderr
 
         stop_server(one)
         assert not (one / "prefect.toml").exists()
         assert requests.get(f"{second}/health", timeout=30).json() is True
         kill(two)
-        assert start_server(one) == again, "the port of the time before"
+        assert start_server(one) == again, "the previous port"
         assert start_server(two) == second
         sample(two)
         assert (runs_of(again), runs_of(second)) == (1, 2)
@@ -53,7 +53,7 @@ def test_each_clone_uses_its_own_server(tmp_path: Path) -> None:
 
 
 def sample(project: Path) -> str:
-    """What the stage `sample` says; it asks the API that the folder names."""
+    """The log of the stage `sample`, which uses the API that the folder configures."""
     return runner(project)("python", "-m", "flows.sample", PREFECT_API_URL=None).stderr
 
 

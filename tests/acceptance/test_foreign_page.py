@@ -1,7 +1,7 @@
-"""A web page on another port, in a real Chromium: what it can do to a Prefect server on loopback.
+"""A web page on another port, in a real Chromium, attacks a Prefect server on loopback.
 
-The same page attacks two servers. One is guarded, as `make up` starts it. The other is not, as Prefect starts by
-default with only CORS origins set: there the attack succeeds, which shows that the page can attack.
+The same page attacks two servers. One is guarded, as `make up` starts it. The other has Prefect's defaults and CORS
+origins only: there the attack succeeds, which proves that the attack works.
 """
 
 import json
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the 
 ATTACK = """
 async api => {
     const found = {read: null, events: 0, opened: 0}
-    // A Blob without a type is sent without a content type, which needs no preflight.
+    // A Blob without a type has no content type, so the request needs no preflight.
     const write = (path, body) => fetch(api + path, {
         method: "POST", mode: "no-cors", credentials: "include", body: new Blob([JSON.stringify(body)])
     }).catch(() => null)
@@ -70,7 +70,7 @@ class _Page(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
-    """A browser's page that another server on loopback served."""
+    """A page in a browser, served by another server on loopback."""
     site = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
     threading.Thread(target=site.serve_forever, daemon=True).start()
     with sync_api.sync_playwright() as playwright:
@@ -102,21 +102,21 @@ def unguarded(tmp_path: Path) -> Iterator[str]:
         command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     address = f"http://127.0.0.1:{port}/api"
-    wait_for(lambda: _answers(address), 180)
+    wait_for(lambda: _responds(address), 180)
     yield address
     server.terminate()
     server.wait(60)
 
 
-def _answers(address: str) -> bool:
+def _responds(address: str) -> bool:
     try:
         return requests.get(f"{address}/health", timeout=3).ok
     except requests.RequestException:
         return False
 
 
-def begin_run(address: str) -> None:
-    """A run, whose events a websocket shows."""
+def start_run(address: str) -> None:
+    """Create a run, whose events a websocket shows."""
     flow = post(address, "flows/", {"name": "mine"})["id"]
     run = post(address, "flow_runs/", {"flow_id": flow, "state": {"type": "PENDING"}})["id"]
     post(address, f"flow_runs/{run}/set_state", {"state": {"type": "RUNNING"}})
@@ -125,15 +125,15 @@ def begin_run(address: str) -> None:
 
 
 def planted(address: str) -> set[str]:
-    """What the page wrote into a server."""
+    """Names that the page wrote into a server."""
     flows = {one["name"] for one in post(address, "flows/filter")}
     variables = {one["name"] for one in post(address, "variables/filter")}
     return {name for name in flows if name in ("planted", "beacon")} | {f"variable {name}" for name in variables}
 
 
 @pytest.mark.timeout(600)
-def test_a_page_on_another_port_uses_a_server_without_credentials(page: Any, unguarded: str) -> None:
-    begin_run(unguarded)
+def test_a_page_on_another_port_can_use_an_unguarded_server(page: Any, unguarded: str) -> None:
+    start_run(unguarded)
     found = page.evaluate(ATTACK, unguarded)
     wait_for(lambda: planted(unguarded) == {"planted", "beacon", "variable planted"})
     assert found["read"] is None  # CORS
@@ -143,12 +143,12 @@ def test_a_page_on_another_port_uses_a_server_without_credentials(page: Any, ung
 
 
 @pytest.mark.timeout(600)
-def test_a_page_on_another_port_gets_nothing_from_ours(page: Any, guarded: str) -> None:
-    begin_run(guarded)
+def test_a_page_on_another_port_cannot_use_a_guarded_server(page: Any, guarded: str) -> None:
+    start_run(guarded)
     found = page.evaluate(ATTACK, guarded)
     assert found == {"read": None, "events": 0, "opened": 0}
     assert planted(guarded) == set()
-    # With the right auth string but no CSRF token, a write is refused too.
+    # With the right auth string but without a CSRF token, a write is rejected too.
     headers = credentials(guarded)
     assert requests.post(f"{guarded}/flows/", json={"name": "x"}, headers=headers, timeout=30).status_code == 403
     assert requests.get(f"{guarded}/admin/settings", timeout=30).status_code == 401
@@ -156,7 +156,7 @@ def test_a_page_on_another_port_gets_nothing_from_ours(page: Any, guarded: str) 
 
 
 @pytest.mark.timeout(600)
-def test_a_new_user_signs_in_with_what_the_terminal_printed(page: Any, tmp_path: Path) -> None:
+def test_a_new_user_signs_in_with_the_printed_auth_string(page: Any, tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project")
     try:
         address = start_server(project)

@@ -10,13 +10,13 @@ from tests.readers.fuzz_children import in_a_child
 from tests.readers.fuzz_seeds import picture_seeds
 
 PICTURES, TABLES = 11_000, 2_875
-"""Tries of each kind of picture, and of each kind of table or archive."""
+"""Number of tries of each image format, and of each table or archive format."""
 DECODED = 0.01
-"""Of the tries, at least: damage that nothing survives shows nothing of the decoders."""
+"""Minimum fraction of tries that decode: if all fail early, the decoders are not tested."""
 
 
 @pytest.mark.timeout(3600)
-def test_damaged_files_of_every_format_are_read_without_a_surprise() -> None:
+def test_damaged_files_of_every_format_cause_no_crash_or_unexpected_exception() -> None:
     counts = {kind: PICTURES if kind in picture_seeds() else TABLES for kind in KINDS}
     assert sum(counts.values()) == 100_000
     with ThreadPoolExecutor(2) as pool:
@@ -29,7 +29,7 @@ def test_damaged_files_of_every_format_are_read_without_a_surprise() -> None:
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_the_fuzzer_finds_what_there_is_to_find(kind: str) -> None:
+def test_the_fuzzer_finds_planted_faults(kind: str) -> None:
     (found,) = in_a_child([kind], 7, 1)
     (failure,) = found["failures"]
     assert failure.startswith(f"{kind} 7: ")

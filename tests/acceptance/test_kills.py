@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of any stage, or of a promotion, leaves nothing alive and nothing broken."""
+"""`kill -9` during any stage or promotion leaves no process and no corrupt state."""
 
 import os
 import random
@@ -18,7 +18,7 @@ from tests.release.test_promotion import Story
 
 
 @pytest.mark.timeout(1800)
-def test_repeated_kills_end_in_the_same_models(tmp_path: Path) -> None:
+def test_repeated_kills_lead_to_the_same_models(tmp_path: Path) -> None:
     hashes = {}
     for name in ("undisturbed", "killed"):
         project = copy_project(tmp_path / name)
@@ -26,7 +26,10 @@ def test_repeated_kills_end_in_the_same_models(tmp_path: Path) -> None:
         if name == "killed":
             kill_at_random(project, times=6)
         runner(project)("dvc", "repro")
-        hashes[name] = {head: sha256(project / f"models/trained/{head}.keras") for head in ("keypoints", "emotion")}
+        hashes[name] = {
+            model_name: sha256(project / f"models/trained/{model_name}.keras")
+            for model_name in ("keypoints", "emotion")
+        }
     assert hashes["killed"] == hashes["undisturbed"]
 
 
@@ -48,19 +51,20 @@ def kill_at_random(project: Path, times: int) -> None:
 
 
 def restore_lock(project: Path) -> None:
-    """As the README says: DVC writes `dvc.lock` in place, and one that was cut off as it was written is refused."""
+    """Remove a truncated `dvc.lock`, as the README says: DVC writes it in place, and rejects a truncated one."""
     if "validation failed" in runner(project)("dvc", "status", "--quiet", check=False).stderr:
-        print("dvc.lock was cut off")
+        print("dvc.lock was truncated")
         (project / "dvc.lock").unlink()
 
 
 def stages_alive(project: Path) -> list[str]:
-    found = []
+    """Command lines of the stages that run in a project."""
+    commands = []
     for process in psutil.process_iter(["cmdline", "cwd", "status"]):
         command = " ".join(process.info["cmdline"] or [])
         if process.info["cwd"] == str(project) and "-m flows." in command and process.info["status"] != "zombie":
-            found.append(command)
-    return found
+            commands.append(command)
+    return commands
 
 
 @pytest.mark.timeout(1800)
@@ -69,11 +73,11 @@ def test_a_killed_promotion_is_completed_by_the_next(tmp_path: Path) -> None:
     assert story.promote().returncode == 0
     for number in range(1, 6):
         story.change_class(0, 1e-3)
-        kill_while_it_promotes(story.project, generator.uniform(0, 6))
+        kill_during_promotion(story.project, generator.uniform(0, 6))
         done = story.promote()
         lock = story.project / ".git/index.lock"
         if done.returncode:
-            # Git was killed while it wrote; it asks for its lock to be removed by hand.
+            # Git was killed during a write, and requires that its lock is removed manually.
             assert "index.lock" in done.stderr, done.stderr
             lock.unlink()
             done = story.promote()
@@ -81,20 +85,20 @@ def test_a_killed_promotion_is_completed_by_the_next(tmp_path: Path) -> None:
         versions = {tag for tag in story.git("tag").split() if tag.startswith("faces@")}
         assert versions == {f"faces@v1.{minor}.0" for minor in range(number + 1)}
         assert story.git("status", "--porcelain", "--", "dvc.lock", "params.yaml", "reports") == ""
-        said = story.run("python", "-c", "from tasks.release.registry import in_production; print(in_production())")
-        assert said.stdout.split()[-1] == f"v1.{number}.0"
+        done = story.run("python", "-c", "from tasks.release.registry import in_production; print(in_production())")
+        assert done.stdout.split()[-1] == f"v1.{number}.0"
 
 
-def kill_while_it_promotes(project: Path, seconds: float) -> None:
-    """`kill -9` of all processes of a promotion, some time after it began to push; it may have ended before."""
+def kill_during_promotion(project: Path, seconds: float) -> None:
+    """`kill -9` all processes of a promotion, some seconds after it starts to push; it may have ended before."""
     command = [sys.executable, "-m", "flows.promote"]
     promotion = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert promotion.stderr is not None
     for line in promotion.stderr:
-        if "pushing data and networks" in line:
+        if "pushing data and models" in line:
             break
     else:
-        raise AssertionError("it never began to push")
+        raise AssertionError("the promotion did not start to push")
     time.sleep(seconds)
     os.killpg(promotion.pid, signal.SIGKILL)
     promotion.communicate()

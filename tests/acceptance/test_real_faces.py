@@ -1,4 +1,4 @@
-"""The same stages on real faces, in a scratch copy; skipped where there are none."""
+"""All stages on real faces, in a scratch copy; skipped without real faces."""
 
 import json
 import subprocess
@@ -14,18 +14,18 @@ REAL = ROOT.parent / "shared" / "realdata" / "to_csv.py"
 pytestmark = pytest.mark.skipif(not REAL.exists(), reason="no real faces beside this checkout")
 
 
-def test_real_faces_go_the_whole_way(tmp_path: Path) -> None:
+def test_all_stages_run_on_real_faces(tmp_path: Path) -> None:
     for kind, name in (("emotions", "emotion"), ("keypoints", "keypoints")):
         subprocess.run([sys.executable, REAL, kind, tmp_path / f"{name}.csv"], check=True)
     project = copy_project(tmp_path / "project")
     set_params(
         project,
-        sample__keypoints_rows=100,
-        sample__emotion_rows=100,
+        sample__num_samples__keypoints=100,
+        sample__num_samples__emotion=100,
         ingest__keypoints=str(tmp_path / "keypoints.csv"),
         ingest__emotion=str(tmp_path / "emotion.csv"),
-        train__sample__emotion__descent__epochs=3,
-        train__sample__keypoints__descent__epochs=6,
+        train__sample__emotion__epochs=3,
+        train__sample__keypoints__epochs=6,
         gate__keypoints__max_nme=0.12,
         gate__keypoints__max_rmse_px=3.5,
         gate__keypoints__max_failure_rate=0.6,
@@ -33,17 +33,18 @@ def test_real_faces_go_the_whole_way(tmp_path: Path) -> None:
         gate__emotion__min_accuracy=0.55,
         gate__emotion__min_macro_f1=0.40,
         gate__emotion__max_ece=0.2,
-        gate__emotion__min_share_of_gap=0.25,
+        gate__emotion__min_skill_score=0.25,
         gate__emotion__min_recall=0.0,
         gate__emotion__min_slice_accuracy=0.4,
     )
     runner(project)("dvc", "repro")
     metrics = {
-        head: json.loads((project / f"reports/metrics/{head}.json").read_text()) for head in ("keypoints", "emotion")
+        model_name: json.loads((project / f"reports/metrics/{model_name}.json").read_text())
+        for model_name in ("keypoints", "emotion")
     }
     print(json.dumps(metrics, indent=1))
     assert metrics["keypoints"]["nme"] < 0.8 * metrics["keypoints"]["baseline_nme"]
     assert metrics["emotion"]["accuracy"] > metrics["emotion"]["baseline_pixel_logistic_accuracy"] > 0.4
-    persons = json.loads((project / "reports/prepare/keypoints.json").read_text())["persons"]
-    assert sum(persons.values()) == 285
-    assert len(pd.read_parquet(project / "data/scored/predictions.parquet")) == metrics["emotion"]["test_rows"]
+    subjects = json.loads((project / "reports/prepare/keypoints.json").read_text())["subjects"]
+    assert sum(subjects.values()) == 285
+    assert len(pd.read_parquet(project / "data/scored/predictions.parquet")) == metrics["emotion"]["num_test_samples"]

@@ -1,6 +1,6 @@
-"""What a reviewer sees, in a real Chromium: a run triggered in the UI, its stages, their tables and pictures.
+"""The Prefect UI in a real Chromium: a run triggered in the UI, its stages, their tables and figures.
 
-The README's screenshots are this test's own:
+This test takes the README's screenshots:
 `FACES_SCREENSHOTS=docs/ui .venv/bin/python -m pytest tests/acceptance/test_ui.py --override-ini addopts=`.
 """
 
@@ -21,7 +21,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 WIDTH, HEIGHT = 1400, 900
-PICTURES = {
+FIGURES = {
     "explore": 4,
     "prepare@keypoints": 1,
     "prepare@emotion": 1,
@@ -32,33 +32,33 @@ PICTURES = {
     "gate": 1,
     "score": 1,
 }
-"""Stages whose pages show pictures, and how many at least."""
+"""Minimum number of figures of each stage."""
 SHOWN = {"learning-emotion"}
-"""Artifacts of which the README has a screenshot."""
+"""Artifacts with a screenshot in the README."""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
 
 
 class Review:
-    """A project with server and worker, and a browser before its UI."""
+    """A project with server and worker, and a browser page of its UI."""
 
     def __init__(self, project: Path, address: str, page: Any, shots: Path) -> None:
         self.project, self.address, self.page, self.shots = project, address, page, shots
 
     def open(self, path: str, shown: str) -> None:
-        """Go to a page, and wait until it shows a text."""
+        """Open a page, and wait until it shows a text."""
         self.page.goto(self.address + path)
         self.page.get_by_text(shown).first.wait_for()
 
     def shoot(self, name: str) -> None:
-        # Charts and timelines are drawn after the words.
+        # The UI draws charts and timelines after texts.
         self.page.wait_for_timeout(3000)
         self.page.screenshot(path=self.shots / f"{name}.png")
 
     def artifacts(self, run: str, kind: str) -> list[dict[str, Any]]:
         query = {"flow_runs": {"id": {"any_": [run]}}, "artifacts": {"type": {"any_": [kind]}}}
-        found: list[dict[str, Any]] = post(f"{self.address}/api", "artifacts/filter", query)
-        return found
+        artifacts: list[dict[str, Any]] = post(f"{self.address}/api", "artifacts/filter", query)
+        return artifacts
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,9 @@ def review(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Review]:
 
 
 def sign_in(page: Any, project: Path, address: str) -> None:
-    """Open the UI and give it the auth string that `up` and `status` print."""
-    said = runner(project)("python", "-m", "flows.serve", "status", PREFECT_API_URL=None).stdout
-    secret = re.search(r"^Sign in +(\S+)$", said, re.MULTILINE)
+    """Sign in to the UI with the auth string that `up` and `status` print."""
+    output = runner(project)("python", "-m", "flows.serve", "status", PREFECT_API_URL=None).stdout
+    secret = re.search(r"^Sign in +(\S+)$", output, re.MULTILINE)
     assert secret
     page.goto(address)
     page.locator("input[type=password]").fill(secret[1])
@@ -98,7 +98,9 @@ def done(review: Review) -> dict[str, Any]:
     review.page.get_by_text("At 03:00 AM, only on Monday").wait_for()
     review.page.get_by_role("button", name="Run", exact=True).click()
     review.page.get_by_text("Custom run").click()
-    review.page.get_by_text("Then put the networks into production, unless they are worse than those there.").wait_for()
+    review.page.get_by_text(
+        "Then promote the models to production, unless they are worse than the champion."
+    ).wait_for()
     review.shoot("run_form")
     review.page.get_by_role("button", name="Submit").click()
     wait_for(lambda: pipeline_runs(review, "COMPLETED", "FAILED"), 900)
@@ -122,32 +124,34 @@ def test_the_pipeline_s_page_shows_its_stages(review: Review, done: dict[str, An
 
 
 @pytest.mark.timeout(300)
-def test_every_stage_s_pictures_are_drawn(review: Review, done: dict[str, Any]) -> None:
-    names = {stage.partition("@")[0] for stage in PICTURES}
+def test_the_ui_shows_every_stage_s_figures(review: Review, done: dict[str, Any]) -> None:
+    names = {stage.partition("@")[0] for stage in FIGURES}
     runs = {stage_of(run): run["id"] for name in names for run in flow_runs(f"{review.address}/api", name)}
-    for stage, least in PICTURES.items():
-        pictures = review.artifacts(runs[stage], "image")
-        assert len(pictures) >= least, stage
-        for picture in pictures:
-            review.open(f"/artifacts/artifact/{picture['id']}", picture["key"])
+    for stage, minimum in FIGURES.items():
+        figures = review.artifacts(runs[stage], "image")
+        assert len(figures) >= minimum, stage
+        for figure in figures:
+            review.open(f"/artifacts/artifact/{figure['id']}", figure["key"])
             image = review.page.locator("img[src^='data:image/png']").first
             image.wait_for()
-            assert image.evaluate("it => it.complete && it.naturalWidth") > 100, picture["key"]
-            if picture["key"] in SHOWN:
-                review.shoot(picture["key"])
+            assert image.evaluate("it => it.complete && it.naturalWidth") > 100, figure["key"]
+            if figure["key"] in SHOWN:
+                review.shoot(figure["key"])
 
 
 @pytest.mark.timeout(120)
-def test_a_stage_s_page_tells_its_story(review: Review, done: dict[str, Any]) -> None:
+def test_a_stage_s_page_shows_its_artifacts_and_the_report_its_gate_result(
+    review: Review, done: dict[str, Any]
+) -> None:
     runs = {stage_of(run): run["id"] for run in flow_runs(f"{review.address}/api", "evaluate")}
     review.open(f"/runs/flow-run/{runs['evaluate@emotion']}", "evaluate@emotion")
     review.page.get_by_text("Artifacts", exact=True).click()
-    for artifact in ("confusion", "worst", "reliability"):
+    for artifact in ("confusion", "worst-errors", "reliability"):
         review.page.get_by_text(artifact).first.wait_for()
     review.shoot("evaluate")
-    (page,) = review.artifacts(done["id"], "markdown")
-    review.open(f"/artifacts/artifact/{page['id']}", "Gate")
-    for words in ("train@emotion", "accuracy", "macro_f1", "passed"):
-        review.page.get_by_text(words).first.wait_for()
-        assert review.page.get_by_text(words).first.is_visible()
+    (report,) = review.artifacts(done["id"], "markdown")
+    review.open(f"/artifacts/artifact/{report['id']}", "Gate")
+    for text in ("train@emotion", "accuracy", "macro_f1", "passed"):
+        review.page.get_by_text(text).first.wait_for()
+        assert review.page.get_by_text(text).first.is_visible()
     review.shoot("page")

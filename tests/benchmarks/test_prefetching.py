@@ -1,16 +1,16 @@
-"""Batches that threads make ahead are those that come without, each in its place."""
+"""Prefetched batches equal batches without prefetching, in the same order."""
 
 import numpy as np
 
-from benchmarks.ahead import AHEAD, Ahead
-from tests.training.test_batches import batches, distorted
+from benchmarks.prefetching import AHEAD, Prefetching
+from tests.training.test_batches import augmented, batches
 
 
-def test_they_are_the_same_in_the_same_order() -> None:
+def test_prefetched_batches_are_the_same_in_the_same_order() -> None:
     epochs = range(3, 3 + AHEAD)
-    plain, ahead = batches(epochs, distort=distorted), Ahead(batches(epochs, distort=distorted))
-    assert len(ahead) == len(plain) == 2 * AHEAD
-    assert (ahead.steps, ahead.batch_size) == (plain.steps, plain.batch_size)
+    plain, prefetched = batches(epochs, augment=augmented), Prefetching(batches(epochs, augment=augmented))
+    assert len(prefetched) == len(plain) == 2 * AHEAD
+    assert (prefetched.steps, prefetched.batch_size) == (plain.steps, plain.batch_size)
     for number in range(len(plain)):
-        for made, expected in zip(ahead[number], plain[number], strict=True):
-            np.testing.assert_array_equal(made, expected)
+        for actual, expected in zip(prefetched[number], plain[number], strict=True):
+            np.testing.assert_array_equal(actual, expected)

@@ -1,4 +1,4 @@
-"""Texts from outside are shown as texts: no formula in a spreadsheet, no link in Markdown, no command to a terminal."""
+"""Untrusted texts are escaped: no formula in a spreadsheet, no link in Markdown, no control of a terminal."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ from tasks.common.text_escaping import markdown, visible
 from tasks.data.ingestion import bring_in
 from tasks.operations import pipeline_report
 from tasks.operations.pipeline_report import report_pipeline
-from tasks.operations.pipeline_run import Lane
+from tasks.operations.pipeline_run import StageResult
 from tasks.orchestration import api
 from tasks.readers.raw_csv import header, read_raw
 from tasks.scoring.annotated_images import write_csv
@@ -47,19 +47,19 @@ PLAIN = ["-3.5", "+7", "-1e-3", "-1 2 -3", "\t00 12\t3", "a=b", "1-2", "", " =1"
 
 
 @pytest.mark.parametrize("text", [*FORMULAS, "--1", "-", "-1 2 x", "-\u0663", "-inf", "-nan"])
-def test_a_formula_gets_a_quote_and_loses_it_again(text: str) -> None:
+def test_a_formula_is_quoted_and_unquoted(text: str) -> None:
     assert protect(text) == f"'{text}"
     assert unprotect(protect(text)) == text
     assert unprotect(protect(protect(text))) == protect(text)
 
 
 @pytest.mark.parametrize("text", PLAIN)
-def test_numbers_and_other_texts_stay_as_they_are(text: str) -> None:
+def test_numbers_and_other_texts_are_unchanged(text: str) -> None:
     assert protect(text) == unprotect(text) == text
 
 
 @given(st.text(alphabet="'=+-@\t\r\n 0129.ea\uff0d"))
-def test_every_text_comes_back_and_none_is_a_formula(text: str) -> None:
+def test_protect_is_reversible_and_gives_no_formula(text: str) -> None:
     assert unprotect(protect(text)) == text
     assert protect(text)[:1] not in ("=", "@", "\uff0d") or not text
 
@@ -75,73 +75,75 @@ def test_a_table_keeps_its_numbers_and_its_rows() -> None:
     assert table["name"].tolist()[0] == "=1+1"
 
 
-def test_a_quarantine_has_no_formula_and_can_be_given_in_again(tmp_path: Path) -> None:
-    """The labels are formulas, as is the name of a column that nobody reads; then they are mended."""
+def test_a_quarantine_has_no_formula_and_can_be_ingested_again(tmp_path: Path) -> None:
+    """The labels and the name of an unused column are formulas; then the labels are corrected."""
     table = emotion_rows(("a", "b", "c", "d", "e"), 60).rename(columns={"Usage": "=note"})
     table.loc[: len(FORMULAS) - 1, "emotion"] = FORMULAS
     table["pixels"] = [f"-{text}" if row == 20 else text for row, text in enumerate(table["pixels"])]
     table["=note"] = FORMULAS[0]
     table.to_csv(tmp_path / "mine.csv", index=False, quoting=csv.QUOTE_ALL)
-    settings = rules(max_quarantined=0.9, min_rows=1)
-    valid, aside = through("emotion", str(tmp_path / "mine.csv"), tmp_path / "first", settings)
-    assert len(valid) + len(aside) == 60
+    settings = rules(max_invalid_fraction=0.9, min_rows=1)
+    valid, quarantined = through("emotion", str(tmp_path / "mine.csv"), tmp_path / "first", settings)
+    assert len(valid) + len(quarantined) == 60
     text = (tmp_path / "first/emotion-aside.csv").read_text(encoding="utf-8")
     cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
-    # Pixels of which the first is under 0 are numbers still.
+    # A pixel text that starts with a negative number is not escaped.
     assert [cell[:9] for cell in cells if cell and protect(cell) != cell and not cell.startswith("'")] == []
     assert {"'=note", "'=1+1", "'\t=1"} <= set(cells)
     assert header(tmp_path / "first/emotion-aside.csv")[2:] == ["emotion", "pixels", "=note"]
     (again,) = read_raw(tmp_path / "first/emotion-aside.csv", "emotion")
     assert again["emotion"].tolist()[: len(FORMULAS)] == table["emotion"].tolist()[: len(FORMULAS)]
-    mended = aside.assign(emotion=[str(row % 5) for row in range(len(aside))])
-    mended.loc[:, "pixels"] = [text.removeprefix("-") for text in mended["pixels"]]
-    mended.to_csv(tmp_path / "mended.csv", index=False)
-    valid, aside = through("emotion", str(tmp_path / "mended.csv"), tmp_path / "second", settings)
-    assert len(valid) == len(mended)
-    assert aside.empty
+    corrected = quarantined.assign(emotion=[str(row % 5) for row in range(len(quarantined))])
+    corrected.loc[:, "pixels"] = [text.removeprefix("-") for text in corrected["pixels"]]
+    corrected.to_csv(tmp_path / "corrected.csv", index=False)
+    valid, quarantined = through("emotion", str(tmp_path / "corrected.csv"), tmp_path / "second", settings)
+    assert len(valid) == len(corrected)
+    assert quarantined.empty
 
 
-def test_a_quarantine_s_negative_coordinates_are_numbers_still(tmp_path: Path) -> None:
+def test_negative_coordinates_in_a_quarantine_are_not_escaped(tmp_path: Path) -> None:
     table = keypoint_rows(12)
     table.loc[3, "nose_tip_x"] = "-3.5"
     table.loc[4, "nose_tip_x"] = "=1"
     table.to_csv(tmp_path / "mine.csv", index=False)
-    _, aside = through("keypoints", str(tmp_path / "mine.csv"), tmp_path / "first", rules(max_quarantined=0.5))
-    assert aside["nose_tip_x"].tolist() == ["-3.5", "'=1"]
+    _, quarantined = through(
+        "keypoints", str(tmp_path / "mine.csv"), tmp_path / "first", rules(max_invalid_fraction=0.5)
+    )
+    assert quarantined["nose_tip_x"].tolist() == ["-3.5", "'=1"]
     (again,) = read_raw(tmp_path / "first/keypoints-aside.csv", "keypoints")
     assert again["nose_tip_x"].tolist() == ["-3.5", "=1"]
 
 
-def test_persons_named_like_formulas_stay_together_and_themselves(tmp_path: Path) -> None:
+def test_subjects_named_like_formulas_keep_their_names(tmp_path: Path) -> None:
     names = ["=A1", "-b", "'=A1"]
     table = keypoint_rows(24).assign(person=[names[row % 3] for row in range(24)])
     table.to_csv(tmp_path / "mine.csv", index=False)
     valid, _ = through("keypoints", str(tmp_path / "mine.csv"), tmp_path, rules())
-    # What a user's own table holds with a quote before it reads as without: the quote is what protects it.
+    # A quote in a user's own table is read as protection, so a name with a quote equals the name without.
     assert set(valid["person"]) == {"=A1", "-b"}
 
 
-def test_no_path_in_the_inbox_s_list_begins_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They begin with the inbox's own path, so the list, which is read back, needs no protection."""
+def test_no_path_in_the_inbox_list_is_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All paths start with the path of the inbox, so the list needs no protection."""
     monkeypatch.chdir(tmp_path)
     INBOX.mkdir(parents=True)
-    (INBOX / "=1+1.png").write_bytes(b"a picture")
-    files = arrived(INBOX, Path("data/from_inbox"))
+    (INBOX / "=1+1.png").write_bytes(b"an image")
+    files = arrived(INBOX, Path("data/inbox_results"))
     assert list(files) == ["data/inbox/=1+1.png"]
 
 
-def test_names_of_files_are_protected_wherever_a_csv_lists_them(tmp_path: Path) -> None:
+def test_file_names_in_csv_files_are_protected(tmp_path: Path) -> None:
     names = ["=1+1.png", "-x.png", "face.png"]
     frame = pd.DataFrame({"source": names, "row": [-1, 0, 1], "confidence": [-0.5, 0.5, 1.0]})
     frame.to_parquet(tmp_path / "predictions.parquet")
     write_csv(tmp_path)
     assert pd.read_csv(tmp_path / "predictions.csv")["source"].tolist() == ["'=1+1.png", "'-x.png", "face.png"]
     assert pd.read_csv(tmp_path / "predictions.csv")["confidence"].tolist() == [-0.5, 0.5, 1.0]
-    picture = tmp_path / "=tree/train/happy/=1+1.png"
-    picture.parent.mkdir(parents=True)
-    picture.write_bytes(cv2.imencode(".png", np.zeros((48, 48), np.uint8))[1].tobytes())
+    image = tmp_path / "=tree/train/happy/=1+1.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(cv2.imencode(".png", np.zeros((48, 48), np.uint8))[1].tobytes())
     (tmp_path / "tree").mkdir()
-    picture.parents[2].rename(tmp_path / "tree/=tree")
+    image.parents[2].rename(tmp_path / "tree/=tree")
     raw = bring_in("emotion", str(tmp_path / "tree"), tmp_path / "raw.csv")
     assert pd.read_csv(raw)["file"].tolist() == ["'=tree/train/happy/=1+1.png"]
     (table,) = read_raw(raw, "emotion")
@@ -164,7 +166,7 @@ EVIL = [
 
 
 @pytest.mark.parametrize("text", EVIL)
-def test_markdown_shows_a_text_as_it_is(text: str) -> None:
+def test_markdown_shows_a_text_literally(text: str) -> None:
     commonmark = MarkdownIt("gfm-like", {"linkify": False})
     shown = commonmark.render(markdown(text))
     tokens = commonmark.parseInline(markdown(text))[0].children or []
@@ -174,7 +176,7 @@ def test_markdown_shows_a_text_as_it_is(text: str) -> None:
     assert "www." not in markdown(text)
 
 
-def test_controls_of_terminals_are_written_out() -> None:
+def test_control_characters_are_escaped() -> None:
     assert visible("a\x1b[2Jb\rc\x07\x9b31m\u202etxt.exe") == "a\\x1b[2Jb\\rc\\x07\\x9b31m\\u202etxt.exe"
     assert visible("two\nlines") == "two\\nlines"
     assert visible("two\nlines", lines=True) == "two\nlines"
@@ -185,7 +187,7 @@ def test_controls_of_terminals_are_written_out() -> None:
 NAME = "evil\x1b]0;owned\x07![x](http://evil)\nroot: done.png"
 
 
-def test_logs_tables_and_errors_show_no_control_of_a_name(
+def test_logs_and_tables_contain_no_control_characters(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api, "api", api.Api(None, "none"))
@@ -195,12 +197,12 @@ def test_logs_tables_and_errors_show_no_control_of_a_name(
     assert not set("\x1b\x07\n") & set(line)
     shown = io.StringIO()
     monkeypatch.setattr(api, "console", Console(file=shown))
-    api.leave_table("names", [{"name": NAME}], f"of {NAME}")
+    api.log_table("names", [{"name": NAME}], f"of {NAME}")
     assert "owned" in shown.getvalue()
     assert not set("\x1b\x07") & set(shown.getvalue())
 
 
-def test_what_prefect_renders_is_escaped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_artifacts_for_prefect_are_escaped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sent: list[dict[str, Any]] = []
     pytest.importorskip("prefect.artifacts")
     monkeypatch.setattr(api, "api", SimpleNamespace(url="http://127.0.0.1:9/api"))
@@ -208,30 +210,28 @@ def test_what_prefect_renders_is_escaped(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(api, "console", Console(file=io.StringIO()))
     monkeypatch.setattr(api, "_send", lambda make, *args, **kwargs: sent.append(kwargs))
     (tmp_path / "a.png").write_bytes(b"")
-    api.leave_table("names", [{"name": NAME}], NAME)
-    api.leave_picture("picture", tmp_path / "a.png", NAME)
-    api.leave_markdown("text", "**bold**", NAME)
+    api.log_table("names", [{"name": NAME}], NAME)
+    api.log_figure("figure", tmp_path / "a.png", NAME)
+    api.log_markdown("text", "**bold**", NAME)
     assert [each["description"] for each in sent] == [markdown(NAME)] * 3
     assert sent[2]["markdown"] == "**bold**"
     assert "\x1b" not in json.dumps(sent[0]["table"])
 
 
-def test_the_page_of_a_pipeline_shows_what_a_stage_said_as_text(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    left: list[str] = []
+def test_the_pipeline_report_escapes_messages_of_stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    logged: list[str] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pipeline_report, "leave_markdown", lambda key, text, description: left.append(text))
-    lane = Lane("ingest", "Failed", 1.0, f"{NAME.splitlines()[0]} | [x](y)", None)
+    monkeypatch.setattr(pipeline_report, "log_markdown", lambda key, text, description: logged.append(text))
+    result = StageResult("ingest", "Failed", 1.0, f"{NAME.splitlines()[0]} | [x](y)", None)
     report: Any = getattr(report_pipeline, "fn", report_pipeline)
-    report([lane], {}, 0.0)
-    assert "![x]" not in left[0]
-    assert "[x](y)" not in left[0]
-    assert r"\!\[x\]\(http\://evil\)" in left[0]
+    report([result], {}, 0.0)
+    assert "![x]" not in logged[0]
+    assert "[x](y)" not in logged[0]
+    assert r"\!\[x\]\(http\://evil\)" in logged[0]
 
 
 @pytest.mark.parametrize("error", [InputError, SettingsError])
-def test_a_stage_that_fails_says_so_without_control(
+def test_the_error_of_a_failed_stage_contains_no_control_characters(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from flows import stage
@@ -239,15 +239,15 @@ def test_a_stage_that_fails_says_so_without_control(
     def failing(*arguments: object) -> None:
         raise error(f"{NAME}: cannot be read")
 
-    def leave(status: int) -> None:
+    def exit_with(status: int) -> None:
         raise SystemExit(status)
 
     monkeypatch.setattr(stage, "_arguments", lambda flow: {})
-    monkeypatch.setattr(stage, "_leave", leave)
+    monkeypatch.setattr(stage, "_leave", exit_with)
     monkeypatch.setattr(stage.signal, "signal", lambda *args: None)
     monkeypatch.setattr(stage.api, "run", failing)
     with pytest.raises(SystemExit, match="1"):
         stage.main(failing)
-    said = capsys.readouterr().err
-    assert "\\x1b]0;owned\\x07" in said
-    assert not set("\x1b\x07") & set(said)
+    message = capsys.readouterr().err
+    assert "\\x1b]0;owned\\x07" in message
+    assert not set("\x1b\x07") & set(message)

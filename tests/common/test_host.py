@@ -1,4 +1,4 @@
-"""Hosts that lack something: no home folder, no user name, settings that cannot be read, a full or read-only disk."""
+"""Hosts without home folder or user name, with unreadable settings, or with a full or read-only disk."""
 
 import errno
 import os
@@ -24,12 +24,12 @@ def unknown(uid):
 
 pwd.getpwuid = unknown
 """
-"""A user database without this user, for the processes that a test starts."""
+"""A user database without this user, for child processes of a test."""
 
 
 @pytest.fixture
 def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment of a process whose user no database knows and that has no home folder."""
+    """The environment of a process without home folder, whose user is not in the user database."""
     (tmp_path / "sitecustomize.py").write_text(NOBODY)
     for name in (*NAMES, "PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILES_PATH", "GIT_CONFIG_GLOBAL"):
         monkeypatch.delenv(name, raising=False)
@@ -47,15 +47,15 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     }
 
 
-def test_a_user_whom_nothing_names_has_a_home_and_a_name(nobody: dict[str, str], tmp_path: Path) -> None:
+def test_an_unknown_user_gets_a_home_folder_and_a_name(nobody: dict[str, str], tmp_path: Path) -> None:
     host.settle()
     assert Path(os.environ["HOME"]) == tmp_path / f"faces-{os.getuid()}"
     assert os.environ["USER"] == f"uid-{os.getuid()}"
     assert Path(os.environ["HOME"]).stat().st_mode & 0o777 == 0o700
 
 
-def test_stages_and_dvc_run_for_such_a_user(nobody: dict[str, str], project: Path) -> None:
-    set_params(project, sample__keypoints_rows=100, sample__emotion_rows=100)
+def test_stages_and_dvc_run_for_an_unknown_user(nobody: dict[str, str], project: Path) -> None:
+    set_params(project, sample__num_samples__keypoints=100, sample__num_samples__emotion=100)
     code = "import flows, subprocess, sys; sys.exit(subprocess.run(['dvc', 'status', 'sample']).returncode)"
     for command in (["-m", "flows.sample"], ["-c", code]):
         done = subprocess.run(
@@ -66,7 +66,7 @@ def test_stages_and_dvc_run_for_such_a_user(nobody: dict[str, str], project: Pat
     assert "changed outs" in done.stdout
 
 
-def test_make_names_both_too(nobody: dict[str, str], project: Path, tmp_path: Path) -> None:
+def test_make_sets_both_too(nobody: dict[str, str], project: Path, tmp_path: Path) -> None:
     (project / "more.mk").write_text("include Makefile\nshow:\n\t@echo $$HOME $$USER\n")
     shown = subprocess.run(
         ["make", "--silent", "--file", "more.mk", "show"],
@@ -80,14 +80,14 @@ def test_make_names_both_too(nobody: dict[str, str], project: Path, tmp_path: Pa
     assert len(shown) == 2
 
 
-def test_a_home_that_can_be_used_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writable_home_folder_is_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USER", "somebody")
     host.settle()
     assert (os.environ["HOME"], os.environ["USER"]) == (str(tmp_path), "somebody")
 
 
-def test_settings_in_a_home_that_is_read_only_stay_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_in_a_read_only_home_folder_stay_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GIT_CONFIG_GLOBAL", "PREFECT_PROFILES_PATH"):
         monkeypatch.setenv(name, "to be restored")
         monkeypatch.delenv(name)
@@ -103,7 +103,7 @@ def test_settings_in_a_home_that_is_read_only_stay_in_use(tmp_path: Path, monkey
     assert "PREFECT_PROFILES_PATH" not in os.environ
 
 
-def test_a_private_folder_that_others_can_write_to_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_folder_writable_by_others_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     planted = host.private_folder()
     planted.chmod(0o777)
@@ -124,7 +124,7 @@ def test_a_private_folder_that_others_can_write_to_is_not_used(tmp_path: Path, m
         ("home/profiles.toml", b"\xff\xfe"),
     ],
 )
-def test_spoilt_settings_of_prefect_are_one_sentence(project: Path, name: str, content: bytes) -> None:
+def test_unreadable_prefect_settings_give_one_error_line(project: Path, name: str, content: bytes) -> None:
     (project / "home").mkdir()
     (project / name).write_bytes(content)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
@@ -132,9 +132,9 @@ def test_spoilt_settings_of_prefect_are_one_sentence(project: Path, name: str, c
     command = [sys.executable, "-m", "flows.sample"]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    (said,) = done.stderr.splitlines()
-    assert f"{name}: Prefect's settings cannot be read" in said
-    assert said.endswith("correct the file, or move it away")
+    (message,) = done.stderr.splitlines()
+    assert f"{name}: Prefect's settings cannot be read" in message
+    assert message.endswith("correct the file, or move it away")
     without = {**environment, "PREFECT_API_URL": ""}
     assert subprocess.run([sys.executable, "-c", "import flows"], cwd=project, env=without, check=False).returncode == 0
 
@@ -147,7 +147,7 @@ FULL: list[Any] = [
 
 
 @pytest.mark.parametrize("error", FULL, ids=["the system", "PyArrow", "HDF5"])
-def test_a_full_disk_is_named_with_what_is_free(tmp_path: Path, error: OSError) -> None:
+def test_a_full_disk_is_named_with_its_free_space(tmp_path: Path, error: OSError) -> None:
     writing = replacing(tmp_path / "new/table.parquet")
     writing.__enter__().write_text("half")
     with pytest.raises(
@@ -158,7 +158,7 @@ def test_a_full_disk_is_named_with_what_is_free(tmp_path: Path, error: OSError) 
 
 
 @pytest.mark.parametrize("writing", [replacing, whole_folder])
-def test_what_is_free_is_measured_before_half_written_files_are_removed(
+def test_free_space_is_measured_before_incomplete_files_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writing: Any
 ) -> None:
     seen: list[bool] = []
@@ -168,17 +168,17 @@ def test_what_is_free_is_measured_before_half_written_files_are_removed(
         return "full"
 
     monkeypatch.setattr(host, "explained", explained)
-    one = writing(tmp_path / "made")
-    temporary = one.__enter__()
+    context = writing(tmp_path / "made")
+    temporary = context.__enter__()
     temporary.touch()
     error = OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(InputError, match="full"):
-        one.__exit__(type(error), error, None)
+        context.__exit__(type(error), error, None)
     assert seen == [True]
     assert not temporary.exists()
 
 
-def test_a_file_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+def test_a_file_without_write_permission_is_named(tmp_path: Path) -> None:
     refused = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "made"))
     with pytest.raises(InputError, match="made: Permission denied for the user"), whole_folder(tmp_path / "made"):
         raise refused
@@ -193,18 +193,20 @@ def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
-def test_released_networks_score_from_a_checkout_that_takes_no_lock(project: Path, run: Run, tmp_path: Path) -> None:
-    (project / ".dvc/tmp").write_text("in the way of a folder, for root too")
+def test_released_models_score_from_a_checkout_without_locks(project: Path, run: Run, tmp_path: Path) -> None:
+    (project / ".dvc/tmp").write_text("a file where a folder is needed, also for root")
     shutil.copyfile(ROOT / "docs/predictions.png", tmp_path / "photo.png")
     out = tmp_path / "elsewhere"
-    run("python", "-m", "flows.score", str(tmp_path / "photo.png"), "--models", "fast", "--out", str(out))
+    run("python", "-m", "flows.score", str(tmp_path / "photo.png"), "--model-set", "fast", "--out", str(out))
     assert (out / "predictions.parquet").exists()
     shown = subprocess.run(["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True)
     assert shown.stdout in ("", "?? .dvc/tmp\n")
 
 
-@pytest.mark.parametrize("command", [["flows.demo"], ["flows.score", "a.png", "--models", "prod"]], ids=lambda c: c[0])
-def test_a_folder_without_git_is_one_sentence_with_the_remedy(project: Path, run: Run, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["flows.demo"], ["flows.score", "a.png", "--model-set", "prod"]], ids=lambda c: c[0]
+)
+def test_a_folder_without_git_gives_one_error_line_with_the_remedy(project: Path, run: Run, command: list[str]) -> None:
     shutil.rmtree(project / ".git")
     (project / "a.png").write_bytes((ROOT / "docs/predictions.png").read_bytes())
     done = run("python", "-m", *command, check=False, GIT_CEILING_DIRECTORIES=str(project.parent))
@@ -213,8 +215,8 @@ def test_a_folder_without_git_is_one_sentence_with_the_remedy(project: Path, run
     assert "Traceback" not in done.stderr
 
 
-def test_a_checkout_that_git_does_not_trust_is_one_sentence_with_the_remedy(project: Path, run: Run) -> None:
-    # As git behaves towards another user's checkout.
+def test_an_untrusted_checkout_gives_one_error_line_with_the_remedy(project: Path, run: Run) -> None:
+    # Git treats the checkout as another user's.
     other = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     done = run("python", "-m", "flows.demo", check=False, **other)
     assert done.returncode == 1

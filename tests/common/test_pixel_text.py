@@ -1,4 +1,4 @@
-"""Pixel text becomes arrays or is refused, and the rules are shown the right few numbers of each row."""
+"""Pixel texts are parsed or refused, and row checks have the right values."""
 
 import re
 
@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faces.common import pixel_text
-from faces.common.pixel_text import decode_images, parse_pixels, pixel_facts
-from faces.common.schema import COORDINATES, LABEL_SETS, SYNONYMS, class_name
-from faces.data.row_checks import emotion_facts, keypoint_facts, numbers
+from faces.common.pixel_text import decode_images, parse_pixels, pixel_checks
+from faces.common.schema import COORDINATES, LABEL_ENCODINGS, SYNONYMS, class_name
+from faces.data.row_checks import emotion_row_checks, keypoint_row_checks, numbers
 
-FACTS = ["count", "minimum", "maximum", "deviation"]
+STATISTICS = ["count", "minimum", "maximum", "deviation"]
 
 
 def parsed(*texts: str) -> list[list[int] | None]:
-    """The numbers of each text, None where it is refused."""
+    """The integers of each text, None if it is refused."""
     values, counts = parse_pixels(texts)
     assert values.dtype == counts.dtype == np.int64
     ends = np.cumsum(np.maximum(counts, 0)).tolist()
@@ -39,7 +39,7 @@ def parsed(*texts: str) -> list[list[int] | None]:
         ("0" * 30 + "7 -000", [7, 0]),
     ],
 )
-def test_whole_numbers_are_read(text: str, values: list[int]) -> None:
+def test_integers_are_parsed(text: str, values: list[int]) -> None:
     assert parsed(text) == [values]
     assert parsed("1 2", text, "x", "3") == [[1, 2], values, None, [3]]
 
@@ -55,15 +55,15 @@ def test_whole_numbers_are_read(text: str, values: list[int]) -> None:
         pytest.param("1 \ud800", id="half a character"),
     ],
 )
-def test_what_is_no_row_of_whole_numbers_is_refused(text: str) -> None:
+def test_other_texts_are_refused(text: str) -> None:
     assert parsed(text) == [None]
-    # Alone, or beside texts that could be read in one go.
+    # Alone, or together with texts that one call can parse.
     assert parsed("1 2", text, "3") == [[1, 2], None, [3]]
 
 
-def test_no_text_at_all() -> None:
+def test_no_texts() -> None:
     assert parsed() == []
-    assert len(pixel_facts([])) == 0
+    assert len(pixel_checks([])) == 0
     images, usable = decode_images([], 2)
     assert images.shape == (0, 2, 2)
     assert usable.shape == (0,)
@@ -74,7 +74,7 @@ def test_no_text_at_all() -> None:
     st.lists(st.tuples(st.integers(-(10**18) + 1, 10**18 - 1), st.text(" \t\n\r", min_size=1, max_size=3)), min_size=1),
     st.text(" \n", max_size=2),
 )
-def test_any_whole_numbers_between_any_blanks_come_back(cells: list[tuple[int, str]], before: str) -> None:
+def test_any_integers_between_any_blanks_are_parsed(cells: list[tuple[int, str]], before: str) -> None:
     text = before + "".join(f"{value}{blank}" for value, blank in cells)
     assert parsed(text) == [[value for value, _ in cells]]
 
@@ -93,8 +93,8 @@ ODD_TEXTS = st.lists(st.tuples(WORDS, st.sampled_from([" ", "  ", "\t", "\n", "\
 NUMBER = re.compile(r"-?[0-9]+", re.ASCII)
 
 
-def read_by_hand(text: str) -> list[int] | None:
-    """What Python makes of a text: blanks are ASCII's four, and no number has more than 18 digits."""
+def parsed_by_python(text: str) -> list[int] | None:
+    """The integers of a text in plain Python: four ASCII blanks, at most 18 digits per integer."""
     words = [word for word in re.split(r"[ \t\r\n]+", text) if word]
     if not words or not all(NUMBER.fullmatch(word) and abs(int(word)) < 10**18 for word in words):
         return None
@@ -103,8 +103,8 @@ def read_by_hand(text: str) -> list[int] | None:
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(st.one_of(PLAIN_TEXTS, ODD_TEXTS), max_size=6))
-def test_all_at_once_and_one_by_one_agree_with_python(texts: list[str]) -> None:
-    expected = [read_by_hand(text) for text in texts]
+def test_joint_and_separate_parsing_agree_with_python(texts: list[str]) -> None:
+    expected = [parsed_by_python(text) for text in texts]
     assert parsed(*texts) == expected
     assert [parsed(text)[0] for text in texts] == expected
     values, counts = pixel_text._parse_each([text.strip(pixel_text.BLANKS) for text in texts])
@@ -114,16 +114,16 @@ def test_all_at_once_and_one_by_one_agree_with_python(texts: list[str]) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.one_of(PLAIN_TEXTS, ODD_TEXTS), max_size=6))
-def test_facts_and_images_agree_with_python(texts: list[str]) -> None:
-    expected = [read_by_hand(text) for text in texts]
-    facts = pixel_facts(texts)
-    assert facts["numeric"].tolist() == [values is not None for values in expected]
-    by_hand = [
+def test_pixel_checks_and_images_agree_with_python(texts: list[str]) -> None:
+    expected = [parsed_by_python(text) for text in texts]
+    checks = pixel_checks(texts)
+    assert checks["numeric"].tolist() == [values is not None for values in expected]
+    by_python = [
         [len(values), min(values), max(values), np.std(np.array(values, float))] if values else [np.nan] * 4
         for values in expected
     ]
-    found = facts[FACTS].to_numpy(float)
-    np.testing.assert_allclose(found, np.array(by_hand).reshape(-1, 4), rtol=1e-6, atol=1e-3 + 1e-7 * scale(found))
+    found = checks[STATISTICS].to_numpy(float)
+    np.testing.assert_allclose(found, np.array(by_python).reshape(-1, 4), rtol=1e-6, atol=1e-3 + 1e-7 * scale(found))
     images, usable = decode_images(texts, 2)
     good = [values for values in expected if values and len(values) == 4 and min(values) >= 0 and max(values) <= 255]
     assert images.reshape(-1, 4).tolist() == good
@@ -131,11 +131,11 @@ def test_facts_and_images_agree_with_python(texts: list[str]) -> None:
 
 
 def scale(found: np.ndarray) -> float:
-    """The largest number; the deviation of such that fill 18 digits is exact to about half of them."""
+    """The largest absolute value; the standard deviation of 18-digit integers is exact to about 9 digits."""
     return float(np.nanmax(np.abs(found), initial=0, where=~np.isnan(found)))
 
 
-def test_the_common_case_is_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_call_parses_the_common_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(pixel_text, "_parse_each")
     assert parsed("0 128 255", " 7\n", "007 1000") == [[0, 128, 255], [7], [7, 1000]]
     with pytest.raises(NameError):
@@ -143,7 +143,7 @@ def test_the_common_case_is_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "facts"),
+    ("text", "expected"),
     [
         ("3 250 17", [3, 3, 250, np.std([3, 250, 17])]),
         ("9 9", [2, 9, 9, 0]),
@@ -154,21 +154,23 @@ def test_the_common_case_is_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> N
         ("", [np.nan] * 4),
     ],
 )
-def test_pixel_facts(text: str, facts: list[float]) -> None:
-    found = pixel_facts(["8 10 12", text, "4 4 6"])
+def test_pixel_checks(text: str, expected: list[float]) -> None:
+    found = pixel_checks(["8 10 12", text, "4 4 6"])
     assert found["numeric"].dtype == bool
-    assert found["numeric"].tolist() == [True, not np.isnan(facts[0]), True]
-    np.testing.assert_allclose(found[FACTS].to_numpy(float)[1], facts)
-    np.testing.assert_allclose(found[FACTS].to_numpy(float)[[0, 2]], [[3, 8, 12, 1.63299316], [3, 4, 6, 0.94280904]])
+    assert found["numeric"].tolist() == [True, not np.isnan(expected[0]), True]
+    np.testing.assert_allclose(found[STATISTICS].to_numpy(float)[1], expected)
+    np.testing.assert_allclose(
+        found[STATISTICS].to_numpy(float)[[0, 2]], [[3, 8, 12, 1.63299316], [3, 4, 6, 0.94280904]]
+    )
 
 
 @pytest.mark.parametrize("level", [0, 1, 85, 127, 254, 255])
 @pytest.mark.parametrize("side", pixel_text.SIZES.values())
-def test_a_constant_image_deviates_by_exactly_nothing(level: int, side: int) -> None:
-    assert pixel_facts([" ".join([str(level)] * side * side)])["deviation"].tolist() == [0]
+def test_the_standard_deviation_of_a_constant_image_is_exactly_0(level: int, side: int) -> None:
+    assert pixel_checks([" ".join([str(level)] * side * side)])["deviation"].tolist() == [0]
 
 
-def test_images_are_row_by_row() -> None:
+def test_images_are_row_major() -> None:
     images, usable = decode_images(["0 1 2 255", "9 8 7 6"], 2)
     assert images.dtype == np.uint8
     assert images.tolist() == [[[0, 1], [2, 255]], [[9, 8], [7, 6]]]
@@ -176,7 +178,7 @@ def test_images_are_row_by_row() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "0 1 2", "0 1 2 3 4", "0 1 2 -1", "0 1 2 256", "0 1 2 " + "9" * 30])
-def test_no_image_where_count_or_range_forbid_it(text: str) -> None:
+def test_texts_of_wrong_count_or_range_give_no_image(text: str) -> None:
     images, usable = decode_images(["1 1 1 1", text, "2 2 2 2"], 2)
     assert usable.tolist() == [True, False, True]
     assert images[:, 0, 0].tolist() == [1, 2]
@@ -206,22 +208,22 @@ def test_numbers(cell: str, value: float) -> None:
         ("6", None, "neutral"),
         ("7", None, None),
         *((text, None, None) for text in ("", "1.5", "-1", "1e0", "joy", "2 2", "\u0662", "9" * 10, "0\0")),
-        # A name may be one of the other set; which rows those are is for the facts to tell.
+        # Names of the other encoding are accepted; the row checks mark those rows.
         *((text, "happiness", "happiness") for text in ("happy", "Happiness", " HAPPY ")),
         ("fearful", "fear", "fear"),
     ],
 )
-def test_the_class_that_a_label_means(text: str, course: str | None, fer2013: str | None) -> None:
+def test_class_name_of_a_label(text: str, course: str | None, fer2013: str | None) -> None:
     assert (class_name(text, "course"), class_name(text, "fer2013")) == (course, fer2013)
 
 
-def test_synonyms_mean_classes_and_are_none() -> None:
-    names = set().union(*LABEL_SETS.values())
+def test_synonyms_map_to_classes_and_are_no_classes() -> None:
+    names = set().union(*LABEL_ENCODINGS.values())
     assert set(SYNONYMS.values()) <= names
     assert not set(SYNONYMS) & names
 
 
-def test_emotion_facts_of_a_table_made_by_hand() -> None:
+def test_emotion_row_checks_worked_by_hand() -> None:
     raw = pd.DataFrame(
         {
             "row": [1, 2, 3, 4, 5],
@@ -250,24 +252,24 @@ def test_emotion_facts_of_a_table_made_by_hand() -> None:
         },
         index=raw.index,
     )
-    pd.testing.assert_frame_equal(emotion_facts(raw, "course"), expected, check_dtype=False)
-    seven = emotion_facts(raw.drop(columns="Usage"), "fer2013")
-    assert seven["label"].tolist() == ["happiness", None, "sad", "surprise", "fear"]
-    assert not seven["label_foreign"].any()
-    assert seven["usage"].isna().all()
+    pd.testing.assert_frame_equal(emotion_row_checks(raw, "course"), expected, check_dtype=False)
+    fer2013 = emotion_row_checks(raw.drop(columns="Usage"), "fer2013")
+    assert fer2013["label"].tolist() == ["happiness", None, "sad", "surprise", "fear"]
+    assert not fer2013["label_foreign"].any()
+    assert fer2013["usage"].isna().all()
 
 
 def raw_keypoints(*changes: dict[str, str]) -> pd.DataFrame:
-    """A row for each change of a face whose coordinates are 20, 21, ... 49; its left eye stands at (60, 30)."""
-    whole = {name: str(20 + position) for position, name in enumerate(COORDINATES)}
-    whole |= {"left_eye_center_x": "60", "left_eye_center_y": "30", "Image": "0 10 20 30"}
-    return pd.DataFrame([{"row": 1 + number, **whole, **change} for number, change in enumerate(changes)])
+    """One row per change to a face with coordinates 20, 21, ... 49 and the left eye at (60, 30)."""
+    complete = {name: str(20 + position) for position, name in enumerate(COORDINATES)}
+    complete |= {"left_eye_center_x": "60", "left_eye_center_y": "30", "Image": "0 10 20 30"}
+    return pd.DataFrame([{"row": 1 + number, **complete, **change} for number, change in enumerate(changes)])
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        # The right eye is second of the points, at (22, 23): 60 - 22 = 38, and 30 - 23 = 7. The least of all is 22.
+        # The right eye is the second keypoint, at (22, 23): 60 - 22 = 38, and 30 - 23 = 7. The minimum is 22.
         ({}, (True, True, 15, 22, 60, 38, np.hypot(38, 7))),
         ({"nose_tip_x": "", "nose_tip_y": " "}, (True, True, 14, 22, 60, 38, np.hypot(38, 7))),
         ({"nose_tip_x": ""}, (True, False, 15, 22, 60, 38, np.hypot(38, 7))),
@@ -281,19 +283,19 @@ def raw_keypoints(*changes: dict[str, str]) -> pd.DataFrame:
         (dict.fromkeys(COORDINATES, ""), (True, True, 0, np.nan, np.nan, np.nan, np.nan)),
     ],
 )
-def test_keypoint_facts_of_a_row_made_by_hand(change: dict[str, str], expected: tuple[float, ...]) -> None:
+def test_keypoint_row_checks_worked_by_hand(change: dict[str, str], expected: tuple[float, ...]) -> None:
     names = ["numeric", "paired", "labelled", "least", "greatest", "eyes", "eye_distance"]
-    facts = keypoint_facts(raw_keypoints({}, change))
-    found = facts[[f"points_{name}" for name in names]].to_numpy(float)[1]
+    checks = keypoint_row_checks(raw_keypoints({}, change))
+    found = checks[[f"points_{name}" for name in names]].to_numpy(float)[1]
     np.testing.assert_allclose(found, np.array(expected, float))
-    assert facts["row"].tolist() == [1, 2]
-    assert facts["points_numeric"].dtype == facts["points_paired"].dtype == bool
+    assert checks["row"].tolist() == [1, 2]
+    assert checks["points_numeric"].dtype == checks["points_paired"].dtype == bool
 
 
-def test_keypoint_facts_hold_the_coordinates_and_look_at_the_image_too() -> None:
-    facts = keypoint_facts(raw_keypoints({}, {"Image": "1.5 2", "nose_tip_x": "x"}))
-    assert facts["left_eye_center_x"].tolist() == [60, 60]
-    np.testing.assert_equal(facts["nose_tip_x"].to_numpy(), [40, np.nan])
-    assert facts["pixels_numeric"].tolist() == [True, False]
-    np.testing.assert_equal(facts["pixels_count"].to_numpy(float), [4, np.nan])
-    np.testing.assert_allclose(facts["pixels_deviation"].to_numpy(float), [np.sqrt(125), np.nan])
+def test_keypoint_row_checks_include_coordinates_and_pixels() -> None:
+    checks = keypoint_row_checks(raw_keypoints({}, {"Image": "1.5 2", "nose_tip_x": "x"}))
+    assert checks["left_eye_center_x"].tolist() == [60, 60]
+    np.testing.assert_equal(checks["nose_tip_x"].to_numpy(), [40, np.nan])
+    assert checks["pixels_numeric"].tolist() == [True, False]
+    np.testing.assert_equal(checks["pixels_count"].to_numpy(float), [4, np.nan])
+    np.testing.assert_allclose(checks["pixels_deviation"].to_numpy(float), [np.sqrt(125), np.nan])

@@ -1,4 +1,4 @@
-"""Every kind of broken table ends in quarantine with its reason, or in an error that names the file and the remedy."""
+"""Every kind of broken table gives quarantined rows with reasons, or an error with file and remedy."""
 
 import csv
 import gzip
@@ -44,7 +44,7 @@ PNG, LARGE, WIDE = (
     cv2.imencode(".png", np.arange(height * width, dtype=np.uint8).reshape(height, width))[1].tobytes()
     for height, width in ((48, 48), (50, 50), (24, 96))
 )
-# Its header alone is changed, the check sum with it.
+# Only the header and its checksum are changed.
 _HEADER = b"IHDR" + struct.pack(">II", 40000, 40000) + PNG[24:29]
 ABSURD = PNG[:12] + _HEADER + struct.pack(">I", zlib.crc32(_HEADER)) + PNG[33:]
 
@@ -52,41 +52,41 @@ Cells = dict[str, str]
 
 
 class Broken(NamedTuple):
-    """What is done to a clean table: to a "line" of it, to its "bytes", or to what it comes as ("source", "tree")."""
+    """A change to a "line" or the "bytes" of a clean table, or its replacement: another "source" or "image folder"."""
 
     where: str
     change: Callable
 
 
 class Kind(NamedTuple):
-    """A kind of broken table, whether it is "fine", its row goes "aside" or it is an "error", and what is said."""
+    """A kind of broken table, its outcome ("fine", "quarantined" for its row, or "error"), and parts of the message."""
 
     name: str
-    head: str
+    model: str
     broken: Broken
     outcome: str
-    said: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
-def fine(name: str, head: str, broken: Broken) -> Kind:
-    return Kind(name, head, broken, "fine", ())
+def fine(name: str, model_name: str, broken: Broken) -> Kind:
+    return Kind(name, model_name, broken, "fine", ())
 
 
-def aside(name: str, head: str, broken: Broken, *said: str) -> Kind:
-    return Kind(name, head, broken, "aside", said)
+def quarantined(name: str, model_name: str, broken: Broken, *messages: str) -> Kind:
+    return Kind(name, model_name, broken, "quarantined", messages)
 
 
-def error(name: str, head: str, broken: Broken, *said: str) -> Kind:
-    return Kind(name, head, broken, "error", said)
+def error(name: str, model_name: str, broken: Broken, *messages: str) -> Kind:
+    return Kind(name, model_name, broken, "error", messages)
 
 
 def line(change: Callable[[Cells], Sequence[str]]) -> Broken:
-    """A line of the table is changed."""
+    """Change a line of the table."""
     return Broken("line", change)
 
 
 def cells(**changes: str | Callable[[str], str]) -> Broken:
-    """Cells of one line are changed."""
+    """Change cells of one line."""
 
     def changed(old: Cells) -> list[str]:
         new = {name: change(old[name]) if callable(change) else change for name, change in changes.items()}
@@ -96,22 +96,22 @@ def cells(**changes: str | Callable[[str], str]) -> Broken:
 
 
 def content(change: Callable[[bytes], bytes]) -> Broken:
-    """The file's bytes are changed."""
+    """Change the bytes of the file."""
     return Broken("bytes", change)
 
 
 def table(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Broken:
-    """The table is changed as a whole."""
+    """Change the table as a whole."""
     return content(lambda clean: as_csv(change(pd.read_csv(io.BytesIO(clean), dtype=str, keep_default_na=False))))
 
 
 def labels(label: Callable[[int], int]) -> Broken:
-    """Every row gets another label, by its number."""
+    """Set the label of every row, by its number."""
     return table(lambda clean: clean.assign(emotion=[str(label(row)) for row in range(len(clean))]))
 
 
 def zipped(change: Callable[[bytes], bytes] = bytes, names: Sequence[str] = ("fer2013.csv",)) -> Broken:
-    """The table, under each of the names, in a zip whose bytes are changed."""
+    """Pack the table, under each of the names, into a zip and change its bytes."""
 
     def pack(clean: bytes) -> bytes:
         buffer = io.BytesIO()
@@ -124,36 +124,36 @@ def zipped(change: Callable[[bytes], bytes] = bytes, names: Sequence[str] = ("fe
 
 
 def folder(*names: str) -> Broken:
-    """A folder of these files in the table's place."""
+    """Replace the table by a folder of these files."""
 
-    def build(place: Path) -> str:
-        (place / "mine").mkdir()
+    def build(target: Path) -> str:
+        (target / "mine").mkdir()
         for name in names:
-            (place / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
-            (place / "mine" / name).write_bytes(PNG)
-        return str(place / "mine")
+            (target / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / "mine" / name).write_bytes(PNG)
+        return str(target / "mine")
 
     return Broken("source", build)
 
 
-def tree_with(name: str, file: bytes) -> Broken:
-    """A tree of sound pictures and a file more."""
+def image_folder_with(name: str, file: bytes) -> Broken:
+    """A folder of valid images and one more file."""
 
-    def build(place: Path) -> str:
-        root = Path(tree(EMOTION)(place))
+    def build(target: Path) -> str:
+        root = Path(tree(EMOTION)(target))
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(file)
         return str(root)
 
-    return Broken("tree", build)
+    return Broken("image folder", build)
 
 
 def as_csv(frame: pd.DataFrame) -> bytes:
     return frame.to_csv(index=False).encode()
 
 
-def cut(text: str) -> str:
-    """A pixel text less its first value."""
+def without_first(text: str) -> str:
+    """A pixel text without its first value."""
     return text.split(" ", 1)[1]
 
 
@@ -166,12 +166,12 @@ def swap_bytes(old: bytes, new: bytes, count: int = 1) -> Callable[[bytes], byte
 
 
 def flat(level: int, other: int, others: int, pixels: int) -> str:
-    """A picture of one grey level, but for some pixels of another."""
+    """Pixel text of one grey level, except for some pixels of another."""
     return " ".join([str(other)] * others + [str(level)] * (pixels - others))
 
 
 def zip_field(offset: int, value: int) -> Callable[[bytes], bytes]:
-    """Sets a field of the member's header, and of its copy in the directory, which begins with two bytes more."""
+    """Set a field of the member's header, and of its copy in the central directory at two bytes more."""
 
     def change(archive: bytes) -> bytes:
         edited, directory = bytearray(archive), archive.index(b"PK\x01\x02")
@@ -182,7 +182,7 @@ def zip_field(offset: int, value: int) -> Callable[[bytes], bytes]:
 
 
 def tarred(clean: bytes) -> bytes:
-    """FER2013 as its challenge published it: fer2013.tar.gz."""
+    """FER2013 as published by its challenge: fer2013.tar.gz."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         member = tarfile.TarInfo("fer2013/fer2013.csv")
@@ -191,7 +191,7 @@ def tarred(clean: bytes) -> bytes:
     return packed.getvalue()
 
 
-def swallowing(clean: bytes) -> bytes:
+def stray_quotes(clean: bytes) -> bytes:
     """Two stray quotes: one before the pixels of row 3, one after those of row 5."""
     lines = clean.split(b"\n")
     lines[3] = lines[3].replace(b",", b',"', 1)
@@ -204,7 +204,7 @@ def trailing_commas(clean: bytes) -> bytes:
     return header + b"\n" + rows.replace(b"\n", b",\n")
 
 
-def quoted_and_cut(clean: bytes) -> bytes:
+def quoted_and_truncated(clean: bytes) -> bytes:
     at = clean.rindex(b"\n", 0, -1) + 3
     return clean[:at] + b'"' + clean[at : at + 500]
 
@@ -217,7 +217,7 @@ NEAR_EYES = {
     "right_eye_center_x": "40",
     "right_eye_center_y": "35",
 }
-UNREADABLE = "pixels: not whole numbers separated by blanks"
+UNREADABLE = "pixels: not integers separated by blanks"
 NO_LABEL = "emotion: not a label of course (0..4, or a class name)"
 NO_NUMBER = "coordinates: a cell is not a number"
 NO_USAGE = "Usage: not one of Training, PublicTest, PrivateTest"
@@ -226,93 +226,109 @@ E, K = "emotion", "keypoints"
 
 KINDS = [
     # pixels
-    aside("2,303 pixels", E, cells(pixels=cut), "pixels: not 2304 values"),
-    aside("2,305 pixels", E, cells(pixels="7 {}".format), "pixels: not 2304 values"),
-    aside("9,215 pixels", K, cells(Image=cut), "Image: not 9216 values"),
-    aside("3 million pixels", E, cells(pixels="7 " * 3_000_000), "pixels: not 2304 values", "every value the same"),
-    aside("a pixel under 0", E, cells(pixels=swap(" ", " -")), "pixels: a value under 0"),
-    aside("a pixel of 256", E, cells(pixels=lambda text: "256 " + cut(text)), "pixels: a value over 255"),
-    aside("a pixel that fits no integer", E, cells(pixels=lambda text: "9" * 25 + " " + cut(text)), UNREADABLE),
-    aside("float pixels", E, cells(pixels=swap(" ", ".0 ", -1)), UNREADABLE),
-    aside("one float pixel", K, cells(Image=swap(" ", ".5 ")), "Image: not whole numbers"),
-    aside("pixels between commas", E, cells(pixels=swap(" ", ",", -1)), UNREADABLE),
-    aside("a no-break space", E, cells(pixels=swap(" ", "\u00a0")), UNREADABLE),
-    aside("NUL in the pixels", E, cells(pixels=swap(" ", "\0 ")), UNREADABLE),
-    aside("NUL after the pixels", E, cells(pixels="{}\0".format), UNREADABLE),
-    aside("an empty pixel cell", E, cells(pixels=""), UNREADABLE),
-    aside(
+    quarantined("2,303 pixels", E, cells(pixels=without_first), "pixels: not 2304 values"),
+    quarantined("2,305 pixels", E, cells(pixels="7 {}".format), "pixels: not 2304 values"),
+    quarantined("9,215 pixels", K, cells(Image=without_first), "Image: not 9216 values"),
+    quarantined(
+        "3 million pixels", E, cells(pixels="7 " * 3_000_000), "pixels: not 2304 values", "nearly constant image"
+    ),
+    quarantined("a pixel under 0", E, cells(pixels=swap(" ", " -")), "pixels: a value under 0"),
+    quarantined(
+        "a pixel of 256", E, cells(pixels=lambda text: "256 " + without_first(text)), "pixels: a value over 255"
+    ),
+    quarantined(
+        "a pixel that fits no integer", E, cells(pixels=lambda text: "9" * 25 + " " + without_first(text)), UNREADABLE
+    ),
+    quarantined("float pixels", E, cells(pixels=swap(" ", ".0 ", -1)), UNREADABLE),
+    quarantined("one float pixel", K, cells(Image=swap(" ", ".5 ")), "Image: not integers"),
+    quarantined("pixels between commas", E, cells(pixels=swap(" ", ",", -1)), UNREADABLE),
+    quarantined("a no-break space", E, cells(pixels=swap(" ", "\u00a0")), UNREADABLE),
+    quarantined("NUL in the pixels", E, cells(pixels=swap(" ", "\0 ")), UNREADABLE),
+    quarantined("NUL after the pixels", E, cells(pixels="{}\0".format), UNREADABLE),
+    quarantined("an empty pixel cell", E, cells(pixels=""), UNREADABLE),
+    quarantined(
         "a constant image",
         E,
         cells(pixels=flat(9, 9, 0, 2304)),
-        "(nearly) every value the same, deviation under 2 grey",
+        "constant or nearly constant image, standard deviation under 2 grey",
     ),
-    aside("a nearly constant image", E, cells(pixels=flat(90, 92, 999, 2304)), "pixels: (nearly) every value the same"),
-    aside("a constant larger image", K, cells(Image=flat(0, 255, 0, 9216)), "Image: (nearly) every value the same"),
+    quarantined(
+        "a nearly constant image", E, cells(pixels=flat(90, 92, 999, 2304)), "pixels: constant or nearly constant image"
+    ),
+    quarantined(
+        "a constant larger image", K, cells(Image=flat(0, 255, 0, 9216)), "Image: constant or nearly constant image"
+    ),
     fine("double blanks", E, cells(pixels=swap(" ", "  ", 9))),
     fine("tabs and leading zeros", E, cells(pixels=lambda text: "\t00" + text.replace(" ", "\t", 9))),
     # labels and Usage
-    aside("an empty label", E, cells(emotion=""), NO_LABEL),
-    aside("a label in unknown words", E, cells(emotion="joy"), NO_LABEL),
-    aside("a label of 1.5", E, cells(emotion="1.5"), NO_LABEL),
-    aside("a label of 9", E, cells(emotion="9"), NO_LABEL),
-    aside("a label of -1", E, cells(emotion="-1"), NO_LABEL),
-    aside("NUL in the label", E, cells(emotion="{}\0".format), NO_LABEL),
-    aside("an unknown Usage", E, cells(Usage="Holdout"), NO_USAGE),
-    aside("an empty Usage", E, cells(Usage=""), NO_USAGE),
-    aside("everything wrong", E, cells(emotion="9", pixels="300 -1"), NO_LABEL, "under 0", "over 255", "not 2304"),
+    quarantined("an empty label", E, cells(emotion=""), NO_LABEL),
+    quarantined("a label in unknown words", E, cells(emotion="joy"), NO_LABEL),
+    quarantined("a label of 1.5", E, cells(emotion="1.5"), NO_LABEL),
+    quarantined("a label of 9", E, cells(emotion="9"), NO_LABEL),
+    quarantined("a label of -1", E, cells(emotion="-1"), NO_LABEL),
+    quarantined("NUL in the label", E, cells(emotion="{}\0".format), NO_LABEL),
+    quarantined("an unknown Usage", E, cells(Usage="Holdout"), NO_USAGE),
+    quarantined("an empty Usage", E, cells(Usage=""), NO_USAGE),
+    quarantined(
+        "everything wrong", E, cells(emotion="9", pixels="300 -1"), NO_LABEL, "under 0", "over 255", "not 2304"
+    ),
     error(
         "labels 5 and 6",
         E,
         labels(lambda row: row + 5 if row < 2 else row % 5),
-        "a label 5 or 6 or fear or neutral, which course has not (2 rows, first row 1)",
-        "declare the numbering of this file in validate.emotion.label_set",
+        "a label 5 or 6 or fear or neutral, which is not in course (2 rows, first row 1)",
+        "set the encoding of this file in validate.emotion.label_encoding",
     ),
     error(
         "a class is missing",
         E,
         labels(lambda row: row % 4),
-        "share of surprise outside 0.005..0.6 (0 found)",
-        "declare other bounds in validate.emotion.class_share, or another label_set",
+        "fraction of surprise outside 0.005..0.6 (0 found)",
+        "set other bounds in validate.emotion.class_fraction, or another label_encoding",
     ),
     error(
         "a class overwhelms",
         E,
         labels(lambda row: row % 5 if row % 15 < 5 else 3),
-        "share of happiness outside 0.005..0.6 (0.7333 found)",
-        "class_share",
+        "fraction of happiness outside 0.005..0.6 (0.7333 found)",
+        "class_fraction",
     ),
     # coordinates
-    aside("a coordinate of -1", K, cells(nose_tip_x="-1"), "coordinates: a value under 0, outside the image"),
-    aside("a coordinate of 97", K, cells(nose_tip_y="97"), "coordinates: a value over 96, outside the image"),
-    aside("a coordinate in words", K, cells(nose_tip_x="left"), NO_NUMBER),
-    aside("a coordinate called NaN", K, cells(nose_tip_x="NaN"), NO_NUMBER),
-    aside("an endless coordinate", K, cells(nose_tip_x="inf"), NO_NUMBER),
-    aside("a decimal comma", K, cells(nose_tip_x="50,2"), NO_NUMBER),
-    aside("x and no y", K, cells(nose_tip_y=""), "coordinates: a point has one of x and y, not both"),
-    aside("no point labelled", K, cells(**dict.fromkeys(COORDINATES, "")), "coordinates: no point is labelled"),
-    aside("eyes 2 px apart", K, cells(**NEAR_EYES), "coordinates: eyes not 10 to 80 px apart"),
-    aside("one face's eyes swapped", K, cells(left_eye_center_x="30", right_eye_center_x="66"), "left eye not to the"),
+    quarantined("a coordinate of -1", K, cells(nose_tip_x="-1"), "coordinates: a value under 0, outside the image"),
+    quarantined("a coordinate of 97", K, cells(nose_tip_y="97"), "coordinates: a value over 96, outside the image"),
+    quarantined("a coordinate in words", K, cells(nose_tip_x="left"), NO_NUMBER),
+    quarantined("a coordinate called NaN", K, cells(nose_tip_x="NaN"), NO_NUMBER),
+    quarantined("an endless coordinate", K, cells(nose_tip_x="inf"), NO_NUMBER),
+    quarantined("a decimal comma", K, cells(nose_tip_x="50,2"), NO_NUMBER),
+    quarantined("x and no y", K, cells(nose_tip_y=""), "coordinates: a keypoint has only one of x and y"),
+    quarantined(
+        "no keypoint labelled", K, cells(**dict.fromkeys(COORDINATES, "")), "coordinates: no keypoint is labelled"
+    ),
+    quarantined("eyes 2 px apart", K, cells(**NEAR_EYES), "coordinates: eyes not 10 to 80 px apart"),
+    quarantined(
+        "one face's eyes swapped", K, cells(left_eye_center_x="30", right_eye_center_x="66"), "left eye not to the"
+    ),
     error(
         "the eyes' columns swapped",
         K,
         table(lambda clean: clean.rename(columns=EYE_COLUMNS)),
-        "30 of 30 rows (100.0%) are bad",
+        "30 of 30 rows (100.0%) are invalid",
         "coordinates: left eye not to the right of the right eye",
-        "mend them",
+        "correct them",
     ),
     error(
-        "a point hardly ever labelled",
+        "a keypoint rarely labelled",
         K,
         table(lambda clean: clean.assign(nose_tip_x="", nose_tip_y="")),
         "coordinates: nose_tip is missing in more than 80% of the rows",
-        "raise validate.keypoints.max_missing",
+        "raise validate.keypoints.max_missing_fraction",
     ),
     # lines
-    aside("a line with fewer cells", E, line(lambda old: [old["emotion"]]), UNREADABLE, NO_USAGE),
-    aside("a line with a cell less", K, line(lambda old: [*old.values()][:-1]), "Image: not whole numbers"),
-    aside("an empty line", E, line(lambda old: []), UNREADABLE, NO_USAGE, NO_LABEL),
-    aside("the header again", E, line(lambda old: [*old]), UNREADABLE, NO_USAGE, NO_LABEL),
-    aside(
+    quarantined("a line with fewer cells", E, line(lambda old: [old["emotion"]]), UNREADABLE, NO_USAGE),
+    quarantined("a line with a cell less", K, line(lambda old: [*old.values()][:-1]), "Image: not integers"),
+    quarantined("an empty line", E, line(lambda old: []), UNREADABLE, NO_USAGE, NO_LABEL),
+    quarantined("the header again", E, line(lambda old: [*old]), UNREADABLE, NO_USAGE, NO_LABEL),
+    quarantined(
         "the header again, BOM and all",
         E,
         line(lambda old: ["\ufeffemotion", *[*old][1:]]),
@@ -320,12 +336,12 @@ KINDS = [
         NO_USAGE,
         NO_LABEL,
     ),
-    aside("the end cut off in a row", E, content(lambda clean: clean[:-3000]), "pixels: not 2304 values"),
-    aside(
-        "the end cut off after a label", E, content(lambda clean: clean[: clean.rindex(b"\n", 0, -1) + 2]), UNREADABLE
+    quarantined("truncated in a row", E, content(lambda clean: clean[:-3000]), "pixels: not 2304 values"),
+    quarantined(
+        "truncated after a label", E, content(lambda clean: clean[: clean.rindex(b"\n", 0, -1) + 2]), UNREADABLE
     ),
-    aside("two stray quotes", E, content(swallowing), UNREADABLE),
-    error("the end cut off in quotes", E, content(quoted_and_cut), "EOF inside string", "mend it"),
+    quarantined("two stray quotes", E, content(stray_quotes), UNREADABLE),
+    error("truncated in quotes", E, content(quoted_and_truncated), "EOF inside string", "mend it"),
     error(
         "a line with a cell more", E, content(swap_bytes(b"\n3,", b"\n3,1,")), "Expected 3 fields in line 5", "mend it"
     ),
@@ -341,22 +357,20 @@ KINDS = [
     error("UTF-16 without a mark", E, content(lambda clean: clean.decode().encode("utf-16-le")), "no column emotion"),
     error("Latin-1", E, content(swap_bytes(b"Training", b"Entra\xeenement")), "not readable as CSV text", NO_CSV),
     error("Latin-1 at the end", K, content(lambda clean: clean + b"\xe9"), "after row 0: not readable as", NO_CSV),
-    error(
-        "a column twice", E, content(swap_bytes(b"Usage", b"pixels")), "column pixels stands there twice", "remove one"
-    ),
+    error("a column twice", E, content(swap_bytes(b"Usage", b"pixels")), "column pixels is repeated", "remove one"),
     error(
         "Usage twice",
         E,
         table(lambda clean: clean.assign(usage="").rename(columns={"usage": " Usage"})),
-        "column Usage stands there twice",
+        "column Usage is repeated",
         "remove one",
     ),
     error(
         "columns swapped",
         E,
         table(lambda clean: clean.rename(columns={"emotion": "pixels", "pixels": "emotion"})),
-        "60 of 60 rows (100.0%) are bad",
-        "mend them",
+        "60 of 60 rows (100.0%) are invalid",
+        "correct them",
         NO_LABEL,
         "pixels: not 2304 values",
     ),
@@ -364,185 +378,221 @@ KINDS = [
         "no header", E, content(lambda clean: clean.split(b"\n", 1)[1]), "no column emotion, pixels; found 0, ", "add"
     ),
     error("the header alone", E, content(lambda clean: clean.split(b"\n")[0] + b"\n"), "no row", "rows are needed"),
-    error("no rows but blank lines", E, content(lambda clean: b"emotion,pixels" + b"\n" * 13), "12 of 12 rows", "mend"),
+    error(
+        "no rows but blank lines", E, content(lambda clean: b"emotion,pixels" + b"\n" * 13), "12 of 12 rows", "correct"
+    ),
     error(
         "a blank line first", K, content(lambda clean: b"\r\n" + clean), "or its first line", "a header and rows are"
     ),
     error("an empty file", E, content(lambda clean: b""), "the file is empty", "a header and rows are needed"),
-    error("too few rows", E, table(lambda clean: clean[:9]), "fewer than 10 rows (9 found)", "give a larger table"),
-    error("the other head's table", K, content(lambda clean: as_csv(CLEAN["emotion"])), "no column", "found emotion, "),
-    error("a picture", E, content(lambda clean: PNG), "not readable as CSV text", NO_CSV),
-    error("a page", E, content(lambda clean: b"<html><p>Sign in, please</p>"), "no column emotion", "add or rename"),
+    error("too few rows", E, table(lambda clean: clean[:9]), "fewer than 10 rows (9 found)", "provide a larger table"),
     error(
-        "no such file", E, Broken("source", lambda place: str(place / "absent.csv")), "no such file", "correct the path"
+        "the other model's table", K, content(lambda clean: as_csv(CLEAN["emotion"])), "no column", "found emotion, "
     ),
-    error("a folder of key points", K, folder("a/b/1.png"), "this is not a file", "name the CSV itself"),
+    error("an image", E, content(lambda clean: PNG), "not readable as CSV text", NO_CSV),
+    error(
+        "a web page", E, content(lambda clean: b"<html><p>Sign in, please</p>"), "no column emotion", "add or rename"
+    ),
+    error(
+        "no such file",
+        E,
+        Broken("source", lambda target: str(target / "absent.csv")),
+        "no such file",
+        "correct the path",
+    ),
+    error("a folder of keypoints", K, folder("a/b/1.png"), "this is not a file", "name the CSV itself"),
     # archives
     error(
-        "gzip cut off", E, content(lambda clean: gzip.compress(clean)[:-2000]), "cannot be unpacked", "fetch it again"
+        "truncated gzip", E, content(lambda clean: gzip.compress(clean)[:-2000]), "cannot be unpacked", "fetch it again"
     ),
     error("gzip of a tar", E, content(tarred), "a tar archive", "unpack it and name the CSV in it"),
     error("gzip of a few bytes", E, content(lambda clean: b"\x1f\x8b\x08"), "cannot be unpacked", "fetch it again"),
     error(
-        "gzip spoilt", E, content(lambda clean: gzip.compress(clean)[:10] + b"\xff" * 99), "cannot be unpacked", "fetch"
+        "damaged gzip",
+        E,
+        content(lambda clean: gzip.compress(clean)[:10] + b"\xff" * 99),
+        "cannot be unpacked",
+        "fetch",
     ),
     error(
         "gzip of noise", E, content(lambda clean: gzip.compress(bytes(range(128, 256)))), "not readable as CSV", NO_CSV
     ),
     error("gzip of gzip", E, content(lambda clean: gzip.compress(gzip.compress(clean))), "not readable as CSV", NO_CSV),
-    error("gzip and more", E, content(lambda clean: gzip.compress(clean) + b"more"), "cannot be unpacked", "fetch it"),
     error(
-        "zip of another check sum",
+        "gzip with trailing bytes",
+        E,
+        content(lambda clean: gzip.compress(clean) + b"more"),
+        "cannot be unpacked",
+        "fetch it",
+    ),
+    error(
+        "zip with a wrong checksum",
         E,
         zipped(swap_bytes(b",Training\n", b",training\n")),
         "Bad CRC-32",
         "fetch it again",
     ),
-    error("zip cut off", E, zipped(lambda archive: archive[:-100]), "cannot be unpacked", "fetch it again"),
+    error("truncated zip", E, zipped(lambda archive: archive[:-100]), "cannot be unpacked", "fetch it again"),
     error("zip of two CSVs", E, zipped(names=["a.csv", "b.csv"]), "one CSV is needed", "a.csv, b.csv", "unpack it"),
     error("zip of no CSV", E, zipped(names=["a.txt"]), "one CSV is needed", "found none", "unpack it and name the CSV"),
     error("zip of nothing", E, zipped(names=[]), "one CSV is needed", "found none", "unpack it and name the CSV"),
     error("zip with a password", E, zipped(zip_field(6, 1)), "encrypted", "unpack it yourself"),
     error("zip of an unknown method", E, zipped(zip_field(8, 99)), "compression method", "unpack it yourself"),
-    # trees
-    error("an empty folder", E, folder(), "no picture in it", "<part>/<class name>/*.png or *.jpg is needed"),
-    error("a folder of CSVs", E, folder("train.csv"), "no picture in it", "<part>/<class name>/*.png"),
+    # image folders
+    error("an empty folder", E, folder(), "contains no image", "<split>/<class name>/*.png or *.jpg is needed"),
+    error("a folder of CSVs", E, folder("train.csv"), "contains no image", "<split>/<class name>/*.png"),
     error(
         "a folder of no class",
         E,
-        tree_with("train/joy/1.png", PNG),
+        image_folder_with("train/joy/1.png", PNG),
         "train/joy/1.png",
         "joy names no class",
         "rename it",
     ),
-    error("a folder of a code", E, tree_with("train/3/1.png", PNG), "the folder 3 names no class", "rename it"),
-    error("a folder of no part", E, tree_with("extra/happy/1.png", PNG), "extra names no part", "rename it train, "),
+    error("a folder of a code", E, image_folder_with("train/3/1.png", PNG), "the folder 3 names no class", "rename it"),
     error(
-        "a picture in no class", E, tree_with("happy/1.png", PNG), "does not stand in <part>/<class name>/", "move it"
+        "a folder of no split",
+        E,
+        image_folder_with("extra/happy/1.png", PNG),
+        "extra names no split",
+        "rename it train, ",
     ),
-    aside("text called .png", E, tree_with("train/happy/0.png", b"no picture"), UNREADABLE),
-    aside("nothing called .jpg", E, tree_with("train/happy/0.jpg", b""), UNREADABLE),
-    aside("a picture cut off", E, tree_with("train/happy/0.png", PNG[:-30]), UNREADABLE),
-    aside("a picture of 50 x 50", E, tree_with("train/happy/0.png", LARGE), UNREADABLE),
-    aside("a picture of absurd size", E, tree_with("train/happy/0.png", ABSURD), UNREADABLE),
-    aside("a picture of 24 x 96", E, tree_with("train/happy/0.png", WIDE), UNREADABLE),
-    aside("a name that is no text", E, tree_with("train/happy/caf\udce9.png", b"no picture"), UNREADABLE),
+    error(
+        "an image in no class",
+        E,
+        image_folder_with("happy/1.png", PNG),
+        "is not in <split>/<class name>/",
+        "move it",
+    ),
+    quarantined("text called .png", E, image_folder_with("train/happy/0.png", b"no image"), UNREADABLE),
+    quarantined("nothing called .jpg", E, image_folder_with("train/happy/0.jpg", b""), UNREADABLE),
+    quarantined("a truncated image", E, image_folder_with("train/happy/0.png", PNG[:-30]), UNREADABLE),
+    quarantined("an image of 50 x 50", E, image_folder_with("train/happy/0.png", LARGE), UNREADABLE),
+    quarantined("an image of absurd size", E, image_folder_with("train/happy/0.png", ABSURD), UNREADABLE),
+    quarantined("an image of 24 x 96", E, image_folder_with("train/happy/0.png", WIDE), UNREADABLE),
+    quarantined("a name that is not UTF-8", E, image_folder_with("train/happy/caf\udce9.png", b"no image"), UNREADABLE),
 ]
 
 
-def lines_broken(head: str) -> list[Kind]:
-    return [kind for kind in KINDS if kind.head == head and kind.broken.where == "line"]
+def lines_broken(model_name: str) -> list[Kind]:
+    return [kind for kind in KINDS if kind.model == model_name and kind.broken.where == "line"]
 
 
-def lines_of(head: str) -> list[list[str]]:
-    """The clean table's lines, its first ones broken in each way."""
-    kinds, lines = lines_broken(head), CLEAN[head].to_dict("records")
+def lines_of(model_name: str) -> list[list[str]]:
+    """The lines of the clean table; the first ones are broken, one per kind."""
+    kinds, lines = lines_broken(model_name), CLEAN[model_name].to_dict("records")
     assert len(kinds) < 0.8 * len(lines)
     return [list(kind.broken.change(old)) for kind, old in zip(kinds, lines, strict=False)] + [
         list(old.values()) for old in lines[len(kinds) :]
     ]
 
 
-def write_lines_broken(head: str, place: Path) -> str:
-    with (place / "mine.csv").open("w", newline="", encoding="utf-8") as text:
-        csv.writer(text, lineterminator="\n").writerows([[*CLEAN[head]], *lines_of(head)])
-    return str(place / "mine.csv")
+def write_lines_broken(model_name: str, target: Path) -> str:
+    with (target / "mine.csv").open("w", newline="", encoding="utf-8") as text:
+        csv.writer(text, lineterminator="\n").writerows([[*CLEAN[model_name]], *lines_of(model_name)])
+    return str(target / "mine.csv")
 
 
 @cache
-def all_lines_broken(head: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What becomes of them: one run for all, for Great Expectations takes its time."""
-    with TemporaryDirectory() as place:
-        return counted(head, write_lines_broken(head, Path(place)), Path(place))
+def all_lines_broken(model_name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Their valid and quarantined rows, from one run for all kinds, because Great Expectations is slow."""
+    with TemporaryDirectory() as target:
+        return counted(model_name, write_lines_broken(model_name, Path(target)), Path(target))
 
 
-def counted(head: str, source: str, place: Path, label_set: str = "course") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The valid and the quarantined rows; together they are those that Python's own reader finds."""
-    valid, bad = through(head, source, place, rules(label_set, max_quarantined=0.9))
-    with (place / "raw" / f"{head}.csv").open(newline="", encoding="utf-8-sig") as text:
+def counted(
+    model_name: str, source: str, target: Path, label_encoding: str = "course"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The valid and the quarantined rows; together they are the rows that Python's csv module reads."""
+    valid, invalid = through(model_name, source, target, rules(label_encoding, max_invalid_fraction=0.9))
+    with (target / "raw" / f"{model_name}.csv").open(newline="", encoding="utf-8-sig") as text:
         rows = len(list(csv.reader(text))) - 1
-    assert sorted([*valid["row"], *bad["row"].astype(int)]) == list(range(1, rows + 1))
-    assert bad["reasons"].all()
-    return valid, bad
+    assert sorted([*valid["row"], *invalid["row"].astype(int)]) == list(range(1, rows + 1))
+    assert invalid["reasons"].all()
+    return valid, invalid
 
 
-def put(kind: Kind, place: Path) -> str:
-    """The broken table, or what stands in its place."""
-    if kind.broken.where in ("source", "tree"):
-        return kind.broken.change(place)
-    (place / "mine.csv").write_bytes(kind.broken.change(as_csv(CLEAN[kind.head])))
-    return str(place / "mine.csv")
+def write_source(kind: Kind, target: Path) -> str:
+    """Write the broken table, or the source that replaces it; return its path."""
+    if kind.broken.where in ("source", "image folder"):
+        return kind.broken.change(target)
+    (target / "mine.csv").write_bytes(kind.broken.change(as_csv(CLEAN[kind.model])))
+    return str(target / "mine.csv")
 
 
 def kinds(where: str, outcome: str) -> pytest.MarkDecorator:
-    chosen = [kind for kind in KINDS if (kind.broken.where == "line") == (where == "line") and kind.outcome == outcome]
-    return pytest.mark.parametrize("kind", chosen, ids=[f"{kind.head}: {kind.name}" for kind in chosen])
+    selected = [
+        kind for kind in KINDS if (kind.broken.where == "line") == (where == "line") and kind.outcome == outcome
+    ]
+    return pytest.mark.parametrize("kind", selected, ids=[f"{kind.model}: {kind.name}" for kind in selected])
 
 
-@kinds("line", "aside")
-def test_a_broken_row_is_set_aside_as_it_stood(kind: Kind) -> None:
-    _, bad = all_lines_broken(kind.head)
-    number = lines_broken(kind.head).index(kind)
-    (row,) = bad[bad["row"] == str(number + 1)].to_dict("records")
-    assert all(said in row["reasons"] for said in kind.said), row["reasons"]
-    assert len(row["reasons"].split("; ")) == len(kind.said), row["reasons"]
-    stood = lines_of(kind.head)[number]
-    assert list(row.values())[2:] == stood + [""] * (len(row) - 2 - len(stood))
+@kinds("line", "quarantined")
+def test_a_broken_row_is_quarantined_unchanged(kind: Kind) -> None:
+    _, invalid = all_lines_broken(kind.model)
+    number = lines_broken(kind.model).index(kind)
+    (row,) = invalid[invalid["row"] == str(number + 1)].to_dict("records")
+    assert all(message in row["reasons"] for message in kind.messages), row["reasons"]
+    assert len(row["reasons"].split("; ")) == len(kind.messages), row["reasons"]
+    original = lines_of(kind.model)[number]
+    assert list(row.values())[2:] == original + [""] * (len(row) - 2 - len(original))
 
 
-@pytest.mark.parametrize("head", CLEAN)
-def test_only_broken_rows_are_set_aside_and_the_others_are_read(head: str) -> None:
-    valid, bad = all_lines_broken(head)
-    expected = [n + 1 for n, kind in enumerate(lines_broken(head)) if kind.outcome == "aside"]
-    assert bad["row"].astype(int).tolist() == expected
-    sound = valid["row"].to_numpy() - 1
-    assert images_of(valid) == values_of(CLEAN[head][PIXELS[head]].iloc[sound])
+@pytest.mark.parametrize("model_name", CLEAN)
+def test_only_broken_rows_are_quarantined(model_name: str) -> None:
+    valid, invalid = all_lines_broken(model_name)
+    expected = [n + 1 for n, kind in enumerate(lines_broken(model_name)) if kind.outcome == "quarantined"]
+    assert invalid["row"].astype(int).tolist() == expected
+    positions = valid["row"].to_numpy() - 1
+    assert images_of(valid) == values_of(CLEAN[model_name][PIXELS[model_name]].iloc[positions])
 
 
-@kinds("file", "aside")
-def test_a_broken_end_or_picture_is_one_row_aside(kind: Kind, tmp_path: Path) -> None:
-    label_set = "fer2013" if kind.broken.where == "tree" else "course"
-    valid, bad = counted(kind.head, put(kind, tmp_path), tmp_path, label_set)
-    (reasons,) = bad["reasons"]
-    assert all(said in reasons for said in kind.said), reasons
+@kinds("file", "quarantined")
+def test_a_truncated_table_or_broken_image_is_one_quarantined_row(kind: Kind, tmp_path: Path) -> None:
+    label_encoding = "fer2013" if kind.broken.where == "image folder" else "course"
+    valid, invalid = counted(kind.model, write_source(kind, tmp_path), tmp_path, label_encoding)
+    (reasons,) = invalid["reasons"]
+    assert all(message in reasons for message in kind.messages), reasons
     assert len(valid) >= 40
 
 
 @kinds("file", "fine")
-def test_a_table_that_looks_odd_reads_as_ever(kind: Kind, tmp_path: Path) -> None:
-    valid, bad = counted(kind.head, put(kind, tmp_path), tmp_path)
-    assert len(bad) == 0
-    assert images_of(valid) == values_of(CLEAN[kind.head][PIXELS[kind.head]])
+def test_an_unusual_but_valid_table_is_read(kind: Kind, tmp_path: Path) -> None:
+    valid, invalid = counted(kind.model, write_source(kind, tmp_path), tmp_path)
+    assert len(invalid) == 0
+    assert images_of(valid) == values_of(CLEAN[kind.model][PIXELS[kind.model]])
 
 
 @kinds("file", "error")
-def test_a_broken_table_is_named_and_so_is_the_remedy(kind: Kind, tmp_path: Path) -> None:
-    source = put(kind, tmp_path)
+def test_the_error_for_a_broken_table_names_the_file_and_the_remedy(kind: Kind, tmp_path: Path) -> None:
+    source = write_source(kind, tmp_path)
     with pytest.raises(InputError) as caught:
-        through(kind.head, source, tmp_path, rules())
-    message = str(caught.value)
-    raw = tmp_path / "raw" / f"{kind.head}.csv"
-    assert message.startswith(source) or message.startswith(str(raw))
-    assert all(said in message for said in kind.said), message
-    assert len(message) < 1500
-    left = {path.name for path in tmp_path.rglob("*")}
-    assert not [name for name in left if name.startswith(".") or name.endswith(".parquet")]
-    # What can be mended stands in the quarantine, also where the table is refused.
-    assert (f"{kind.head}-aside.csv" in left) == ("cannot be used" in message)
+        through(kind.model, source, tmp_path, rules())
+    error_message = str(caught.value)
+    raw = tmp_path / "raw" / f"{kind.model}.csv"
+    assert error_message.startswith(source) or error_message.startswith(str(raw))
+    assert all(message in error_message for message in kind.messages), error_message
+    assert len(error_message) < 1500
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert not [name for name in names if name.startswith(".") or name.endswith(".parquet")]
+    # The quarantine is written even if the table is refused, so that its rows can be corrected.
+    assert (f"{kind.model}-aside.csv" in names) == ("cannot be used" in error_message)
 
 
 def test_there_are_at_least_35_kinds() -> None:
-    assert len({(kind.head, kind.name) for kind in KINDS}) == len(KINDS) >= 35
+    assert len({(kind.model, kind.name) for kind in KINDS}) == len(KINDS) >= 35
 
 
 def made(project: Path) -> list[str]:
-    """What stages have written, temporary files too, but for the documents of Great Expectations."""
+    """Files written by stages, temporary ones included, except for Data Docs."""
     files = [path for name in ("data", "reports") for path in (project / name).rglob("*") if path.is_file()]
-    return sorted(str(path.relative_to(project)) for path in files if "docs" not in path.parts)
+    return sorted(
+        str(path.relative_to(project)) for path in files if "docs" not in path.parts and path.name != "README.md"
+    )
 
 
-def test_the_command_line_says_what_is_wrong_and_leaves_what_can_be_mended(project: Path, run: Run) -> None:
-    """From a download cut off, over a table with too many bad rows, to its quarantine, mended and fed in again."""
+def test_the_stages_report_errors_and_quarantined_rows_can_be_corrected(project: Path, run: Run) -> None:
+    """A truncated download, then a table with too many invalid rows, then its corrected quarantine."""
     (project / "mine").mkdir()
     (project / "mine/keypoints.csv").write_bytes(as_csv(keypoint_rows(60)))
     clean = emotion_rows(COURSE, 80)
@@ -566,31 +616,31 @@ def test_the_command_line_says_what_is_wrong_and_leaves_what_can_be_mended(proje
     run("python", "-m", "flows.ingest")
     assert (project / "data/raw/emotion.csv").read_bytes() == broken
     message = fails("validate")
-    assert "60 of 80 rows (75.0%) are bad" in message
-    assert "mend them in a copy of data/quarantine/emotion.csv" in message
+    assert "60 of 80 rows (75.0%) are invalid" in message
+    assert "correct them in a copy of data/quarantine/emotion.csv" in message
     assert [name for name in made(project) if "emotion" in name] == [
         *("data/quarantine/emotion.csv", "data/raw/emotion.csv", "reports/validation/emotion.json")
     ]
     assert not [name for name in made(project) if "/." in name]
 
-    aside = pd.read_csv(project / "data/quarantine/emotion.csv", dtype=str)
-    assert aside["row"].tolist() == [str(row) for row in range(1, 61)]
-    aside.assign(pixels=clean["pixels"][:60]).to_csv(project / "mine/mended.csv", index=False)
-    set_params(project, ingest__emotion="mine/mended.csv")
+    invalid = pd.read_csv(project / "data/quarantine/emotion.csv", dtype=str)
+    assert invalid["row"].tolist() == [str(row) for row in range(1, 61)]
+    invalid.assign(pixels=clean["pixels"][:60]).to_csv(project / "mine/corrected.csv", index=False)
+    set_params(project, ingest__emotion="mine/corrected.csv")
     for stage in ("ingest", "validate"):
         run("python", "-m", f"flows.{stage}")
-    valid = pd.read_parquet(project / "data/valid/emotion.parquet")
+    valid = pd.read_parquet(project / "data/validated/emotion.parquet")
     assert images_of(valid) == values_of(clean["pixels"][:60])
     assert valid["emotion"].tolist() == [COURSE[int(code)] for code in clean["emotion"][:60]]
 
 
-@pytest.mark.parametrize("head", CLEAN)
+@pytest.mark.parametrize("model_name", CLEAN)
 @pytest.mark.parametrize("rows", [1, 7, 29])
-def test_chunks_change_nothing_and_none_is_longer(
-    head: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_chunk_size_does_not_change_the_results(
+    model_name: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither text nor pixels are ever held as a whole; and a chunk may hold no good row, or no bad one."""
-    expected = all_lines_broken(head)
+    """No table is in memory as a whole; a chunk may have no valid or no invalid row."""
+    expected = all_lines_broken(model_name)
     lengths: list[int] = []
 
     def watched(real: Callable) -> Callable:
@@ -600,11 +650,11 @@ def test_chunks_change_nothing_and_none_is_longer(
 
         return call
 
-    for name in ("emotion_facts", "keypoint_facts", "decode_images"):
+    for name in ("emotion_row_checks", "keypoint_row_checks", "decode_images"):
         monkeypatch.setattr(validation, name, watched(getattr(validation, name)))
     monkeypatch.setattr(raw_csv, "CHUNK_ROWS", rows)
-    valid, bad = counted(head, write_lines_broken(head, tmp_path), tmp_path)
+    valid, invalid = counted(model_name, write_lines_broken(model_name, tmp_path), tmp_path)
     pd.testing.assert_frame_equal(valid, expected[0])
-    pd.testing.assert_frame_equal(bad, expected[1])
+    pd.testing.assert_frame_equal(invalid, expected[1])
     assert max(lengths) == rows
-    assert sum(lengths) == 2 * len(CLEAN[head]) - len(bad)
+    assert sum(lengths) == 2 * len(CLEAN[model_name]) - len(invalid)

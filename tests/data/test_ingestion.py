@@ -1,4 +1,4 @@
-"""Raw tables come in whole or not at all, from a path or over http, in whichever form they are published."""
+"""Raw tables are ingested atomically, from a path or over HTTP, in every published format."""
 
 import functools
 import gzip
@@ -33,7 +33,7 @@ def a_zip(**members: bytes) -> bytes:
 
 
 class Flaky(BaseHTTPRequestHandler):
-    """Answers as `failures` say, then with the table; where `cut` says so, it promises more than it sends."""
+    """Responds with the status codes `failures`, then with the table; `cut` announces more bytes than are sent."""
 
     failures: list[int]
     cut: list[bool]
@@ -83,15 +83,15 @@ PACKED = {
 
 
 @pytest.mark.parametrize("how", PACKED)
-def test_a_path_is_copied_byte_for_byte(tmp_path: Path, how: str) -> None:
-    # Told by the first bytes, whatever the file is called.
+def test_a_file_is_copied_byte_for_byte(tmp_path: Path, how: str) -> None:
+    # The first bytes determine the format; the file name does not.
     (tmp_path / "mine.csv").write_bytes(PACKED[how])
     out = bring_in("emotion", str(tmp_path / "mine.csv"), tmp_path / "raw" / "emotion.csv")
     assert out.read_bytes() == TABLE
 
 
 @pytest.mark.parametrize("how", ["plain", "gzip", "zip"])
-def test_a_download_survives_passing_failures(tmp_path: Path, serve: Serve, how: str) -> None:
+def test_a_download_is_retried_after_transient_failures(tmp_path: Path, serve: Serve, how: str) -> None:
     failures = [503, 502]
     out = bring_in("emotion", serve(failures, table=PACKED[how]), tmp_path / "emotion.csv")
     assert out.read_bytes() == TABLE
@@ -99,12 +99,12 @@ def test_a_download_survives_passing_failures(tmp_path: Path, serve: Serve, how:
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_download_that_breaks_off_is_begun_again(tmp_path: Path, serve: Serve) -> None:
+def test_an_interrupted_download_is_restarted(tmp_path: Path, serve: Serve) -> None:
     out = bring_in("emotion", serve([], cut=[True]), tmp_path / "emotion.csv")
     assert out.read_bytes() == TABLE
 
 
-def test_a_tree_is_downloaded_as_a_zip(tmp_path: Path, serve: Serve) -> None:
+def test_an_image_folder_is_downloaded_as_a_zip(tmp_path: Path, serve: Serve) -> None:
     archive = a_zip(**{"train/happy/b.png": PNG, "train/happy/": b"", "PublicTest/anger/a.png": PNG, "a.txt": b""})
     out = bring_in("emotion", serve([], table=archive), tmp_path / "emotion.csv")
     pixels = " ".join(["7"] * 2304)
@@ -115,7 +115,7 @@ def test_a_tree_is_downloaded_as_a_zip(tmp_path: Path, serve: Serve) -> None:
     ]
 
 
-def test_a_downloaded_table_of_the_other_head_is_named_by_its_address(tmp_path: Path, serve: Serve) -> None:
+def test_the_error_for_a_downloaded_table_of_the_other_model_names_its_address(tmp_path: Path, serve: Serve) -> None:
     address = serve([])
     with pytest.raises(InputError, match=rf"^{re.escape(address)}, header: no column"):
         bring_in("keypoints", address, tmp_path / "keypoints.csv")
@@ -130,9 +130,9 @@ def test_a_downloaded_table_of_the_other_head_is_named_by_its_address(tmp_path: 
         (a_zip(**{"train/happy/a.png": PNG})[:-9], "cannot be unpacked .*; fetch it again"),
         (b"<!DOCTYPE html>", "no column emotion, pixels; found <!DOCTYPE html>"),
     ],
-    ids=["gzip cut off", "two tables", "tree of no class", "zip cut off", "a page"],
+    ids=["truncated gzip", "two tables", "folder of no class", "truncated zip", "a web page"],
 )
-def test_what_is_downloaded_and_broken_is_named_by_its_address(
+def test_the_error_for_a_broken_download_names_its_address(
     tmp_path: Path, serve: Serve, table: bytes, message: str
 ) -> None:
     address = serve([], table=table)
@@ -142,37 +142,35 @@ def test_what_is_downloaded_and_broken_is_named_by_its_address(
 
 
 @pytest.mark.parametrize(("failures", "cut"), [([404], []), ([], [True] * 9)])
-def test_a_download_that_fails_leaves_nothing(
-    tmp_path: Path, serve: Serve, failures: list[int], cut: list[bool]
-) -> None:
+def test_a_failed_download_leaves_no_files(tmp_path: Path, serve: Serve, failures: list[int], cut: list[bool]) -> None:
     with pytest.raises(InputError, match="could not be downloaded"):
         bring_in("emotion", serve(failures, cut), tmp_path / "emotion.csv")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_table_of_the_other_head_is_refused_before_it_replaces_anything(tmp_path: Path) -> None:
+def test_a_table_of_the_other_model_does_not_replace_the_output(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_bytes(TABLE)
     out = tmp_path / "keypoints.csv"
-    out.write_text("what was there")
+    out.write_text("previous content")
     with pytest.raises(InputError, match=r"no column left_eye_center_x, .* and 27 more; found emotion, pixels"):
         bring_in("keypoints", str(tmp_path / "mine.csv"), out)
-    assert out.read_text() == "what was there"
+    assert out.read_text() == "previous content"
 
 
-def test_what_ends_too_early_replaces_nothing(tmp_path: Path) -> None:
-    # The header is in order; the end comes when the copy is half written.
+def test_a_truncated_file_does_not_replace_the_output(tmp_path: Path) -> None:
+    # The header is valid; the error occurs when the copy is incomplete.
     lines = b"".join(b"3,%d 2\n" % number for number in range(300_000))
     (tmp_path / "mine.csv.gz").write_bytes(gzip.compress(TABLE + lines, 1)[:-1000])
     out = tmp_path / "emotion.csv"
-    out.write_text("what was there")
+    out.write_text("previous content")
     with pytest.raises(InputError, match="cannot be unpacked"):
         bring_in("emotion", str(tmp_path / "mine.csv.gz"), out)
-    assert out.read_text() == "what was there"
+    assert out.read_text() == "previous content"
     assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("how", ["plain", "gzip", "zip"])
-def test_no_table_is_held_in_memory_as_a_whole(tmp_path: Path, how: str) -> None:
+def test_no_table_is_in_memory_as_a_whole(tmp_path: Path, how: str) -> None:
     table = TABLE + b"3,7 7 7\n" * 3_000_000
     content = {"plain": table, "gzip": gzip.compress(table, 1), "zip": a_zip(**{"table.csv": table})}[how]
     (tmp_path / "mine").write_bytes(content)
@@ -184,19 +182,19 @@ def test_no_table_is_held_in_memory_as_a_whole(tmp_path: Path, how: str) -> None
     assert (tmp_path / "emotion.csv").stat().st_size == len(table)
 
 
-def test_of_a_tree_one_picture_is_held_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_image_of_a_folder_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         (tmp_path / "faces" / "train" / "happy").mkdir(parents=True, exist_ok=True)
         (tmp_path / "faces" / "train" / "happy" / f"{number}.png").write_bytes(PNG)
     written: list[int] = []
     out, real = tmp_path / "emotion.csv", image_folder._pixel_text
 
-    def seen(content: bytes) -> str:
+    def watched(content: bytes) -> str:
         (temporary,) = tmp_path.glob(".emotion.*")
         written.append(temporary.stat().st_size)
         return real(content) + " 7" * 20_000
 
-    monkeypatch.setattr(image_folder, "_pixel_text", seen)
+    monkeypatch.setattr(image_folder, "_pixel_text", watched)
     bring_in("emotion", str(tmp_path / "faces"), out)
     assert written[0] < written[1] < written[2] < out.stat().st_size
 
@@ -209,16 +207,16 @@ def test_of_a_tree_one_picture_is_held_at_a_time(tmp_path: Path, monkeypatch: py
         ("Private Test", "PrivateTest"),
     ],
 )
-def test_the_parts_folders_go_by_several_names(folder: str, usage: str) -> None:
-    assert image_folder._part_and_class(f"above/{folder}/Happy/1.png", "tree") == (usage, "happiness")
+def test_split_folders_have_several_names(folder: str, usage: str) -> None:
+    assert image_folder._usage_and_class(f"above/{folder}/Happy/1.png", "tree") == (usage, "happiness")
 
 
-def test_what_is_hidden_is_told_by_any_part_of_the_path() -> None:
+def test_any_component_of_a_path_can_make_it_hidden() -> None:
     hidden = ["__MACOSX/train/happy/._1.png", "train/._1.png", ".git/1.png", "a/.DS_Store", "a/__MACOSX/b"]
     assert [name for name in [*hidden, "a.b/c.png", "./a.png", "a__MACOSX/b"] if is_hidden(name)] == hidden
 
 
-def test_an_error_while_writing_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+def test_an_error_while_writing_leaves_only_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("old")
 
@@ -233,18 +231,18 @@ def test_an_error_while_writing_leaves_the_old_file_and_no_other(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_fault_of_ours_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+def test_an_internal_error_is_not_attributed_to_the_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(TABLE)
-    with pytest.raises(RecursionError, match="ours"), opened(path):
-        raise RecursionError("ours")
+    with pytest.raises(RecursionError, match="internal"), opened(path):
+        raise RecursionError("internal")
 
 
-def test_a_tree_under_a_password_says_what_to_do(tmp_path: Path) -> None:
+def test_the_error_for_an_encrypted_zip_has_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "mine.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("train/happy/1.png", b"picture")
-    # The first bit of the flags, in the file's own header and in the directory at the end.
+        archive.writestr("train/happy/1.png", b"image")
+    # The first bit of the flags, in the local header and in the central directory.
     content = bytearray(path.read_bytes())
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.index(mark) + offset] |= 1

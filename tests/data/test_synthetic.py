@@ -1,4 +1,4 @@
-"""The drawn faces: the same every time, laid out as published, points on their features, defects in known numbers."""
+"""Synthetic faces: reproducible, in the published layout, keypoints on their features, known numbers of defects."""
 
 import io
 from collections import Counter
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_SETS, LEFT_EYE, MIRROR_ORDER, RIGHT_EYE
+from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_ENCODINGS, LEFT_EYE, MIRROR_ORDER, RIGHT_EYE
 from faces.synthetic.canvas import Canvas
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING, Framing, Pose
@@ -15,7 +15,7 @@ from faces.synthetic.shapes import CIRCLE
 from faces.synthetic.tables import DEFECTS, emotion_table, keypoints_table, planted
 
 ROWS = 80
-KNOWN = range(len(LABEL_SETS["course"]))
+KNOWN = range(len(LABEL_ENCODINGS["course"]))
 SETTINGS = [(96, KEYPOINTS_FRAMING), (48, EMOTION_FRAMING)]
 
 
@@ -74,14 +74,14 @@ def test_more_faces_begin_with_the_same_ones() -> None:
     assert (many[3:] != few).mean() > 0.5
 
 
-def test_longer_table_begins_with_the_same_rows_where_nothing_is_damaged(emotion: pd.DataFrame) -> None:
+def test_longer_table_begins_with_the_same_undamaged_rows(emotion: pd.DataFrame) -> None:
     longer = emotion_table(3, ROWS + 10).iloc[:ROWS]
     same = (longer["pixels"] == emotion["pixels"]) & (longer["emotion"] == emotion["emotion"])
     damaged = sum(planted(ROWS, "emotion").values()) + sum(planted(ROWS + 10, "emotion").values())
     assert ROWS - damaged <= same.sum() < ROWS
 
 
-def test_tables_are_laid_out_as_published(keypoints: pd.DataFrame, emotion: pd.DataFrame) -> None:
+def test_tables_have_the_published_layout(keypoints: pd.DataFrame, emotion: pd.DataFrame) -> None:
     assert keypoints.columns.tolist() == [*COORDINATES, "Image"]
     assert emotion.columns.tolist() == ["emotion", "pixels"]
     assert len(keypoints) == len(emotion) == ROWS
@@ -90,7 +90,7 @@ def test_tables_are_laid_out_as_published(keypoints: pd.DataFrame, emotion: pd.D
     assert texts.str.fullmatch(r"\d{1,2}\.\d{1,4}").all()
 
 
-def test_every_planted_defect_of_the_key_points_is_found_and_no_other(keypoints: pd.DataFrame) -> None:
+def test_exactly_the_planted_defects_of_the_keypoints_are_found(keypoints: pd.DataFrame) -> None:
     rows = decoded(keypoints["Image"])
     missing = keypoints[list(COORDINATES)].isna()
     found = pixel_damage(rows, 96 * 96)
@@ -102,7 +102,7 @@ def test_every_planted_defect_of_the_key_points_is_found_and_no_other(keypoints:
     assert min(row.min() for row in rows) >= 0
 
 
-def test_every_planted_defect_of_the_emotions_is_found_and_no_other(emotion: pd.DataFrame) -> None:
+def test_exactly_the_planted_defects_of_the_emotions_are_found(emotion: pd.DataFrame) -> None:
     rows = decoded(emotion["pixels"])
     found = pixel_damage(rows, 48 * 48)
     found["unknown_label"] = int((~emotion["emotion"].isin(KNOWN)).sum())
@@ -112,9 +112,9 @@ def test_every_planted_defect_of_the_emotions_is_found_and_no_other(emotion: pd.
 
 def test_defects_never_share_a_row(keypoints: pd.DataFrame) -> None:
     rows = decoded(keypoints["Image"])
-    spoilt = [len(row) < 96 * 96 or row.max() > 255 or row.min() == row.max() for row in rows]
-    missing, twice = keypoints[list(COORDINATES)].isna().any(axis=1), keypoints.duplicated(keep=False)
-    assert np.max(np.array(spoilt, int) + missing.to_numpy() + twice.to_numpy()) == 1
+    damaged = [len(row) < 96 * 96 or row.max() > 255 or row.min() == row.max() for row in rows]
+    missing, duplicated = keypoints[list(COORDINATES)].isna().any(axis=1), keypoints.duplicated(keep=False)
+    assert np.max(np.array(damaged, int) + missing.to_numpy() + duplicated.to_numpy()) == 1
 
 
 def test_incomplete_rows_keep_both_eye_centres(keypoints: pd.DataFrame) -> None:
@@ -125,12 +125,12 @@ def test_incomplete_rows_keep_both_eye_centres(keypoints: pd.DataFrame) -> None:
     np.testing.assert_array_equal(missing[..., 0], missing[..., 1])
 
 
-@pytest.mark.parametrize(("head", "rows", "harmless"), [("keypoints", 2000, 160), ("emotion", 4000, 0)])
-def test_bad_rows_stay_under_one_percent(head: str, rows: int, harmless: int) -> None:
-    counts = planted(rows, head)
-    assert counts == DEFECTS[head]
+@pytest.mark.parametrize(("model_name", "rows", "harmless"), [("keypoints", 2000, 160), ("emotion", 4000, 0)])
+def test_bad_rows_stay_under_one_percent(model_name: str, rows: int, harmless: int) -> None:
+    counts = planted(rows, model_name)
+    assert counts == DEFECTS[model_name]
     assert sum(counts.values()) - counts["duplicate"] - harmless < 0.01 * rows
-    assert min(planted(60, head).values()) >= 1
+    assert min(planted(60, model_name).values()) >= 1
 
 
 def test_table_too_small_for_its_defects_is_refused() -> None:
@@ -161,7 +161,7 @@ def test_faces_are_framed_like_the_originals(size: int, framing: Framing) -> Non
         np.testing.assert_allclose(eyes.mean(axis=0), [[66, 37], [30, 37]], atol=2)
 
 
-def test_mean_face_is_neither_perfect_nor_useless(large: tuple[np.ndarray, np.ndarray]) -> None:
+def test_the_mean_face_has_a_plausible_nme(large: tuple[np.ndarray, np.ndarray]) -> None:
     _, points = large
     eye_distance = np.linalg.norm(points[:, LEFT_EYE] - points[:, RIGHT_EYE], axis=1)
     nme = np.linalg.norm(points - points.mean(axis=0), axis=2).mean(axis=1) / eye_distance
@@ -182,13 +182,13 @@ def test_pupil_and_brow_are_dark_where_their_points_are(large: tuple[np.ndarray,
 
 @pytest.mark.parametrize("size", [96, 48])
 @pytest.mark.parametrize("soft", [0.0, 0.1])
-def test_what_is_painted_lies_where_it_is_projected(size: int, soft: float) -> None:
+def test_painted_shapes_are_at_their_projected_positions(size: int, soft: float) -> None:
     pose = Pose(np.eye(3), np.eye(2), scale=20.0, origin=np.array([20.3, 25.6]))
     canvas = Canvas(size, pose)
     canvas.wash(np.column_stack([0.25 * CIRCLE, np.zeros(len(CIRCLE))]), 200.0, 1.0, soft)
-    picture = canvas.finished()
-    rows, columns = np.indices(picture.shape)
-    centre = [np.average(columns, weights=picture), np.average(rows, weights=picture)]
+    image = canvas.finished()
+    rows, columns = np.indices(image.shape)
+    centre = [np.average(columns, weights=image), np.average(rows, weights=image)]
     np.testing.assert_allclose(centre, pose.origin, atol=0.06)
 
 

@@ -1,4 +1,4 @@
-"""Good rows go on, bad rows go aside with every reason and as they stood; the rules bite where the settings say."""
+"""Valid rows are decoded, invalid rows are quarantined with all reasons; the settings are exact bounds."""
 
 import csv
 import json
@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faces.common.pixel_text import SIZES
-from faces.common.schema import COORDINATES, LABEL_SETS
+from faces.common.schema import COORDINATES, LABEL_ENCODINGS
 from faces.synthetic.tables import emotion_table, keypoints_table, planted
 from params import Validate
 from tasks.common.csv_escaping import protect
 from tasks.common.files import InputError
 from tasks.data.expectations import run_suite
-from tasks.data.validation import judge_table, report_quality, set_aside
+from tasks.data.validation import quarantine_rows, report_validation, validate_table
 from tasks.data.validation_report import reasons_by_row
 from tasks.readers import raw_csv
 from tasks.readers.raw_csv import read_raw
@@ -32,20 +32,27 @@ ROWS = 120
 SAMPLES = {"keypoints": keypoints_table(3, ROWS), "emotion": emotion_table(3, ROWS)}
 
 
-def parted(head: str, raw: Path, how: Validate) -> tuple[pd.DataFrame, pd.DataFrame]:
+def validated(model_name: str, raw: Path, config: Validate) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The valid and the quarantined rows of a raw table; the files lie beside it."""
-    findings = judge_table(head, raw, how, raw.with_name(f"{head}.json"), raw.with_name("docs"))
-    valid = set_aside(head, raw, findings, how, raw.with_name(f"{head}.parquet"), raw.with_name(f"{head}-aside.csv"))
-    return pd.read_parquet(valid), quarantined(head, raw)
+    results = validate_table(model_name, raw, config, raw.with_name(f"{model_name}.json"), raw.with_name("docs"))
+    valid = quarantine_rows(
+        model_name,
+        raw,
+        results,
+        config,
+        raw.with_name(f"{model_name}.parquet"),
+        raw.with_name(f"{model_name}-aside.csv"),
+    )
+    return pd.read_parquet(valid), read_quarantine(model_name, raw)
 
 
-def quarantined(head: str, raw: Path) -> pd.DataFrame:
-    return pd.read_csv(raw.with_name(f"{head}-aside.csv"), dtype=str, keep_default_na=False)
+def read_quarantine(model_name: str, raw: Path) -> pd.DataFrame:
+    return pd.read_csv(raw.with_name(f"{model_name}-aside.csv"), dtype=str, keep_default_na=False)
 
 
-def changed(how: Validate, **changes: object) -> Validate:
-    """Other rules, `emotion__min_rows=3` for emotion.min_rows."""
-    content = how.model_dump()
+def changed(config: Validate, **changes: object) -> Validate:
+    """Changed settings, `emotion__min_rows=3` for emotion.min_rows."""
+    content = config.model_dump()
     for name, value in changes.items():
         *section, key = name.split("__")
         (content[section[0]] if section else content)[key] = value
@@ -63,73 +70,79 @@ def write(tmp_path: Path) -> Callable[[pd.DataFrame], Path]:
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Where the embedded sample's two tables were judged and parted."""
+    """Folders with the validated tables of the embedded sample."""
     folders = {}
-    for head, table in SAMPLES.items():
-        folders[head] = tmp_path_factory.mktemp(head)
-        table.to_csv(folders[head] / "raw.csv", index=False)
-        parted(head, folders[head] / "raw.csv", rules())
+    for model_name, table in SAMPLES.items():
+        folders[model_name] = tmp_path_factory.mktemp(model_name)
+        table.to_csv(folders[model_name] / "raw.csv", index=False)
+        validated(model_name, folders[model_name] / "raw.csv", rules())
     return folders
 
 
-@pytest.mark.parametrize("head", SAMPLES)
-def test_planted_defects_are_set_aside_and_counts_add_up(head: str, samples: dict[str, Path]) -> None:
-    valid, aside = pd.read_parquet(samples[head] / f"{head}.parquet"), quarantined(head, samples[head] / "raw.csv")
-    counts = planted(ROWS, head)
-    assert sorted([*valid["row"], *aside["row"].astype(int)]) == list(range(1, ROWS + 1))
-    reasons = aside["reasons"].str.cat(sep="|")
-    assert reasons.count(f"not {SIZES[head] ** 2} values") == counts["short"]
+@pytest.mark.parametrize("model_name", SAMPLES)
+def test_planted_defects_are_quarantined_and_counts_add_up(model_name: str, samples: dict[str, Path]) -> None:
+    valid, quarantined = (
+        pd.read_parquet(samples[model_name] / f"{model_name}.parquet"),
+        read_quarantine(model_name, samples[model_name] / "raw.csv"),
+    )
+    counts = planted(ROWS, model_name)
+    assert sorted([*valid["row"], *quarantined["row"].astype(int)]) == list(range(1, ROWS + 1))
+    reasons = quarantined["reasons"].str.cat(sep="|")
+    assert reasons.count(f"not {SIZES[model_name] ** 2} values") == counts["short"]
     assert reasons.count("a value over 255") == counts["over_range"]
-    assert reasons.count("every value the same") == counts["constant"]
-    if head == "emotion":
+    assert reasons.count("nearly constant image") == counts["constant"]
+    if model_name == "emotion":
         assert reasons.count("not a label of course (0..4, or a class name)") == counts["unknown_label"]
     else:
-        assert reasons.count("no point is labelled") == counts["all_missing"]
+        assert reasons.count("no keypoint is labelled") == counts["all_missing"]
         assert valid[list(COORDINATES)].isna().any(axis=1).sum() == counts["some_missing"]
 
 
-@pytest.mark.parametrize("head", SAMPLES)
-def test_rows_go_on_and_aside_as_they_stood(head: str, samples: dict[str, Path]) -> None:
-    raw = pd.read_csv(samples[head] / "raw.csv", dtype=str, keep_default_na=False)
-    valid, aside = pd.read_parquet(samples[head] / f"{head}.parquet"), quarantined(head, samples[head] / "raw.csv")
-    stood = raw.iloc[aside["row"].astype(int) - 1].reset_index(drop=True)
-    pd.testing.assert_frame_equal(aside[raw.columns], stood)
-    stood = raw.iloc[valid["row"] - 1]
-    assert [" ".join(map(str, pixels)) for pixels in valid["pixels"]] == stood[raw_csv.PIXELS[head]].tolist()
-    if head == "emotion":
-        assert valid["emotion"].tolist() == [COURSE[int(code)] for code in stood["emotion"]]
+@pytest.mark.parametrize("model_name", SAMPLES)
+def test_valid_and_quarantined_rows_equal_the_raw_rows(model_name: str, samples: dict[str, Path]) -> None:
+    raw = pd.read_csv(samples[model_name] / "raw.csv", dtype=str, keep_default_na=False)
+    valid, quarantined = (
+        pd.read_parquet(samples[model_name] / f"{model_name}.parquet"),
+        read_quarantine(model_name, samples[model_name] / "raw.csv"),
+    )
+    original = raw.iloc[quarantined["row"].astype(int) - 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(quarantined[raw.columns], original)
+    original = raw.iloc[valid["row"] - 1]
+    assert [" ".join(map(str, pixels)) for pixels in valid["pixels"]] == original[raw_csv.PIXELS[model_name]].tolist()
+    if model_name == "emotion":
+        assert valid["emotion"].tolist() == [COURSE[int(code)] for code in original["emotion"]]
     else:
-        points = stood[list(COORDINATES)].replace("", "nan").to_numpy(float)
+        points = original[list(COORDINATES)].replace("", "nan").to_numpy(float)
         np.testing.assert_array_equal(valid[list(COORDINATES)].to_numpy(), points.astype(np.float32))
 
 
 def test_the_summary_counts_rows_reasons_and_classes(samples: dict[str, Path], tmp_path: Path) -> None:
-    findings = {head: folder / f"{head}.json" for head, folder in samples.items()}
-    valid = {head: folder / f"{head}.parquet" for head, folder in samples.items()}
-    summary = json.loads(report_quality(findings, valid, tmp_path / "summary.json").read_text())
-    for head in SAMPLES:
-        aside = quarantined(head, samples[head] / "raw.csv")
-        assert summary[head]["raw"] == ROWS == summary[head]["valid"] + summary[head]["quarantined"]
-        assert summary[head]["quarantined"] == len(aside)
-        assert sum(summary[head]["reasons"].values()) >= len(aside)
-        for reason, count in summary[head]["reasons"].items():
-            assert aside["reasons"].str.contains(reason, regex=False).sum() == count
+    results = {model_name: folder / f"{model_name}.json" for model_name, folder in samples.items()}
+    valid = {model_name: folder / f"{model_name}.parquet" for model_name, folder in samples.items()}
+    summary = json.loads(report_validation(results, valid, tmp_path / "summary.json").read_text())
+    for model_name in SAMPLES:
+        quarantined = read_quarantine(model_name, samples[model_name] / "raw.csv")
+        assert summary[model_name]["raw"] == ROWS == summary[model_name]["valid"] + summary[model_name]["quarantined"]
+        assert summary[model_name]["quarantined"] == len(quarantined)
+        assert sum(summary[model_name]["reasons"].values()) >= len(quarantined)
+        for reason, count in summary[model_name]["reasons"].items():
+            assert quarantined["reasons"].str.contains(reason, regex=False).sum() == count
     counts = pd.read_parquet(valid["emotion"])["emotion"].value_counts()
     assert summary["emotion"]["classes"] == counts.to_dict()
 
 
-def test_the_documents_can_be_opened(samples: dict[str, Path]) -> None:
-    for head, folder in samples.items():
-        assert head in (folder / "docs" / "index.html").read_text()
+def test_data_docs_are_written(samples: dict[str, Path]) -> None:
+    for model_name, folder in samples.items():
+        assert model_name in (folder / "docs" / "index.html").read_text()
 
 
-def test_columns_that_nobody_reads_are_kept_in_the_quarantine(tmp_path: Path) -> None:
+def test_unused_columns_are_kept_in_the_quarantine(tmp_path: Path) -> None:
     table = SAMPLES["emotion"].iloc[:60].astype(str).assign(source="album", row="mine", reasons="none")
     table.loc[7, "pixels"] = "1 2 3"
     table.to_csv(tmp_path / "raw.csv")
-    valid, aside = parted("emotion", tmp_path / "raw.csv", rules())
-    (bad,) = aside[aside["row"] == "8"].to_dict("records")
-    assert (bad["source"], bad["row.5"], bad["unnamed.1"]) == ("album", "mine", "7")
+    valid, quarantined = validated("emotion", tmp_path / "raw.csv", rules())
+    (invalid,) = quarantined[quarantined["row"] == "8"].to_dict("records")
+    assert (invalid["source"], invalid["row.5"], invalid["unnamed.1"]) == ("album", "mine", "7")
     assert list(valid.columns) == ["row", "pixels", "emotion"]
 
 
@@ -142,83 +155,83 @@ def test_columns_that_nobody_reads_are_kept_in_the_quarantine(tmp_path: Path) ->
         ("emotion,a,a, a.2,pixels,,", ["emotion", "a.2.2", "a.3", "a.2", "pixels", "unnamed.6", "unnamed.7"]),
     ],
 )
-def test_every_column_has_a_name_of_its_own(tmp_path: Path, header: str, names: list[str]) -> None:
+def test_every_column_has_a_unique_name(tmp_path: Path, header: str, names: list[str]) -> None:
     (tmp_path / "raw.csv").write_text(f"{header}\n{',' * header.count(',')}\n")
     (chunk,) = read_raw(tmp_path / "raw.csv", "emotion")
     assert list(chunk.columns) == ["row", *names]
 
 
-def test_mended_rows_can_be_fed_in_again_and_again(tmp_path: Path) -> None:
-    """A quarantine is a raw table: its own columns, `row` and `reasons`, stay beside those that are read."""
+def test_corrected_rows_can_be_ingested_repeatedly(tmp_path: Path) -> None:
+    """A quarantine is a raw table: its columns `row` and `reasons` are kept beside the columns that are read."""
     clean = emotion_rows(COURSE, 40, seed=2)
     broken = clean.copy()
     broken.loc[10:29, "pixels"] = "1 2 3"
     raw = tmp_path / "raw.csv"
     broken.to_csv(raw, index=False)
-    strict = changed(rules(max_quarantined=0.1), emotion__class_share=(0, 1))
+    strict = changed(rules(max_invalid_fraction=0.1), emotion__class_fraction=(0, 1))
     expected = list(range(11, 31))
-    for left in (14, 8):  # of the rows in the quarantine, those that stay broken
-        with pytest.raises(InputError, match=r"validate.max_quarantined allows 10.0%") as caught:
-            parted("emotion", raw, strict)
-        aside = quarantined("emotion", raw)
+    for num_broken in (14, 8):  # rows of the quarantine that stay broken
+        with pytest.raises(InputError, match=r"validate.max_invalid_fraction allows 10.0%") as caught:
+            validated("emotion", raw, strict)
+        quarantined = read_quarantine("emotion", raw)
         assert str(raw.with_name("emotion-aside.csv")) in str(caught.value)
-        assert len(aside) == len(expected)
+        assert len(quarantined) == len(expected)
         assert not raw.with_name("emotion.parquet").exists()
-        # As a person would: the rows are mended where they stand, the file is given a new place.
-        sound = [row for row in range(len(aside)) if row >= left]
-        origin = [expected[row] - 1 for row in sound]
-        aside.loc[sound, "pixels"] = clean["pixels"].iloc[origin].tolist()
-        raw = tmp_path / f"again-{left}" / "raw.csv"
+        # As a user would: correct rows in place and save the file elsewhere.
+        corrected = [row for row in range(len(quarantined)) if row >= num_broken]
+        origin = [expected[row] - 1 for row in corrected]
+        quarantined.loc[corrected, "pixels"] = clean["pixels"].iloc[origin].tolist()
+        raw = tmp_path / f"again-{num_broken}" / "raw.csv"
         raw.parent.mkdir()
-        aside.to_csv(raw, index=False)
-        expected = expected[:left]
-    valid, aside = parted("emotion", raw, changed(strict, max_quarantined=1, emotion__min_rows=1))
-    assert aside["row.1.1"].tolist() == [str(row) for row in range(1, 9)]
-    assert aside["row.1"].tolist() == [str(row) for row in expected]
+        quarantined.to_csv(raw, index=False)
+        expected = expected[:num_broken]
+    valid, quarantined = validated("emotion", raw, changed(strict, max_invalid_fraction=1, emotion__min_rows=1))
+    assert quarantined["row.1.1"].tolist() == [str(row) for row in range(1, 9)]
+    assert quarantined["row.1"].tolist() == [str(row) for row in expected]
     assert valid["emotion"].tolist() == [COURSE[row % 5] for row in range(18, 24)]
 
 
-def test_a_blank_line_is_a_bad_row_and_numbers_stay_those_of_the_file(tmp_path: Path) -> None:
+def test_a_blank_line_is_an_invalid_row_and_keeps_row_numbers(tmp_path: Path) -> None:
     path = tmp_path / "raw.csv"
     lines = SAMPLES["emotion"].iloc[:40].to_csv(index=False).splitlines(keepends=True)
     path.write_text("".join([*lines[:5], "\n", *lines[5:10], lines[10].split(",")[0] + ",7 7\n", *lines[11:]]))
-    valid, aside = parted("emotion", path, rules())
-    assert {"5", "11"} <= set(aside["row"])
-    assert len(valid) + len(aside) == 41
+    valid, quarantined = validated("emotion", path, rules())
+    assert {"5", "11"} <= set(quarantined["row"])
+    assert len(valid) + len(quarantined) == 41
 
 
-def test_a_rule_that_cannot_be_judged_is_no_pass(tmp_path: Path) -> None:
-    rule = gxe.ExpectColumnValuesToBeBetween(column="x", min_value=0, severity="warning", meta={"reason": "x"})
-    facts = pd.DataFrame({"row": [1, 2], "x": [1, "two"]})
-    with pytest.raises(RuntimeError, match="could not judge"):
-        run_suite("mixed", [rule], facts, tmp_path)
+def test_an_expectation_that_cannot_be_evaluated_does_not_pass(tmp_path: Path) -> None:
+    expectation = gxe.ExpectColumnValuesToBeBetween(column="x", min_value=0, severity="warning", meta={"reason": "x"})
+    checks = pd.DataFrame({"row": [1, 2], "x": [1, "two"]})
+    with pytest.raises(RuntimeError, match="could not evaluate"):
+        run_suite("mixed", [expectation], checks, tmp_path)
 
 
-def test_reasons_by_row_are_of_the_row_rules_alone_and_each_once() -> None:
-    findings = [
+def test_reasons_by_row_are_unique_and_exclude_table_expectations() -> None:
+    results = [
         {"severity": "warning", "reason": "a", "rows": [7, 2]},
         {"severity": "warning", "reason": "b", "rows": [2]},
         {"severity": "warning", "reason": "a", "rows": [2]},
         {"severity": "critical", "reason": "c", "rows": [2, 9]},
     ]
-    assert reasons_by_row(findings) == {2: ["a", "b"], 7: ["a"]}
+    assert reasons_by_row(results) == {2: ["a", "b"], 7: ["a"]}
 
 
-def test_rows_that_no_longer_are_those_that_were_judged_are_a_fault(write: Callable[..., Path]) -> None:
+def test_a_table_changed_after_validation_is_an_error(write: Callable[..., Path]) -> None:
     raw = write(emotion_rows(COURSE, 20))
-    findings = judge_table("emotion", raw, rules(), raw.with_name("f.json"), raw.with_name("docs"))
+    results = validate_table("emotion", raw, rules(), raw.with_name("f.json"), raw.with_name("docs"))
     write(emotion_rows(COURSE, 19))
     with pytest.raises(AssertionError, match="20 raw rows, but 19 valid and 0 quarantined"):
-        set_aside("emotion", raw, findings, rules(), raw.with_name("v.parquet"), raw.with_name("q.csv"))
+        quarantine_rows("emotion", raw, results, rules(), raw.with_name("v.parquet"), raw.with_name("q.csv"))
     assert not raw.with_name("v.parquet").exists()
 
 
 def two_levels(low: int, high: int, pixels: int) -> str:
-    """Half of the pixels of each grey level: they deviate by half the difference."""
+    """Half of the pixels at each grey level: the standard deviation is half the difference."""
     return " ".join([str(low)] * (pixels // 2) + [str(high)] * (pixels // 2))
 
 
-def test_what_is_on_the_bound_is_allowed_and_what_is_beyond_is_not(write: Callable[..., Path]) -> None:
+def test_bounds_are_inclusive(write: Callable[..., Path]) -> None:
     table = keypoint_rows(30)
     eyes = ["left_eye_center_x", "left_eye_center_y", "right_eye_center_x", "right_eye_center_y"]
     table.loc[0, eyes] = ["50", "40", "40", "40"]
@@ -232,85 +245,89 @@ def test_what_is_on_the_bound_is_allowed_and_what_is_beyond_is_not(write: Callab
     table.loc[7, "Image"] = two_levels(100, 103, 9216)
     table.loc[8, "Image"] = two_levels(0, 255, 9216)
     table.loc[9, "Image"] = two_levels(-1, 256, 9216)
-    # One in five is labelled: just as few as `max_missing` lets be.
+    # One in five is labelled, the minimum that `max_missing_fraction` allows.
     table.loc[6:, ["mouth_left_corner_x", "mouth_left_corner_y"]] = ""
-    _, aside = parted("keypoints", write(table), rules())
-    assert aside["row"].tolist() == ["2", "4", "6", "8", "10", "11"]
-    assert [reasons.count(";") for reasons in aside["reasons"]] == [0, 0, 1, 0, 1, 0]
+    _, quarantined = validated("keypoints", write(table), rules())
+    assert quarantined["row"].tolist() == ["2", "4", "6", "8", "10", "11"]
+    assert [reasons.count(";") for reasons in quarantined["reasons"]] == [0, 0, 1, 0, 1, 0]
     table.loc[5, ["mouth_left_corner_x", "mouth_left_corner_y"]] = ""
     with pytest.raises(InputError, match="mouth_left_corner is missing in more than 80% of the rows") as caught:
-        parted("keypoints", write(table), rules())
+        validated("keypoints", write(table), rules())
     assert len(str(caught.value).splitlines()) == 2
 
 
-@pytest.mark.parametrize(("bad", "passes"), [(4, True), (5, False)])
-def test_max_quarantined_is_the_greatest_share_allowed(bad: int, passes: bool, write: Callable[..., Path]) -> None:
+@pytest.mark.parametrize(("num_invalid", "passes"), [(4, True), (5, False)])
+def test_max_invalid_fraction_is_inclusive(num_invalid: int, passes: bool, write: Callable[..., Path]) -> None:
     table = emotion_rows(COURSE, 40)
-    table.loc[: bad - 1, "pixels"] = "1 2 3"
+    table.loc[: num_invalid - 1, "pixels"] = "1 2 3"
     if passes:
-        assert len(parted("emotion", write(table), rules(max_quarantined=0.1))[1]) == bad
+        assert len(validated("emotion", write(table), rules(max_invalid_fraction=0.1))[1]) == num_invalid
     else:
-        with pytest.raises(InputError, match=r"5 of 40 rows \(12.5%\) are bad"):
-            parted("emotion", write(table), rules(max_quarantined=0.1))
+        with pytest.raises(InputError, match=r"5 of 40 rows \(12.5%\) are invalid"):
+            validated("emotion", write(table), rules(max_invalid_fraction=0.1))
 
 
 @pytest.mark.parametrize("allowed", [0.001, 1.0])
-def test_too_many_bad_rows_fail_with_the_top_reasons(allowed: float, write: Callable[..., Path]) -> None:
+def test_too_many_invalid_rows_fail_with_the_top_reasons(allowed: float, write: Callable[..., Path]) -> None:
     table = emotion_rows(COURSE, 40)
     table["pixels"] = "1 2 3" if allowed == 1.0 else table["pixels"]
     table.loc[7, "pixels"] = "1 2 3"
     raw = write(table)
     row = 1 if allowed == 1.0 else 8
-    with pytest.raises(InputError, match=rf"rows .* are bad(.|\n)*first row {row}: pixels: not 2304 values") as caught:
-        parted("emotion", raw, rules(max_quarantined=allowed))
+    with pytest.raises(
+        InputError, match=rf"rows .* are invalid(.|\n)*first row {row}: pixels: not 2304 values"
+    ) as caught:
+        validated("emotion", raw, rules(max_invalid_fraction=allowed))
     assert str(raw) in str(caught.value)
-    assert ("raise validate.max_quarantined" in str(caught.value)) == (allowed < 1)
-    assert len(quarantined("emotion", raw)) == (40 if allowed == 1.0 else 1)
+    assert ("raise validate.max_invalid_fraction" in str(caught.value)) == (allowed < 1)
+    assert len(read_quarantine("emotion", raw)) == (40 if allowed == 1.0 else 1)
     assert not raw.with_name("emotion.parquet").exists()
 
 
-def test_a_refused_table_leaves_what_was_valid_before(write: Callable[..., Path]) -> None:
+def test_a_refused_table_does_not_replace_the_valid_table(write: Callable[..., Path]) -> None:
     raw = write(emotion_rows(COURSE, 40))
-    parted("emotion", raw, rules())
+    validated("emotion", raw, rules())
     before = raw.with_name("emotion.parquet").read_bytes()
     write(emotion_rows(COURSE, 40).assign(pixels=""))
     with pytest.raises(InputError, match="40 of 40 rows"):
-        parted("emotion", raw, rules())
+        validated("emotion", raw, rules())
     assert raw.with_name("emotion.parquet").read_bytes() == before
     assert not [path for path in raw.parent.iterdir() if path.name.startswith(".")]
 
 
-def test_every_rule_of_the_table_that_is_broken_is_told_at_once(write: Callable[..., Path]) -> None:
+def test_all_failed_table_expectations_are_in_one_message(write: Callable[..., Path]) -> None:
     table = emotion_rows(COURSE, 40)
     table.loc[3, "emotion"], table.loc[4, "emotion"], table.loc[5, "pixels"] = "6", "fear", "1 2 3"
-    how = changed(rules(max_quarantined=0), emotion__min_rows=41, emotion__class_share=(0.19, 0.6))
+    config = changed(rules(max_invalid_fraction=0), emotion__min_rows=41, emotion__class_fraction=(0.19, 0.6))
     with pytest.raises(InputError) as caught:
-        parted("emotion", write(table), how)
+        validated("emotion", write(table), config)
     message = str(caught.value)
-    assert "fewer than 41 rows (40 found); give a larger table" in message
-    assert "(2 rows, first row 4); declare the numbering of this file" in message
-    assert "share of happiness outside 0.19..0.6 (0.175 found)" in message
-    assert "3 of 40 rows (7.5%) are bad" in message
-    assert "share of anger" not in message
+    assert "fewer than 41 rows (40 found); provide a larger table" in message
+    assert "(2 rows, first row 4); set the encoding of this file" in message
+    assert "fraction of happiness outside 0.19..0.6 (0.175 found)" in message
+    assert "3 of 40 rows (7.5%) are invalid" in message
+    assert "fraction of anger" not in message
 
 
-def test_the_same_code_is_another_class_in_the_other_label_set(write: Callable[..., Path]) -> None:
+def test_a_code_is_another_class_in_the_other_label_encoding(write: Callable[..., Path]) -> None:
     raw = write(emotion_rows(COURSE, 40).assign(emotion=[str(row % 5) for row in range(40)]))
-    loose = {name: changed(rules(name), emotion__class_share=(0, 1)) for name in LABEL_SETS}
-    found = {name: parted("emotion", raw, how)[0]["emotion"].unique().tolist() for name, how in loose.items()}
-    assert found == {name: list(names[:5]) for name, names in LABEL_SETS.items()}
+    loose = {name: changed(rules(name), emotion__class_fraction=(0, 1)) for name in LABEL_ENCODINGS}
+    found = {name: validated("emotion", raw, each)[0]["emotion"].unique().tolist() for name, each in loose.items()}
+    assert found == {name: list(names[:5]) for name, names in LABEL_ENCODINGS.items()}
 
 
 SIDE = 4
-GOOD_PIXEL = st.integers(0, 255).map(str)
-PIXEL = st.one_of(GOOD_PIXEL, GOOD_PIXEL, GOOD_PIXEL, st.sampled_from(["-3", "256", "1.5", "x", "007", "9" * 20, ","]))
+VALID_PIXEL = st.integers(0, 255).map(str)
+PIXEL = st.one_of(
+    VALID_PIXEL, VALID_PIXEL, VALID_PIXEL, st.sampled_from(["-3", "256", "1.5", "x", "007", "9" * 20, ","])
+)
 BLANK = st.sampled_from([" ", " ", "  ", "\t", "\u00a0"])
 PIXEL_TEXT = st.one_of(
-    *[st.lists(GOOD_PIXEL, min_size=SIDE**2, max_size=SIDE**2).map(" ".join)] * 3,
+    *[st.lists(VALID_PIXEL, min_size=SIDE**2, max_size=SIDE**2).map(" ".join)] * 3,
     st.tuples(st.lists(PIXEL, min_size=SIDE**2 - 1, max_size=SIDE**2 + 1), BLANK).map(
         lambda cell: cell[1].join(cell[0])
     ),
-    st.tuples(GOOD_PIXEL, st.integers(0, 4)).map(
+    st.tuples(VALID_PIXEL, st.integers(0, 4)).map(
         lambda cell: " ".join([cell[0]] * (SIDE**2 - cell[1]) + ["9"] * cell[1])
     ),
     st.sampled_from(["", "x", 'quote " and, comma', "two\nlines", "\0"]),
@@ -320,48 +337,52 @@ USAGE = st.sampled_from(["Training", "PublicTest", " PrivateTest", "Training ", 
 ROW = st.tuples(LABEL, PIXEL_TEXT, st.one_of(st.just("Training"), USAGE))
 
 
-def pixels_by_hand(text: str) -> list[int] | None:
-    """The pixels of a good text, by the rules in words."""
+def parsed_by_python(text: str) -> list[int] | None:
+    """The pixels of a valid text, None if it is invalid, in plain Python."""
     words = re.split(r"[ \t\r\n]+", text.strip(" \t\r\n"))
     if len(words) != SIDE**2 or not all(re.fullmatch("0*[0-9]{1,3}", word, re.ASCII) for word in words):
         return None
     values = [int(word) for word in words]
     mean = Fraction(sum(values), len(values))
-    deviates = sum((value - mean) ** 2 for value in values) / len(values) >= 2**2
-    return values if max(values) <= 255 and deviates else None
+    is_varied = sum((value - mean) ** 2 for value in values) / len(values) >= 2**2
+    return values if max(values) <= 255 and is_varied else None
 
 
-def is_good(row: tuple[str, str, str]) -> bool:
+def is_valid(row: tuple[str, str, str]) -> bool:
     label, text, usage = row
     known = label in [*"01234", "happy", " Sad ", "2.0"]
-    return known and usage.strip() in ("Training", "PublicTest", "PrivateTest") and pixels_by_hand(text) is not None
+    return known and usage.strip() in ("Training", "PublicTest", "PrivateTest") and parsed_by_python(text) is not None
 
 
 @settings(deadline=None, max_examples=15)
 @given(st.lists(ROW, min_size=1, max_size=25), st.integers(1, 8))
-def test_of_any_table_every_row_is_valid_or_aside_with_a_reason(rows: list[tuple[str, str, str]], chunk: int) -> None:
+def test_every_row_of_any_table_is_valid_or_quarantined_with_a_reason(
+    rows: list[tuple[str, str, str]], chunk: int
+) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "emotion", SIDE)
         patch.setattr(raw_csv, "CHUNK_ROWS", chunk)
         raw = Path(folder, "raw.csv")
         with raw.open("w", newline="", encoding="utf-8") as text:
             csv.writer(text).writerows([("emotion", "pixels", "Usage"), *rows])
-        how = changed(rules(max_quarantined=1, min_rows=1), emotion__class_share=(0, 1))
-        good = [number for number, row in enumerate(rows, start=1) if is_good(row)]
-        if good:
-            valid, _ = parted("emotion", raw, how)
-            assert valid["row"].tolist() == good
-            assert [list(pixels) for pixels in valid["pixels"]] == [pixels_by_hand(rows[row - 1][1]) for row in good]
+        config = changed(rules(max_invalid_fraction=1, min_rows=1), emotion__class_fraction=(0, 1))
+        expected_valid = [number for number, row in enumerate(rows, start=1) if is_valid(row)]
+        if expected_valid:
+            valid, _ = validated("emotion", raw, config)
+            assert valid["row"].tolist() == expected_valid
+            assert [list(pixels) for pixels in valid["pixels"]] == [
+                parsed_by_python(rows[row - 1][1]) for row in expected_valid
+            ]
         else:
             with pytest.raises(InputError, match=rf"{len(rows)} of {len(rows)} rows"):
-                parted("emotion", raw, how)
+                validated("emotion", raw, config)
         with raw.with_name("emotion-aside.csv").open(newline="", encoding="utf-8") as text:
-            aside_rows = list(csv.DictReader(text))
-        bad = [number for number in range(1, len(rows) + 1) if number not in good]
-        assert [int(row["row"]) for row in aside_rows] == bad
-        assert all(row["reasons"] for row in aside_rows)
-        told = [(row["emotion"], row["pixels"], row["Usage"]) for row in aside_rows]
-        assert told == [tuple(map(protect, rows[row - 1])) for row in bad]
+            quarantined_rows = list(csv.DictReader(text))
+        expected_invalid = [number for number in range(1, len(rows) + 1) if number not in expected_valid]
+        assert [int(row["row"]) for row in quarantined_rows] == expected_invalid
+        assert all(row["reasons"] for row in quarantined_rows)
+        cells = [(row["emotion"], row["pixels"], row["Usage"]) for row in quarantined_rows]
+        assert cells == [tuple(map(protect, rows[row - 1])) for row in expected_invalid]
 
 
 @pytest.mark.parametrize(
@@ -372,7 +393,7 @@ def test_of_any_table_every_row_is_valid_or_aside_with_a_reason(rows: list[tuple
         (b"emotion,pixels\n", "a header but no row"),
         (b"emotion\n1\n", "no column pixels"),
         (b"emotion;pixels\n1;2 3\n", "no column emotion, pixels; found emotion;pixels; separate the cells by commas"),
-        (b"emotion,pixels,pixels\n1,2,3\n", "column pixels stands there twice"),
+        (b"emotion,pixels,pixels\n1,2,3\n", "column pixels is repeated"),
         (b"emotion,pixels\n1,2,3,4\n", "after row 0: a row has more cells"),
         (b"emotion,pixels\n1,2\n1,2,3,4\n", "Expected 2 fields in line 3"),
         (b"emotion,pixels\n1,\xff\xfe\n", "not readable as CSV"),
@@ -381,7 +402,7 @@ def test_of_any_table_every_row_is_valid_or_aside_with_a_reason(rows: list[tuple
         (b"\x89PNG\r\n\x1a\n\x00\x00\xff", "at its beginning: not readable as CSV text"),
     ],
 )
-def test_a_file_that_is_no_such_table_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+def test_the_error_for_a_file_that_is_not_a_table_names_it(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "raw.csv"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
@@ -389,7 +410,7 @@ def test_a_file_that_is_no_such_table_is_named(tmp_path: Path, content: bytes, m
     assert str(path) in str(caught.value)
 
 
-def test_an_absent_file_and_a_folder_are_named(tmp_path: Path) -> None:
+def test_errors_for_an_absent_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such file; correct the path"):
         list(read_raw(tmp_path / "absent.csv", "emotion"))
     with pytest.raises(InputError, match="not a file"):
@@ -407,7 +428,7 @@ def test_an_absent_file_and_a_folder_are_named(tmp_path: Path) -> None:
         '"emotion"," pixels"\r"3","1 2"',
     ],
 )
-def test_published_headers_read_alike(tmp_path: Path, content: str) -> None:
+def test_published_headers_give_the_same_table(tmp_path: Path, content: str) -> None:
     path = tmp_path / "raw.csv"
     path.write_bytes(content.encode())
     (chunk,) = read_raw(path, "emotion")

@@ -1,4 +1,4 @@
-"""OpenVINO says what Keras says, of a face whatever faces are beside it."""
+"""OpenVINO predicts as Keras does, and a prediction does not depend on the other faces."""
 
 import sys
 
@@ -8,53 +8,54 @@ import pytest
 from benchmarks.release_page import SETS
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
-from tasks.models.approved_models import Judged, judged_networks, predictors
-from tasks.models.inference_engine import CHUNK, Predictor, predictor_of
+from tasks.models.approved_models import ApprovedModels, load_approved_models, predict_functions
+from tasks.models.inference_engine import CHUNK, Predictor, make_predictor
 from tests.conftest import ROOT
 
 Faces = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="module", params=SETS)
-def judged(request: pytest.FixtureRequest) -> Judged:
+def approved(request: pytest.FixtureRequest) -> ApprovedModels:
     folder = ROOT / "models" / request.param
-    return judged_networks(folder / "verdict.json", folder)
+    return load_approved_models(folder / "gate.json", folder)
 
 
 @pytest.fixture(scope="module")
-def predict(judged: Judged) -> Predictor:
-    return predictor_of(judged.paths, judged.inference)
+def predict(approved: ApprovedModels) -> Predictor:
+    return make_predictor(approved.paths, approved.inference)
 
 
 @pytest.fixture(scope="module")
 def faces() -> Faces:
     generator, count = np.random.default_rng(3), 2 * CHUNK + 5
     drawn = {"keypoints": (96, KEYPOINTS_FRAMING), "emotion": (48, EMOTION_FRAMING)}
-    found = {head: draw_faces(generator, np.arange(count) % 5, *how)[0] for head, how in drawn.items()}
-    # Noise, black and white too: what is not like the training faces must come out alike as well.
+    found = {model_name: draw_faces(generator, np.arange(count) % 5, *how)[0] for model_name, how in drawn.items()}
+    # Noise, black and white: predictions must agree on images unlike the training faces too.
     for images in found.values():
         images[0], images[1], images[2] = generator.integers(0, 256, images[0].shape), 0, 255
     return found
 
 
-def test_it_says_what_keras_says(judged: Judged, predict: Predictor, faces: Faces) -> None:
-    told, by_keras = predict(faces), {head: run(faces[head]) for head, run in predictors(judged).items()}
-    np.testing.assert_allclose(told["emotion"], by_keras["emotion"], atol=1e-4)
-    np.testing.assert_allclose(told["keypoints"], by_keras["keypoints"], atol=0.01)
-    assert told["emotion"].std(axis=0).max() > 0.1
+def test_predictions_equal_those_of_keras(approved: ApprovedModels, predict: Predictor, faces: Faces) -> None:
+    found = predict(faces)
+    by_keras = {model_name: run(faces[model_name]) for model_name, run in predict_functions(approved).items()}
+    np.testing.assert_allclose(found["emotion"], by_keras["emotion"], atol=1e-4)
+    np.testing.assert_allclose(found["keypoints"], by_keras["keypoints"], atol=0.01)
+    assert found["emotion"].std(axis=0).max() > 0.1
 
 
-def test_a_face_is_judged_alike_in_any_company(predict: Predictor, faces: Faces) -> None:
+def test_prediction_does_not_depend_on_the_other_faces(predict: Predictor, faces: Faces) -> None:
     together = predict(faces)
-    for part in (slice(0, 1), slice(CHUNK - 3, CHUNK + 9), slice(40, None)):
-        apart = predict({head: images[part] for head, images in faces.items()})
-        for head, outputs in apart.items():
-            np.testing.assert_array_equal(outputs, together[head][part])
+    for some in (slice(0, 1), slice(CHUNK - 3, CHUNK + 9), slice(40, None)):
+        alone = predict({model_name: images[some] for model_name, images in faces.items()})
+        for model_name, outputs in alone.items():
+            np.testing.assert_array_equal(outputs, together[model_name][some])
 
 
-def test_of_no_face_nothing_is_said(predict: Predictor, judged: Judged, faces: Faces) -> None:
-    none = predict({head: images[:0] for head, images in faces.items()})
-    assert none["emotion"].shape == (0, len(judged.classes))
+def test_no_faces_give_empty_predictions(predict: Predictor, approved: ApprovedModels, faces: Faces) -> None:
+    none = predict({model_name: images[:0] for model_name, images in faces.items()})
+    assert none["emotion"].shape == (0, len(approved.classes))
     assert none["keypoints"].shape == (0, 15, 2)
 
 

@@ -1,4 +1,4 @@
-"""Experiments and plots in a clone that has nothing but what git holds: no output, no cache, an empty remote."""
+"""Experiments and plots in a fresh clone: no outputs, no cache, an empty remote."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.conftest import ROOT, Run, commit, copy_project, runner, set_params
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = copy_project(tmp_path_factory.mktemp("experiments") / "project")
     shutil.copyfile(ROOT / "dvc.lock", project / "dvc.lock")
-    set_params(project, sample__keypoints_rows=100, sample__emotion_rows=100)
+    set_params(project, sample__num_samples__keypoints=100, sample__num_samples__emotion=100)
     commit(project, "with the lock of other outputs")
     return project
 
@@ -24,23 +24,23 @@ def dvc(clone: Path) -> Run:
     return lambda *command, **options: run("dvc", *command, **options)
 
 
-def test_plots_are_found_where_no_output_is(clone: Path) -> None:
+def test_plots_are_defined_before_any_output_exists(clone: Path) -> None:
     with Repo(str(clone)) as repo:
         named = set(repo.index._plot_sources)
         outputs = {str(out) for out in repo.index.outs}
-    assert {"reports/explore/emotion_balance.png", "reports/verdict.png", "reports/train/emotion.csv"} <= named
+    assert {"reports/explore/emotion_balance.png", "reports/gate.png", "reports/train/emotion.csv"} <= named
     assert {path for path in named if not any(path == out or path.startswith(f"{out}/") for out in outputs)} == set()
 
 
-@pytest.mark.parametrize("where", [[], ["--temp"]], ids=["here", "apart"])
-def test_an_experiment_of_one_stage_is_kept(clone: Path, dvc: Run, where: list[str]) -> None:
-    name = "apart" if where else "here"
-    done = dvc("exp", "run", *where, "--name", name, "-S", f"sample.seed={len(name)}", "sample")
+@pytest.mark.parametrize("options", [[], ["--temp"]], ids=["here", "temporary"])
+def test_an_experiment_with_one_stage_is_kept(clone: Path, dvc: Run, options: list[str]) -> None:
+    name = "temporary" if options else "here"
+    done = dvc("exp", "run", *options, "--name", name, "-S", f"sample.seed={len(name)}", "sample")
     assert "Running stage 'sample'" in done.stdout
     assert name in dvc("exp", "list", "--name-only").stdout.split()
 
 
-def test_plots_of_what_was_not_made_are_left_out(clone: Path, dvc: Run) -> None:
+def test_plots_without_an_output_are_omitted(clone: Path, dvc: Run) -> None:
     (clone / "reports/prepare").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ROOT / "docs/predictions.png", clone / "reports/prepare/emotion.png")
     dvc("plots", "show")

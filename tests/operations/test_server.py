@@ -1,4 +1,4 @@
-"""The project's own server: its process, credentials and address; nobody else's is used, stopped or told anything."""
+"""The project's own server: its process, credentials and address; no other server is used, stopped or contacted."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def stranger(folder: Path) -> Iterator[psutil.Process]:
-    """A process in this folder that is no server."""
+    """A process in this folder that is not a server."""
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(7200)"], start_new_session=True)
     yield psutil.Process(process.pid)
     process.kill()
@@ -46,12 +46,12 @@ def stranger(folder: Path) -> Iterator[psutil.Process]:
 
 
 class Site(BaseHTTPRequestHandler):
-    """A web site whose every page is HTML; keeps what it was asked."""
+    """A web site whose every page is HTML; records its requests."""
 
-    asked: list[tuple[str, str | None]]
+    requests: list[tuple[str, str | None]]
 
     def do_GET(self) -> None:
-        type(self).asked.append((self.path, self.headers.get("Authorization")))
+        type(self).requests.append((self.path, self.headers.get("Authorization")))
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"<!doctype html><title>A router</title>")
@@ -64,7 +64,7 @@ class Site(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site() -> Iterator[str]:
-    Site.asked = []
+    Site.requests = []
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     threading.Thread(target=listening.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{listening.server_port}/api"
@@ -85,14 +85,14 @@ def test_down_without_a_server_stops_nothing(folder: Path) -> None:
     assert serve.down() is False
 
 
-def test_a_process_that_took_over_the_number_is_not_stopped(stranger: psutil.Process) -> None:
+def test_a_process_that_reuses_the_pid_is_not_stopped(stranger: psutil.Process) -> None:
     record(stranger.pid, stranger.create_time() - 100)
     assert serve.down() is False
     assert stranger.is_running()
     assert not RECORD.exists()
 
 
-def test_down_stops_what_was_started(stranger: psutil.Process) -> None:
+def test_down_stops_the_recorded_process(stranger: psutil.Process) -> None:
     record(stranger.pid, stranger.create_time())
     server_access.write_client(NOWHERE)
     assert serve.down() is True
@@ -100,7 +100,7 @@ def test_down_stops_what_was_started(stranger: psutil.Process) -> None:
     assert not server_access.CLIENT.exists()
 
 
-def test_the_server_of_the_folder_that_this_is_a_copy_of_is_not_ours(
+def test_a_copied_folder_does_not_own_the_original_s_server(
     stranger: psutil.Process, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(stranger.pid, stranger.create_time())
@@ -116,11 +116,11 @@ def test_the_server_of_the_folder_that_this_is_a_copy_of_is_not_ours(
     assert stranger.is_running()
 
 
-def test_somebody_else_s_address_is_not_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_s_address_is_not_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = f'[api]\nurl = "{NOWHERE}"\n'
     server_access.CLIENT.write_text(theirs)
     monkeypatch.setattr(serve, "configured_url", lambda: NOWHERE)
-    with pytest.raises(InputError, match=f"no Prefect API answers at {NOWHERE}"):
+    with pytest.raises(InputError, match=f"no Prefect API responds at {NOWHERE}"):
         serve.up()
     serve.down()
     assert server_access.CLIENT.read_text() == theirs
@@ -128,13 +128,13 @@ def test_somebody_else_s_address_is_not_replaced(folder: Path, monkeypatch: pyte
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     monkeypatch.setenv(URL, "")
-    with pytest.raises(InputError, match=f"{URL} is set to nothing"):
+    with pytest.raises(InputError, match=f"{URL} is empty"):
         serve.up()
     assert not RECORD.exists()
 
 
-def test_settings_that_a_person_wrote_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an address in it, and where it is our file to which somebody added."""
+def test_settings_that_a_user_wrote_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file without an address, and our file with a section that a user added."""
     monkeypatch.setattr(serve, "configured_url", lambda: None)
     server_access.CLIENT.write_text("[logging]\nlevel = 'DEBUG'\n")
     with pytest.raises(InputError, match=r"prefect.toml: not a file of this project"):
@@ -148,27 +148,27 @@ def test_settings_that_a_person_wrote_are_kept(folder: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("text", ["", "[api", "\xff", server_access.HEADER, server_access.HEADER + "api = 1\n"])
-def test_a_spoilt_client_file_is_nobody_s_address(folder: Path, text: str) -> None:
+def test_an_invalid_client_file_gives_no_address(folder: Path, text: str) -> None:
     server_access.CLIENT.write_bytes(text.encode("latin-1"))
     assert server_access.left_over() is None
 
 
-def test_an_unreadable_record_is_no_server(folder: Path) -> None:
+def test_an_unreadable_record_means_no_server(folder: Path) -> None:
     daemon.HOME.mkdir()
     RECORD.write_text("{")
     assert serve.down() is False
     assert not RECORD.exists()
 
 
-def test_the_auth_string_is_made_once_and_is_private(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = server_access.auth_string()
-    user, _, password = made.partition(":")
+def test_the_auth_string_is_created_once_and_is_private(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generated = server_access.auth_string()
+    user, _, password = generated.partition(":")
     assert (user, len(password)) == ("faces", 32)
-    assert server_access.auth_string() == made
+    assert server_access.auth_string() == generated
     assert mode(folder / ".prefect/auth") == 0o600
     server_access.write_client(NOWHERE)
     assert mode(server_access.CLIENT) == 0o600
-    assert f'auth_string = "{made}"' in server_access.CLIENT.read_text()
+    assert f'auth_string = "{generated}"' in server_access.CLIENT.read_text()
     (folder / ".prefect/auth").chmod(0o644)
     server_access.auth_string()
     assert mode(folder / ".prefect/auth") == 0o600
@@ -194,14 +194,14 @@ def test_the_auth_string_goes_to_no_other_api(folder: Path, monkeypatch: pytest.
     assert os.environ[AUTH] == ""
 
 
-def test_a_page_is_no_prefect(site: str) -> None:
+def test_another_web_site_is_not_taken_for_prefect(site: str) -> None:
     assert not is_prefect(site)
     assert not is_prefect(NOWHERE)
-    assert accepts(site, "word:of-any-kind")  # what only a server that is ours is asked
+    assert accepts(site, "user:any-password")  # only the project's own server is asked
 
 
-def test_a_left_over_address_is_told_nothing(site: str, project: Path) -> None:
-    """A server was killed; something else answers at its port now."""
+def test_the_address_of_a_killed_server_gets_no_request(site: str, project: Path) -> None:
+    """Another server listens at its port now."""
     (project / "flows/probe.py").write_text(PROBE)
     (project / ".prefect").mkdir()
     dead = {"pid": 2**22 + 1, "started": 0.0, "address": site, "guarded": True}
@@ -209,13 +209,13 @@ def test_a_left_over_address_is_told_nothing(site: str, project: Path) -> None:
     (project / "prefect.toml").write_text(
         f'{server_access.HEADER}[api]\nurl = "{site}"\nauth_string = "faces:secret"\n'
     )
-    said = runner(project)("python", "-m", "flows.probe", PREFECT_API_URL=None).stderr
-    assert f"the Prefect server of this folder ({site}) no longer runs, `make up` starts it" in said
+    output = runner(project)("python", "-m", "flows.probe", PREFECT_API_URL=None).stderr
+    assert f"the Prefect server of this folder ({site}) no longer runs, `make up` starts it" in output
     assert (project / "probe.txt").exists()
     status = runner(project)("python", "-m", "flows.operate", "status", check=False, PREFECT_API_URL=None)
     assert status.returncode == 1
     assert "no longer runs" in status.stderr
-    assert Site.asked == []
+    assert Site.requests == []
 
 
 def test_a_damaged_database_is_named(folder: Path) -> None:
@@ -246,8 +246,8 @@ def test_a_wrong_auth_string_and_a_silent_server_are_named(
         serve.up()
     record(stranger.pid, stranger.create_time(), guarded=True)
     monkeypatch.setattr(serve, "configured_url", lambda: NOWHERE)
-    with pytest.raises(InputError, match=f"runs, but does not answer at {NOWHERE}"):
-        serve.answering()
+    with pytest.raises(InputError, match=f"runs, but does not respond at {NOWHERE}"):
+        serve.require_api()
 
 
 def test_a_server_of_an_earlier_version_is_replaced_unless_its_worker_is_busy(
@@ -265,10 +265,12 @@ def test_a_server_of_an_earlier_version_is_replaced_unless_its_worker_is_busy(
     monkeypatch.setattr(daemon, "busy", lambda name: False)
     assert serve.up() == "started"
     assert not stranger.is_running() or stranger.status() == psutil.STATUS_ZOMBIE
-    assert "is replaced by one with credentials" in capsys.readouterr().out
+    assert "Replacing the Prefect server of an earlier version" in capsys.readouterr().out
 
 
-def test_what_the_terminal_says_signs_a_person_in(stranger: psutil.Process, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_printed_instructions_contain_the_credentials(
+    stranger: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serve, "getproxies", dict)
     assert serve.access() == ""
     record(stranger.pid, stranger.create_time(), guarded=True)
@@ -280,7 +282,7 @@ def test_what_the_terminal_says_signs_a_person_in(stranger: psutil.Process, monk
     assert "mine" not in serve.access()
 
 
-def test_a_port_that_another_server_takes_first_is_left_to_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_another_server_takes_first_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken, ports = [], []
 
     def start_at(port: int) -> bool:
@@ -299,11 +301,11 @@ def test_a_port_that_another_server_takes_first_is_left_to_it(folder: Path, monk
     assert ports[0] != ports[1]
     assert address == f"http://127.0.0.1:{ports[1]}/api"
     monkeypatch.setattr(server, "_start_at", lambda port: False)
-    with pytest.raises(InputError, match=r"did not start; its log, .prefect/server.log, says why"):
+    with pytest.raises(InputError, match=r"did not start; see its log, .prefect/server.log"):
         server.start()
 
 
-def test_a_setting_of_prefect_that_is_none_is_named_on_one_line(project: Path) -> None:
+def test_an_invalid_prefect_setting_is_named_on_one_line(project: Path) -> None:
     (project / ".env").write_text("PREFECT_API_REQUEST_TIMEOUT=long\n")
     done = runner(project)("python", "-m", "flows.serve", "status", check=False, PREFECT_API_URL=None)
     assert done.returncode == 1

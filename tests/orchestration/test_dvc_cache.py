@@ -1,4 +1,4 @@
-"""Inputs whose bytes are not those that DVC recorded: each is named, with what replaces it."""
+"""Inputs that differ from DVC's record: each is named, with the command that restores it."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from flows import stage
 from tasks.orchestration import dvc_cache
 from tests.conftest import ROOT
 
-WHOLE = b"the bytes that were made"
+INTACT = b"the recorded bytes"
 
 
 def md5(content: bytes) -> str:
@@ -24,8 +24,8 @@ def md5(content: bytes) -> str:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose stage `gate` reads a file of `train` and a folder of `prepare`, both cached."""
     monkeypatch.chdir(tmp_path)
-    listing = json.dumps([{"md5": md5(WHOLE), "relpath": "test.npz"}]).encode()
-    outs = {"train": ("models/net.keras", md5(WHOLE)), "prepare": ("data/prepared", md5(listing) + ".dir")}
+    listing = json.dumps([{"md5": md5(INTACT), "relpath": "test.npz"}]).encode()
+    outs = {"train": ("models/model.keras", md5(INTACT)), "prepare": ("data/prepared", md5(listing) + ".dir")}
     stages = {name: {"outs": [{"path": path, "md5": digest}]} for name, (path, digest) in outs.items()}
     reads = {"deps": [{"path": path} for path, _ in outs.values()]}
     one_file = {"deps": [{"path": "data/prepared/test.npz"}]}
@@ -33,24 +33,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         YAML().dump(
             {"schema": "2.0", "stages": {**stages, "gate": reads, "other": {"deps": []}, "score": one_file}}, lock
         )
-    for digest, content in ((md5(WHOLE), WHOLE), (md5(listing) + ".dir", listing)):
+    for digest, content in ((md5(INTACT), INTACT), (md5(listing) + ".dir", listing)):
         (dvc_cache.CACHE / digest[:2]).mkdir(parents=True, exist_ok=True)
         (dvc_cache.CACHE / digest[:2] / digest[2:]).write_bytes(content)
-    for path in ("models/net.keras", "data/prepared/test.npz"):
+    for path in ("models/model.keras", "data/prepared/test.npz"):
         Path(path).parent.mkdir(parents=True)
-        Path(path).write_bytes(WHOLE)
+        Path(path).write_bytes(INTACT)
     return tmp_path
 
 
 def cached() -> Path:
-    return dvc_cache.CACHE / md5(WHOLE)[:2] / md5(WHOLE)[2:]
+    return dvc_cache.CACHE / md5(INTACT)[:2] / md5(INTACT)[2:]
 
 
-def test_what_is_whole_is_not_named(folder: Path) -> None:
+def test_an_intact_input_is_not_named(folder: Path) -> None:
     assert dvc_cache.inputs("gate") == []
 
 
-def test_a_damaged_file_whose_cached_copy_is_whole_is_restored(folder: Path) -> None:
+def test_a_damaged_file_with_an_intact_cached_copy_is_restored(folder: Path) -> None:
     Path("data/prepared/test.npz").write_bytes(b"else")
     (line,) = dvc_cache.inputs("gate")
     assert "data/prepared/test.npz is not the file that dvc.lock records" in line
@@ -59,37 +59,38 @@ def test_a_damaged_file_whose_cached_copy_is_whole_is_restored(folder: Path) -> 
     assert dvc_cache.inputs("other") == dvc_cache.inputs("no such stage") == []
 
 
-def test_a_damaged_cached_copy_has_to_be_removed(folder: Path) -> None:
+def test_a_damaged_cached_copy_must_be_removed(folder: Path) -> None:
     cached().write_bytes(b"else")
-    Path("models/net.keras").write_bytes(b"else")
+    Path("models/model.keras").write_bytes(b"else")
     (line,) = dvc_cache.inputs("gate")
-    assert f"Remove {cached()} and models/net.keras, then run `dvc pull --force models/net.keras`" in line
+    assert f"Remove {cached()} and models/model.keras, then run `dvc pull --force models/model.keras`" in line
     assert "`dvc repro --force --single-item train`" in line
 
 
-def test_a_file_without_a_cached_copy_is_made_anew(folder: Path) -> None:
+def test_a_file_without_a_cached_copy_is_recreated(folder: Path) -> None:
     cached().unlink()
-    Path("models/net.keras").write_bytes(b"else")
+    Path("models/model.keras").write_bytes(b"else")
     (line,) = dvc_cache.inputs("gate")
-    assert "`dvc repro --force --single-item train` makes it anew" in line
+    assert "`dvc repro --force --single-item train` recreates it" in line
     assert "Remove" not in line
 
 
 @pytest.mark.parametrize("lock", [b"", b"stages: [", b"stages:\n  gate: 1\n", b"\xff"])
-def test_a_lock_that_cannot_be_read_names_nothing(folder: Path, lock: bytes) -> None:
+def test_an_unreadable_lock_names_nothing(folder: Path, lock: bytes) -> None:
     Path("dvc.lock").write_bytes(lock)
     assert dvc_cache.inputs("gate") == []
 
 
-def test_a_stage_that_cannot_read_such_an_input_says_so_without_a_traceback(
+def test_a_stage_that_fails_on_a_damaged_input_names_it_without_a_traceback(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def gate() -> None:
-        raise KeyError("a reader's own word")
+        raise KeyError("a reader's own message")
 
     (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (folder / "dvc.yaml").write_text("stages: {}\n")
     cached().write_bytes(b"else")
-    Path("models/net.keras").write_bytes(b"else")
+    Path("models/model.keras").write_bytes(b"else")
     monkeypatch.setattr("sys.argv", ["gate"])
     monkeypatch.setattr("flows.stage._leave", sys.exit)
     before = signal.getsignal(signal.SIGTERM)
@@ -98,8 +99,8 @@ def test_a_stage_that_cannot_read_such_an_input_says_so_without_a_traceback(
     damaged_input = capsys.readouterr().err
     assert f"Remove {cached()}" in damaged_input
     assert "Traceback" not in damaged_input
-    Path("models/net.keras").write_bytes(WHOLE)
+    Path("models/model.keras").write_bytes(INTACT)
     with pytest.raises(SystemExit, match="1"):
         stage.main(gate)
     signal.signal(signal.SIGTERM, before)
-    assert "Traceback" in capsys.readouterr().err
+    assert 'KeyError: "a reader\'s own message"' in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The stage runner: plain functions, top-level runs, child runs; an API that refuses, or that is lost."""
+"""The stage runner: plain functions, top-level runs, child runs; an API that rejects credentials, or that is lost."""
 
 import base64
 import os
@@ -11,17 +11,18 @@ import time
 from contextlib import nullcontext
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
 import pytest
 import requests
 
+import params
 from flows.stage import _arguments, main
 from tasks.common.files import source_of
 from tasks.orchestration import api
-from tasks.orchestration.api import alone
+from tasks.orchestration.api import exclusive_lock
 from tests.conftest import (
     AUTH_STRINGS,
     PATIENCE,
@@ -40,19 +41,19 @@ import time
 from pathlib import Path
 
 from tasks.common.files import InputError
-from tasks.orchestration.api import flow, leave_markdown, leave_table, task
+from tasks.orchestration.api import flow, log_markdown, log_table, task
 
 
 @task
 def work(out: Path) -> Path:
     if "PROBE_BAD" in os.environ:
-        raise InputError("faces.csv, row 3, column pixels: too short; mend it")
-    leave_table("probe", [{"value": float("nan"), "name": "x"}], "A table")
-    Path("begun").touch()
-    while os.environ.get("PROBE_WAIT") and Path("begun").exists():
+        raise InputError("faces.csv, row 3, column pixels: too short; correct it")
+    log_table("probe", [{"value": float("nan"), "name": "x"}], "A table")
+    Path("started").touch()
+    while os.environ.get("PROBE_WAIT") and Path("started").exists():
         time.sleep(0.05)
-    leave_markdown("probe-text", "# Done", "A text")
-    out.write_text("whole")
+    log_markdown("probe-text", "# Done", "A text")
+    out.write_text("complete")
     return out
 
 
@@ -69,7 +70,7 @@ if __name__ == "__main__":
 '''
 
 
-TRAINING = '''"""A stage for tests: a training without end."""
+TRAINING = '''"""A stage for tests: an endless training."""
 from pathlib import Path
 
 import keras
@@ -83,19 +84,19 @@ class Faces(keras.utils.PyDataset):
         return 100_000
 
     def __getitem__(self, index):
-        faces = keras.ops.ones((64, 96, 96, 1))
+        images = keras.ops.ones((64, 96, 96, 1))
         for _ in range(20):
-            faces = keras.ops.sin(faces)
-        return np.asarray(faces), np.zeros((64, 1))
+            images = keras.ops.sin(images)
+        return np.asarray(images), np.zeros((64, 1))
 
 
 @flow
 def probe() -> None:
     """A stage for tests."""
-    network = keras.Sequential([keras.layers.Conv2D(8, 3), keras.layers.Flatten(), keras.layers.Dense(1)])
-    network.compile(loss="mse")
-    begun = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: Path("begun").touch())
-    network.fit(Faces(), epochs=1000, steps_per_epoch=20, shuffle=False, verbose=0, callbacks=[begun])
+    model = keras.Sequential([keras.layers.Conv2D(8, 3), keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    started = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: Path("started").touch())
+    model.fit(Faces(), epochs=1000, steps_per_epoch=20, shuffle=False, verbose=0, callbacks=[started])
 
 
 if __name__ == "__main__":
@@ -107,7 +108,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def probe(project: Path) -> Path:
-    """A copy of the project with a stage `probe`, which waits, if told to, until the file `begun` is gone."""
+    """A copy of the project with a stage `probe`, which, with PROBE_WAIT, waits until the file `started` is removed."""
     (project / "flows/probe.py").write_text(PROBE)
     return project
 
@@ -122,7 +123,7 @@ def start(project: Path, **environment: str) -> subprocess.Popen[str]:
         text=True,
     )
     if "PROBE_WAIT" in environment:
-        wait_for(lambda: (project / "begun").exists() or process.poll() is not None)
+        wait_for(lambda: (project / "started").exists() or process.poll() is not None)
     return process
 
 
@@ -137,12 +138,12 @@ def post(address: str, path: str, query: dict | None = None) -> Any:
     headers = credentials(address)
     client = str(uuid4())
     if "Authorization" in headers:
-        known = requests.get(f"{address}/csrf-token", {"client": client}, headers=headers, timeout=PATIENCE).json()
-        headers |= {"Prefect-Csrf-Token": known["token"], "Prefect-Csrf-Client": client}
+        csrf = requests.get(f"{address}/csrf-token", {"client": client}, headers=headers, timeout=PATIENCE).json()
+        headers |= {"Prefect-Csrf-Token": csrf["token"], "Prefect-Csrf-Client": client}
     deadline = time.monotonic() + PATIENCE
     while True:
         response = requests.post(f"{address}/{path}", json=query or {}, headers=headers, timeout=PATIENCE)
-        # While its database is locked; Prefect's own clients ask again too.
+        # The database may be locked; Prefect's own clients retry too.
         if response.status_code != 503 or time.monotonic() > deadline:
             response.raise_for_status()
             return response.json()
@@ -150,7 +151,7 @@ def post(address: str, path: str, query: dict | None = None) -> Any:
 
 
 def credentials(address: str) -> dict[str, str]:
-    """The header by which the API of a server that a test started knows us."""
+    """The authorization header for the API of a server that a test started; empty for another."""
     secret = AUTH_STRINGS.get(address)
     return {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"} if secret else {}
 
@@ -160,7 +161,7 @@ def flow_runs(address: str, name: str) -> list[dict]:
 
 
 def stage_of(run: dict) -> str:
-    """The stage that a flow run's name begins with; the commit follows."""
+    """The stage, with which a flow run's name starts; the commit follows."""
     return run["name"].partition(" · ")[0]
 
 
@@ -170,60 +171,60 @@ def test_without_an_api_stages_are_plain_functions_and_prefect_is_not_imported(p
     )
     done = runner(probe)("python", "-c", code)
     assert done.stderr.count("no Prefect API is configured: running as plain functions") == 1
-    assert (probe / "probe.txt").read_text() == "whole"
+    assert (probe / "probe.txt").read_text() == "complete"
 
 
-def test_an_api_that_does_not_answer_is_said_and_done_without(probe: Path) -> None:
+def test_without_a_response_from_the_api_a_stage_warns_and_runs(probe: Path) -> None:
     done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL="http://127.0.0.1:9/api")
-    assert "no Prefect API answers at http://127.0.0.1:9/api" in done.stderr
+    assert "no Prefect API responds at http://127.0.0.1:9/api" in done.stderr
     assert (probe / "probe.txt").exists()
 
 
-def test_an_api_that_refuses_us_is_an_error(probe: Path, refusing: str) -> None:
+def test_an_api_that_rejects_the_credentials_is_an_error(probe: Path, refusing: str) -> None:
     done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=refusing, check=False)
     assert done.returncode == 1
-    assert "refuses us (401)" in done.stderr
+    assert "rejects the credentials (401)" in done.stderr
     assert "PREFECT_API_AUTH_STRING" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (probe / "probe.txt").exists()
 
 
 def test_bad_input_is_a_message_not_a_traceback(probe: Path) -> None:
-    """Under DVC, which has removed the stage's outputs, with the way back to them."""
+    """Under DVC, which removes the stage's outputs first, the message says how to restore them."""
     for environment in ({}, {"DVC_STAGE": "probe"}):
         done = runner(probe)("python", "-m", "flows.probe", check=False, PROBE_BAD="1", **environment)
         assert done.returncode == 1
-        assert "faces.csv, row 3, column pixels: too short; mend it" in done.stderr
+        assert "faces.csv, row 3, column pixels: too short; correct it" in done.stderr
         assert ("dvc checkout --force" in done.stderr) == bool(environment)
         assert "Traceback" not in done.stderr
 
 
 def test_a_misspelt_setting_stops_every_stage(probe: Path) -> None:
-    params = probe / "params.yaml"
-    params.write_text(params.read_text().replace("epochs:", "epohcs:", 1))
+    settings = probe / "params.yaml"
+    settings.write_text(settings.read_text().replace("epochs:", "epohcs:", 1))
     done = runner(probe)("python", "-m", "flows.probe", check=False)
     assert done.returncode == 1
-    assert "train.sample.keypoints.descent.epohcs is no setting; did you mean epochs?" in done.stderr
+    assert "train.sample.keypoints.epohcs is no setting; did you mean epochs?" in done.stderr
     assert not (probe / "probe.txt").exists()
 
 
-def test_a_stage_runs_alone_and_an_interrupt_is_said(probe: Path) -> None:
+def test_a_stage_holds_an_exclusive_lock_and_reports_an_interrupt(probe: Path) -> None:
     first = start(probe, PROBE_WAIT="1")
     second = runner(probe)("python", "-m", "flows.probe", check=False)
     assert second.returncode == 1
-    assert "another run of probe is under way" in second.stderr
+    assert "another run of probe is in progress" in second.stderr
     first.send_signal(signal.SIGTERM)
     output, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 130
-    assert "probe was interrupted; no half-written file is left" in output
+    assert "probe was interrupted; no partial file is left" in output
     assert not (probe / "probe.txt").exists()
-    (probe / "begun").unlink()
+    (probe / "started").unlink()
     runner(probe)("python", "-m", "flows.probe")
     assert (probe / "probe.txt").exists()
 
 
 def test_an_interrupted_training_ends(probe: Path) -> None:
-    """Whatever TensorFlow's threads are about to do then."""
+    """Regardless of the state of TensorFlow's threads."""
     (probe / "flows/probe.py").write_text(TRAINING)
     training = start(probe, PROBE_WAIT="1")
     training.send_signal(signal.SIGTERM)
@@ -232,15 +233,15 @@ def test_an_interrupted_training_ends(probe: Path) -> None:
     finally:
         training.kill()
     assert training.returncode == 130, output
-    assert "probe was interrupted; no half-written file is left" in output
+    assert "probe was interrupted; no partial file is left" in output
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
 @pytest.mark.parametrize("moment", ["while it imports", "while it works"])
-def test_a_stage_dies_with_its_parent(probe: Path, moment: str) -> None:
+def test_a_stage_ends_with_its_parent(probe: Path, moment: str) -> None:
     if moment == "while it imports":
         stage_file = probe / "flows/probe.py"
-        stage_file.write_text("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(7200)\n" + PROBE)
+        stage_file.write_text("import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(7200)\n" + PROBE)
     start_stage = "subprocess.Popen([sys.executable, '-m', 'flows.probe'])"
     code = f"import subprocess, sys; print({start_stage}.pid, flush=True); input()"
     parent = subprocess.Popen(
@@ -254,7 +255,7 @@ def test_a_stage_dies_with_its_parent(probe: Path, moment: str) -> None:
     )
     assert parent.stdout
     stage = int(parent.stdout.readline())
-    wait_for(lambda: (probe / "begun").exists())
+    wait_for(lambda: (probe / "started").exists())
     parent.kill()
     parent.communicate()
     wait_for(
@@ -268,7 +269,7 @@ def test_with_an_api_a_stage_is_a_run_with_tasks_and_artifacts(probe: Path, serv
     run = flow_runs(server, "probe")[0]
     assert run["state"]["name"] == "Completed"
     command = ["git", "rev-parse", "--short", "HEAD"]
-    # No commit has a flow named probe, hence the + behind it.
+    # The flow `probe` is in no commit, hence the + after the hash.
     commit = subprocess.run(command, cwd=probe, capture_output=True, text=True, check=True).stdout.strip()
     assert run["name"] == f"probe@here · {commit}+"
     assert run["tags"] == [f"revision:{commit}+"]
@@ -284,7 +285,7 @@ def test_bad_input_fails_the_run_with_its_message(probe: Path, server: str) -> N
     assert "Traceback" not in done.stdout + done.stderr
     run = flow_runs(server, "probe")[0]
     assert run["state"]["type"] == "FAILED"
-    assert run["state"]["message"] == "faces.csv, row 3, column pixels: too short; mend it"
+    assert run["state"]["message"] == "faces.csv, row 3, column pixels: too short; correct it"
 
 
 def test_a_stage_that_a_task_started_is_its_child(probe: Path, server: str) -> None:
@@ -311,55 +312,55 @@ print("PARENT", parents())
     assert child["state"]["name"] == "Completed"
 
 
-def test_a_parent_that_the_api_does_not_know_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_waits_until_the_api_has_recorded_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     request = httpx.Request("POST", "http://127.0.0.1:9/api/flow_runs/")
     conflict = httpx.HTTPStatusError("409", request=request, response=httpx.Response(409, request=request))
-    answers: list[object] = [conflict, conflict, "a flow run"]
+    responses: list[object] = [conflict, conflict, "a flow run"]
 
     class Client:
         def create_flow_run(self, flow: object, **about: object) -> object:
-            answer = answers.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+            response = responses.pop(0)
+            if isinstance(response, Exception):
+                raise response
+            return response
 
     monkeypatch.setattr("prefect.client.orchestration.get_client", lambda **about: nullcontext(Client()))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     monkeypatch.setenv(api.PARENT_TASK_RUN, str(uuid4()))
     assert api._child_run("flow", {}) == "a flow run"
-    assert answers == []
+    assert responses == []
 
 
-def test_a_parent_that_the_api_never_knows_costs_a_warning(probe: Path, server: str) -> None:
+def test_a_parent_that_the_api_never_records_causes_a_warning(probe: Path, server: str) -> None:
     code = """
 import runpy
-from tasks import orchestration
-orchestration.PARENT_SECONDS = 1
+from tasks.orchestration import api
+api.PARENT_SECONDS = 1
 runpy.run_module("flows.probe", run_name="__main__")
 """
     done = runner(probe)("python", "-c", code, PREFECT_API_URL=server, FACES_PARENT_TASK_RUN_ID=str(uuid4()))
-    assert "this run is recorded apart from the pipeline's" in done.stderr
+    assert "this run is not linked to the pipeline run" in done.stderr
     assert "409" in done.stderr
-    assert (probe / "probe.txt").read_text() == "whole"
+    assert (probe / "probe.txt").read_text() == "complete"
     run = flow_runs(server, "probe")[0]
     assert run["state"]["name"] == "Completed"
     assert run["parent_task_run_id"] is None
 
 
 class Failing(Refusing):
-    """An API that answers the first question, and cannot record anything."""
+    """An API that responds to the first request, and cannot record anything."""
 
     def do_POST(self) -> None:
-        known = self.path.endswith("/flows/filter")
-        # It knows no CSRF tokens, as Prefect's API may.
-        self.send_response(200 if known else 404 if "csrf-token" in self.path else 500)
+        probed = self.path.endswith("/flows/filter")
+        # It has no CSRF tokens, which Prefect's API allows.
+        self.send_response(200 if probed else 404 if "csrf-token" in self.path else 500)
         self.end_headers()
-        self.wfile.write(b"[]" if known else b"")
+        self.wfile.write(b"[]" if probed else b"")
 
     do_GET = do_POST
 
 
-def test_an_api_that_cannot_record_costs_a_warning(probe: Path) -> None:
+def test_an_api_that_cannot_record_causes_a_warning(probe: Path) -> None:
     api = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
     threading.Thread(target=api.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{api.server_port}/api"
@@ -368,29 +369,57 @@ def test_an_api_that_cannot_record_costs_a_warning(probe: Path) -> None:
     finally:
         api.shutdown()
         api.server_close()
-    assert "the Prefect API could not begin a record of this run, which goes on without" in done.stderr
+    assert "the Prefect API could not create this run, which continues without it" in done.stderr
     assert "Traceback" not in done.stderr
-    assert (probe / "probe.txt").read_text() == "whole"
+    assert (probe / "probe.txt").read_text() == "complete"
 
 
-def test_losing_the_api_once_begun_is_a_warning(probe: Path, tmp_path: Path) -> None:
-    """The server stops in the middle: the work completes, its output counts, the exit status is 0."""
+def test_losing_the_api_during_a_run_is_a_warning(probe: Path, tmp_path: Path) -> None:
+    """The server stops during the run: the stage completes, its output is valid, the exit status is 0."""
     home = copy_project(tmp_path / "home")
     address = start_server(home)
     try:
         stage = start(probe, PREFECT_API_URL=address, PROBE_WAIT="1", PREFECT_CLIENT_MAX_RETRIES="0")
     finally:
         stop_server(home)
-    (probe / "begun").unlink()
+    (probe / "started").unlink()
     output, _ = stage.communicate(timeout=PATIENCE)
     assert stage.returncode == 0, output
-    assert "the work is done and counts" in output
+    assert "the stage is complete, but the Prefect API did not record its end" in output
     assert "Traceback" not in output
-    assert (probe / "probe.txt").read_text() == "whole"
+    assert (probe / "probe.txt").read_text() == "complete"
+
+
+def test_a_flow_s_parameters_are_the_command_s_arguments_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(model_name: params.ModelName) -> None: ...
+
+    def score(
+        sources: list[str], model_set: str = "workspace", mode: Literal["auto", "whole"] = "auto", csv: bool = False
+    ) -> None: ...
+
+    for model_name in params.MODELS:
+        monkeypatch.setattr("sys.argv", ["train", model_name])
+        assert _arguments(train) == {"model_name": model_name}
+    monkeypatch.setattr("sys.argv", ["score", "a.png", "--model-set", "fast", "--mode", "whole", "--csv"])
+    assert _arguments(score) == {"sources": ["a.png"], "model_set": "fast", "mode": "whole", "csv": True}
+    monkeypatch.setattr("sys.argv", ["score"])
+    assert _arguments(score) == {"sources": [], "model_set": "workspace", "mode": "auto", "csv": False}
+
+
+@pytest.mark.parametrize("given", [[], ["age"], ["emotion", "keypoints"]])
+def test_a_stage_of_one_model_needs_a_model_of_the_project(
+    given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train(model_name: params.ModelName) -> None: ...
+
+    monkeypatch.setattr("sys.argv", ["train", *given])
+    with pytest.raises(SystemExit, match="2"):
+        _arguments(train)
+    assert "usage: python -m flows.train [-h] MODEL" in capsys.readouterr().err
 
 
 def test_a_source_s_name_need_not_be_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flows are given the text that stands for it, which any API takes."""
+    """Flows receive an escaped text, which any API accepts."""
 
     def score(sources: list[str]) -> None: ...
 
@@ -400,14 +429,14 @@ def test_a_source_s_name_need_not_be_utf_8(monkeypatch: pytest.MonkeyPatch) -> N
     assert [os.fsencode(source_of(text)) for text in texts] == [b"caf\xe9.png", b"a\\x5c.png", b"b\\c.png"]
 
 
-def test_scorings_by_hand_wait_for_those_into_the_same_folder_only(
+def test_scoring_given_sources_locks_its_output_folder_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def score(sources: list[str], out: Path = Path("scored")) -> None:
+    def score(sources: list[str], models: str = "workspace", out: Path = Path("scored")) -> None:
         done.append((sources, out))
 
-    def by_hand(out: str) -> None:
-        monkeypatch.setattr("sys.argv", ["score", "a.png", "--out", out])
+    def score_into(out: str, *what: str) -> None:
+        monkeypatch.setattr("sys.argv", ["score", *(what or ("a.png",)), "--out", out])
         main(score)
 
     done: list[tuple[list[str], Path]] = []
@@ -417,12 +446,20 @@ def test_scorings_by_hand_wait_for_those_into_the_same_folder_only(
     long = f"{'ж' * 90}/{'a' * 200}"
     (tmp_path / "link").symlink_to("here")
     before = signal.getsignal(signal.SIGTERM)
-    with alone("score"), alone("score", "here"):
-        by_hand("elsewhere")
-        by_hand(long)
+    with exclusive_lock("score"), exclusive_lock("score", "here"):
+        score_into("elsewhere")
+        score_into(long)
+        score_into("the score input", "--model-set", "released")
+        monkeypatch.setattr("sys.argv", ["score"])
+        with pytest.raises(SystemExit, match="1"):
+            main(score)
+        assert "another run of score is in progress here" in capsys.readouterr().err
         for same in ("here", "other/../here", str(tmp_path / "here"), "link"):
             with pytest.raises(SystemExit, match="1"):
-                by_hand(same)
-            assert f"another run of score into {same} is under way here" in capsys.readouterr().err
+                score_into(same)
+            assert f"another run of score into {same} is in progress here" in capsys.readouterr().err
+        with pytest.raises(SystemExit, match="1"):
+            score_into("here", "--model-set", "released")
+        assert "another run of score into here is in progress here" in capsys.readouterr().err
     signal.signal(signal.SIGTERM, before)
-    assert done == [(["a.png"], Path("elsewhere")), (["a.png"], Path(long))]
+    assert done == [(["a.png"], Path("elsewhere")), (["a.png"], Path(long)), ([], Path("the score input"))]

@@ -1,4 +1,4 @@
-"""Pictures show what they were given, and save; the table of predictions has its columns in order."""
+"""Figures show their data and can be saved; the table of predictions has its columns in order."""
 
 import io
 
@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_SETS, MIRROR_ORDER
+from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_ENCODINGS, MIRROR_ORDER
 from faces.models.calibration import Reliability
 from faces.plots.evaluation import (
+    ced_curve_figure,
     confusion_figure,
-    error_curve_figure,
-    points_figure,
+    per_keypoint_error_figure,
     reliability_figure,
     risk_coverage_figure,
     robustness_figure,
@@ -27,7 +27,7 @@ from faces.plots.face_grid import POINT_COLOURS, TRUTH_COLOUR, faces_figure
 from faces.plots.training import learning_figure
 from faces.scoring.prediction_table import prediction_table
 
-CLASSES = LABEL_SETS["course"]
+CLASSES = LABEL_ENCODINGS["course"]
 PNG = b"\x89PNG\r\n\x1a\n"
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 12, 12), np.uint8)
 POINTS = np.random.default_rng(1).uniform(0, 11, (11, 15, 2))
@@ -49,12 +49,12 @@ FIGURES = {
     "one face": lambda: faces_figure(IMAGES[:1], CAPTIONS[:1], "one"),
     "faces": lambda: faces_figure(IMAGES, CAPTIONS, "eleven", POINTS, POINTS + 1, ["red"] * 11, columns=4),
     "confusion": lambda: confusion_figure(COUNTS, "abc", "confusion"),
-    "errors": lambda: error_curve_figure(np.array([0.03, 0.01, 0.2]), np.array([0.1, 0.4]), "errors"),
+    "errors": lambda: ced_curve_figure(np.array([0.03, 0.01, 0.2]), np.array([0.1, 0.4]), "errors"),
     "learning": lambda: learning_figure([1, 2, 3], {"training": [3, 2, 1], "validation": [3, 2, 4]}, [2], "learning"),
     "reliability": lambda: reliability_figure(BINS, BINS, (0.1, 0.05), "reliability"),
     "risk": lambda: risk_coverage_figure(np.array([0.5, 1]), np.array([0.0, 0.25]), 0.125, "risk"),
     "nothing wrong": lambda: risk_coverage_figure(np.array([0.5, 1]), np.zeros(2), 0.0, "risk"),
-    "each point": lambda: points_figure(KEYPOINTS, POINT_ENDS, "points"),
+    "each point": lambda: per_keypoint_error_figure(KEYPOINTS, POINT_ENDS, "points"),
     "slices": lambda: slices_figure(SLICES, SLICE_ENDS, 0.7, "accuracy", "slices"),
     "robustness": lambda: robustness_figure(LINES, np.array([0.9, 0.85, 0.95]), "accuracy", "robustness"),
     "one epoch": lambda: learning_figure([1], {"training": [3.0], "validation": [2.0]}, [1], "learning"),
@@ -62,7 +62,7 @@ FIGURES = {
 
 
 def curves(axis: Axes) -> dict[str, list[tuple[float, float]]]:
-    """The corners of every curve that the legend names."""
+    """The vertices of every curve in the legend."""
     handles, labels = axis.get_legend_handles_labels()
     lines = {label: line for line, label in zip(handles, labels, strict=True) if isinstance(line, Line2D)}
     return {
@@ -71,9 +71,9 @@ def curves(axis: Axes) -> dict[str, list[tuple[float, float]]]:
     }
 
 
-def offsets(drawn: Collection) -> np.ndarray:
-    """Where the points of a scatter stand, (15, 2), NaN where none is drawn."""
-    return np.ma.filled(np.ma.asarray(drawn.get_offsets()), np.nan)
+def offsets(scatter: Collection) -> np.ndarray:
+    """Positions of the points of a scatter, (15, 2), NaN where none is drawn."""
+    return np.ma.filled(np.ma.asarray(scatter.get_offsets()), np.nan)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -87,7 +87,7 @@ def test_figure_saves_as_png(name: str) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 11])
-def test_grid_shows_every_face_once_and_nothing_else(count: int) -> None:
+def test_grid_shows_every_image_once(count: int) -> None:
     figure = faces_figure(IMAGES[:count], CAPTIONS[:count], "the title", columns=4)
     shown = [axis for axis in figure.axes if axis.images]
     assert len(shown) == count
@@ -100,33 +100,37 @@ def test_grid_shows_every_face_once_and_nothing_else(count: int) -> None:
     assert figure.get_suptitle() == "the title"
 
 
-def test_points_and_ringed_truth_are_drawn_where_they_are() -> None:
+def test_points_and_ringed_true_points_are_drawn_at_their_positions() -> None:
     figure = faces_figure(IMAGES[:4], CAPTIONS[:4], "", POINTS, POINTS + 1, ["green", "red", "red", "green"])
     for face, axis in enumerate(figure.axes):
-        truth, points = axis.collections
+        true_points, points = axis.collections
         np.testing.assert_allclose(offsets(points), POINTS[face])
-        np.testing.assert_allclose(offsets(truth), POINTS[face] + 1)
-        assert len(truth.get_facecolor()) == 0
-        assert {to_hex(colour) for colour in truth.get_edgecolor()} == {TRUTH_COLOUR}
+        np.testing.assert_allclose(offsets(true_points), POINTS[face] + 1)
+        assert len(true_points.get_facecolor()) == 0
+        assert {to_hex(colour) for colour in true_points.get_edgecolor()} == {TRUTH_COLOUR}
         assert [to_hex(colour) for colour in points.get_facecolor()] == POINT_COLOURS
         assert axis.title.get_color() == ["green", "red", "red", "green"][face]
     assert [len(axis.collections) for axis in faces_figure(IMAGES[:2], CAPTIONS, "").axes] == [0, 0]
 
 
 @pytest.mark.parametrize("point", range(15), ids=KEYPOINTS)
-def test_colours_tell_left_from_right(point: int) -> None:
-    """So that a mirror that forgot to swap them is seen."""
+def test_colours_differ_between_left_and_right(point: int) -> None:
+    """They show whether a flip swapped the points."""
     other = int(MIRROR_ORDER[point])
     assert (POINT_COLOURS[point] != POINT_COLOURS[other]) is (point != other)
     side = next((side for side in ("left", "right") if side in KEYPOINTS[point]), "middle")
-    alike = [name for name, colour in zip(KEYPOINTS, POINT_COLOURS, strict=True) if colour == POINT_COLOURS[point]]
-    assert all((side in name) if side != "middle" else not {"left", "right"} & set(name.split("_")) for name in alike)
+    same_colour = [
+        name for name, colour in zip(KEYPOINTS, POINT_COLOURS, strict=True) if colour == POINT_COLOURS[point]
+    ]
+    assert all(
+        (side in name) if side != "middle" else not {"left", "right"} & set(name.split("_")) for name in same_colour
+    )
 
 
-def test_confusion_shows_counts_and_row_shares() -> None:
+def test_confusion_shows_counts_and_fractions_of_rows() -> None:
     axis = confusion_figure(COUNTS, "abc", "confusion").axes[0]
     texts = {tuple(int(at) for at in text.get_position()): text.get_text() for text in axis.texts}
-    # Position is (column, row), that is (predicted, truth).
+    # Position is (column, row), that is (predicted, true).
     assert texts == {
         **{(0, 0): "7\n88%", (1, 0): "1\n12%", (2, 0): "0\n0%"},
         **{(0, 1): "2\n4%", (1, 1): "40\n89%", (2, 1): "3\n7%"},
@@ -135,28 +139,28 @@ def test_confusion_shows_counts_and_row_shares() -> None:
     np.testing.assert_allclose(np.asarray(axis.images[0].get_array())[1], np.array([2, 40, 3]) / 45)
     assert [label.get_text() for label in axis.get_xticklabels()] == ["a", "b", "c"]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b", "c"]
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted", "truth")
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted class", "true class")
 
 
-def test_error_curve_climbs_to_all_faces() -> None:
-    axis = error_curve_figure(np.array([0.03, 0.01, 0.2, 0.04]), np.array([0.4, 0.1]), "errors").axes[0]
+def test_ced_curve_reaches_one() -> None:
+    axis = ced_curve_figure(np.array([0.03, 0.01, 0.2, 0.04]), np.array([0.4, 0.1]), "errors").axes[0]
     assert curves(axis) == {
         # (0.9 + 0.7 + 0.6 + 0) / 4
-        "network, area up to 10%: 0.550": [(0.01, 0.25), (0.03, 0.5), (0.04, 0.75), (0.2, 1)],
-        "mean face, area up to 10%: 0.000": [(0.1, 0.5), (0.4, 1)],
+        "model, AUC up to 10%: 0.550": [(0.01, 0.25), (0.03, 0.5), (0.04, 0.75), (0.2, 1)],
+        "mean face, AUC up to 10%: 0.000": [(0.1, 0.5), (0.4, 1)],
     }
 
 
-def test_learning_curves_mark_the_kept_epoch() -> None:
+def test_learning_curves_mark_the_best_epochs() -> None:
     axis = learning_figure([1, 2, 3], {"training": [3, 2, 1], "validation": [3, 2.5, 4]}, [2, 3], "a title").axes[0]
     assert curves(axis) == {"training": [(1, 3), (2, 2), (3, 1)], "validation": [(1, 3), (2, 2.5), (3, 4)]}
     assert [np.asarray(line.get_xdata()).tolist() for line in axis.lines[2:]] == [[2, 2], [3, 3]]
-    assert [text.get_text() for text in axis.texts] == ["kept: epoch 2", "kept: epoch 3"]
+    assert [text.get_text() for text in axis.texts] == ["best epoch: 2", "best epoch: 3"]
     assert axis.get_title() == "a title"
 
 
 def whiskers(axis: Axes, number: int, along: int = 0) -> list[list[float]]:
-    """From where to where the intervals of one row of dots reach, in x or, along 1, in y; none for a dot at NaN."""
+    """The ends of the intervals of one series, in x or, along 1, in y; none for a point at NaN."""
     segments = [np.asarray(path) for path in axis.containers[number][2][0].get_segments()]
     return [segment[:, along].round(6).tolist() for segment in segments if len(segment)]
 
@@ -165,7 +169,7 @@ def boxes(axis: Axes) -> list[Rectangle]:
     return [patch for patch in axis.patches if isinstance(patch, Rectangle)]
 
 
-def test_reliability_shows_accuracy_over_confidence_and_how_many_faces() -> None:
+def test_reliability_shows_accuracy_over_confidence_and_counts() -> None:
     figure = reliability_figure(BINS, BINS._replace(accuracy=np.array([np.nan, 0.5, 1])), (0.1, 0.05), "the title")
     before, after, _, faces = figure.axes
     for axis, heights in ((before, [0, 2 / 3, 8 / 9]), (after, [0, 0.5, 1])):
@@ -187,28 +191,30 @@ def test_reliability_shows_accuracy_over_confidence_and_how_many_faces() -> None
 
 def test_risk_is_drawn_over_coverage() -> None:
     axis = risk_coverage_figure(np.array([0.5, 1]), np.array([0.0, 0.25]), 0.125, "risk").axes[0]
-    assert curves(axis)["network, area 0.1250"] == [(0.5, 0), (1, 0.25)]
-    assert "answering always: 25.0% wrong" in curves(axis)
+    assert curves(axis)["model, AURC 0.1250"] == [(0.5, 0), (1, 0.25)]
+    assert "full coverage: 25.0% errors" in curves(axis)
     assert axis.get_xlim() == (0, 1)
     assert axis.get_ylim()[0] == 0
 
 
-def test_points_are_listed_with_the_worst_on_top() -> None:
-    axis = points_figure(KEYPOINTS, POINT_ENDS, "points").axes[0]
+def test_keypoints_are_listed_with_the_worst_at_the_top() -> None:
+    axis = per_keypoint_error_figure(KEYPOINTS, POINT_ENDS, "points").axes[0]
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names[-1] == "left eye inner corner"
     assert sorted(names) == sorted(name.replace("_", " ") for name in KEYPOINTS)
     dots = np.asarray(axis.containers[0][0].get_xydata())
-    for (value, place), name in zip(dots, names, strict=True):
+    for (value, row), name in zip(dots, names, strict=True):
         np.testing.assert_allclose(value, POINT_ENDS[0, KEYPOINTS.index(name.replace(" ", "_"))])
-        assert names[int(place)] == name
+        assert names[int(row)] == name
     assert whiskers(axis, 0)[-1] == [13.5, 15.5]
     assert axis.get_xlim()[0] == 0
 
 
-def test_slices_stand_one_below_the_other_with_their_intervals() -> None:
+def test_slices_are_listed_from_top_to_bottom_with_their_intervals() -> None:
     axis = slices_figure(SLICES, SLICE_ENDS, 0.72, "accuracy", "slices").axes[0]
-    assert [label.get_text() for label in axis.get_yticklabels()] == [f"{kind}: {name}" for kind, name in SLICES]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        f"{property}: {name}" for property, name in SLICES
+    ]
     assert (np.diff(axis.get_yticks()) < 0).all()
     assert [np.asarray(container[0].get_xdata()).tolist() for container in axis.containers] == [[0.7, 0.8], [0.9]]
     assert whiskers(axis, 0) == [[0.6, 0.75], [0.75, 0.9]]
@@ -217,11 +223,11 @@ def test_slices_stand_one_below_the_other_with_their_intervals() -> None:
     assert "accuracy" in axis.get_xlabel()
 
 
-def test_robustness_lines_start_from_the_clean_faces() -> None:
+def test_robustness_lines_start_from_the_clean_value() -> None:
     figure = robustness_figure(LINES, np.array([0.9, 0.85, 0.95]), "accuracy", "robustness")
     axis = figure.axes[0]
-    for container, ends in zip(axis.containers, LINES.values(), strict=True):
-        assert np.asarray(container[0].get_ydata()).tolist() == [0.9, *ends[0]]
+    for container, interval in zip(axis.containers, LINES.values(), strict=True):
+        assert np.asarray(container[0].get_ydata()).tolist() == [0.9, *interval[0]]
         np.testing.assert_allclose(np.asarray(container[0].get_xdata()), [0, 1, 2, 3], atol=0.1)
     assert whiskers(axis, 0, along=1) == [[0.9, 0.9], [0.7, 0.85], [0.6, 0.75], [0.4, 0.55]]
     assert whiskers(axis, 1, along=1)[1] == [0.9, 0.9]
@@ -243,7 +249,7 @@ def test_predictions_have_their_columns_in_order(table: pd.DataFrame) -> None:
     assert table.columns[8:10].tolist() == ["left_eye_center_x", "left_eye_center_y"]
 
 
-def test_predictions_name_the_likeliest_class(table: pd.DataFrame) -> None:
+def test_predictions_have_the_most_probable_class(table: pd.DataFrame) -> None:
     assert table["row"].tolist() == [12, 7]
     assert table["emotion"].tolist() == ["happiness", "anger"]
     assert table["confidence"].tolist() == [0.6, 0.9]
@@ -257,7 +263,7 @@ def test_predicted_points_are_x_then_y(table: pd.DataFrame) -> None:
     assert table["mouth_center_bottom_lip_y"].tolist() == [29, 59]
 
 
-def test_over_a_single_face_a_title_has_room() -> None:
+def test_a_title_fits_over_a_single_image() -> None:
     figure = faces_figure(IMAGES[:1], CAPTIONS[:1], "Predictions: 15 points and an emotion for every face")
     figure.savefig(io.BytesIO())
     title = figure.texts[0].get_window_extent()

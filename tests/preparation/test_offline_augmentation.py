@@ -1,11 +1,11 @@
-"""Copies of faces and their points stay true: mirrored, brightened, normalised, resized."""
+"""Images and keypoints agree after mirroring, brightening, normalizing and resizing."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faces.common.geometry import mirror_images, mirror_points, resize_images, resize_points
+from faces.common.geometry import mirror_images, mirror_points, resize_images
 from faces.common.schema import KEYPOINTS, LEFT_EYE, MIRROR_ORDER, RIGHT_EYE
 from faces.preparation.brightness import brighten
 from faces.preparation.normalization import pixel_statistics
@@ -16,7 +16,7 @@ ALL_GREYS = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
 
 
 def random_points(size: int, faces: int = 3) -> np.ndarray:
-    """Points (faces, 15, 2) float32 on whole pixels, no two of a face alike, a fifth of them unlabelled."""
+    """Keypoints (faces, 15, 2) float32 on whole pixels, all of one face distinct, a fifth of them unlabelled."""
     generator = np.random.default_rng(size)
     cells = np.stack([generator.choice(size * size, len(KEYPOINTS), replace=False) for _ in range(faces)])
     points = np.stack([cells % size, cells // size], axis=2).astype(np.float32)
@@ -37,7 +37,7 @@ def test_mirroring_twice_is_the_identity(size: int) -> None:
     np.testing.assert_array_equal(np.isnan(once), np.isnan(points[:, MIRROR_ORDER]))
 
 
-def test_mirroring_points_leaves_the_original_alone() -> None:
+def test_mirroring_keypoints_does_not_change_the_input() -> None:
     points = random_points(96)
     before = points.copy()
     mirror_points(points, 96)
@@ -45,8 +45,8 @@ def test_mirroring_points_leaves_the_original_alone() -> None:
 
 
 @pytest.mark.parametrize("size", [95, 96])
-def test_mirrored_point_lands_on_its_mirrored_pixel(size: int) -> None:
-    """Point k's pixel has the grey 100 + k; in the mirrored face left and right have changed names."""
+def test_mirrored_keypoint_is_on_its_mirrored_pixel(size: int) -> None:
+    """The pixel of keypoint k has the grey level 100 + k; in the mirrored face, left and right are swapped."""
     points = random_points(size)
     images = np.zeros((len(points), size, size), np.uint8)
     for image, face in zip(images, points, strict=True):
@@ -61,13 +61,13 @@ def test_mirrored_point_lands_on_its_mirrored_pixel(size: int) -> None:
 
 
 @pytest.mark.parametrize("point", KEYPOINTS)
-def test_a_mirror_swaps_left_and_right_and_nothing_else(point: str) -> None:
+def test_mirroring_swaps_left_and_right_and_nothing_else(point: str) -> None:
     swapped = {"left": "right", "right": "left"}
     expected = "_".join(swapped.get(word, word) for word in point.split("_"))
     assert KEYPOINTS[MIRROR_ORDER[KEYPOINTS.index(point)]] == expected
 
 
-def test_left_eye_stays_right_of_the_right_eye() -> None:
+def test_left_eye_stays_to_the_right_of_the_right_eye() -> None:
     _, points = draw_faces(np.random.default_rng(2), np.arange(4), 96, KEYPOINTS_FRAMING)
     for these in (points, mirror_points(points, 96)):
         assert (these[:, LEFT_EYE, 0] > these[:, RIGHT_EYE, 0] + 10).all()
@@ -75,7 +75,7 @@ def test_left_eye_stays_right_of_the_right_eye() -> None:
 
 @settings(deadline=None)
 @given(st.floats(0, 10))
-def test_brightness_keeps_the_range_and_the_order_of_greys(factor: float) -> None:
+def test_brightening_keeps_the_range_and_the_order_of_grey_levels(factor: float) -> None:
     bright = brighten(ALL_GREYS, np.array([factor]))
     assert bright.dtype == np.uint8
     assert (np.diff(bright.ravel().astype(int)) >= 0).all()
@@ -83,7 +83,7 @@ def test_brightness_keeps_the_range_and_the_order_of_greys(factor: float) -> Non
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(0, [0, 0, 0]), (1, [0, 100, 200]), (2, [0, 200, 255])])
-def test_brightness_by_hand(factor: float, expected: list[int]) -> None:
+def test_brightening_by_hand(factor: float, expected: list[int]) -> None:
     assert brighten(np.array([[[0, 100, 200]]], np.uint8), np.array([factor])).tolist() == [[expected]]
 
 
@@ -95,7 +95,7 @@ def test_factor_one_is_the_identity_and_each_face_has_its_own_factor() -> None:
 
 
 @pytest.mark.parametrize("high", [2, 200, 256])
-def test_statistics_are_numpys(high: int) -> None:
+def test_statistics_equal_those_of_numpy(high: int) -> None:
     images = np.random.default_rng(high).integers(0, high, (5, 9, 7), np.uint8)
     found = pixel_statistics(images)
     assert found["mean"] == pytest.approx(images.mean(), rel=1e-12)
@@ -104,42 +104,15 @@ def test_statistics_are_numpys(high: int) -> None:
 
 
 @pytest.mark.parametrize("grey", [0, 37, 255])
-def test_deviation_of_one_grey_counts_as_one(grey: int) -> None:
+def test_standard_deviation_of_a_constant_image_is_one(grey: int) -> None:
     assert pixel_statistics(np.full((2, 4, 4), grey, np.uint8)) == {"mean": grey, "std": 1.0}
 
 
-@pytest.mark.parametrize(("old", "new"), [(96, 48), (48, 96), (96, 64), (48, 80), (64, 64)])
-def test_resized_point_lands_on_its_resized_pixel(old: int, new: int) -> None:
-    """One soft bright blob an image, around its point: its centre of mass is where the point is said to be."""
-    centres = np.random.default_rng(old).uniform(0.3 * old, 0.7 * old, (1, 15, 2))
-    y, x = np.indices((old, old))
-    squares = (x - centres[0, :, 0, None, None]) ** 2 + (y - centres[0, :, 1, None, None]) ** 2
-    blobs = (255 * np.exp(-squares / (2 * (old / 16) ** 2))).astype(np.uint8)
-    resized = resize_images(blobs, new)
-    assert resized.shape == (15, new, new)
-    assert resized.dtype == np.uint8
-    weights = resized / resized.sum(axis=(1, 2), keepdims=True)
-    rows, columns = np.indices((new, new))
-    found = np.stack([(weights * columns).sum(axis=(1, 2)), (weights * rows).sum(axis=(1, 2))], axis=1)
-    np.testing.assert_allclose(resize_points(centres, old, new)[0], found, atol=0.06)
-
-
-@pytest.mark.parametrize(("old", "new"), [(96, 48), (48, 96), (96, 37)])
-def test_points_there_and_back_are_the_same(old: int, new: int) -> None:
-    points = random_points(old)
-    there = resize_points(points, old, new)
-    np.testing.assert_allclose(resize_points(there, new, old), points, atol=1e-4)
-    assert np.nanmax(np.abs(there - points)) > 1
-    # The image's outer edges, half a pixel beyond the first and the last pixel's centres, stay its edges.
-    np.testing.assert_allclose(resize_points(np.array([-0.5, old - 0.5]), old, new), [-0.5, new - 0.5])
-
-
-def test_same_size_is_left_alone_and_levels_are_kept() -> None:
+def test_same_size_changes_nothing_and_grey_levels_are_kept() -> None:
     np.testing.assert_array_equal(resize_images(ALL_GREYS, 16), ALL_GREYS)
-    np.testing.assert_array_equal(resize_points(random_points(96), 96, 96), random_points(96))
     for size in (8, 32):
         assert set(resize_images(np.full((2, 16, 16), 91, np.uint8), size).ravel()) == {91}
-    # Area means, so that reducing loses no pixel: one of 160 in every 4 x 4 becomes an even 10.
+    # Area means, so every pixel counts: one pixel of 160 in each 4 x 4 becomes a constant 10.
     dots = np.zeros((1, 16, 16), np.uint8)
     dots[:, ::4, ::4] = 160
     assert set(resize_images(dots, 4).ravel()) == {10}

@@ -1,4 +1,4 @@
-"""Pictures that ask for far more memory or time than their size suggests."""
+"""Images that make a decoder take far more memory or time than their size suggests."""
 
 import struct
 import zlib
@@ -24,7 +24,7 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 def png(width: int, height: int, *between: bytes, before: bytes = b"", rows: bytes | None = None) -> bytes:
-    """A black PNG with chunks before its header, and between that and its pixels, of which it may have too few."""
+    """A black PNG with chunks before and after its header; it may have too few pixels."""
     pixels = zlib.compress(bytes((width + 1) * height) if rows is None else rows, 9)
     body = [before, ihdr(width, height), *between, chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(body)
@@ -35,12 +35,12 @@ def ihdr(width: int, height: int) -> bytes:
 
 
 def inflating(name: bytes, count: int) -> list[bytes]:
-    """So many chunks of a PNG, each of a kilobyte, and a megabyte when it is inflated."""
+    """`count` chunks of a PNG, each of a kilobyte that inflates to a megabyte."""
     return [chunk(name, b"k\0\0" + zlib.compress(bytes(2**20 - 10), 9))] * count
 
 
 def tiff(tags: Iterable[tuple[int, int, int, int]], body: bytes) -> bytes:
-    """A TIFF of tags (number, type, count, value or place) after a body, which begins at byte 8."""
+    """A TIFF of tags (number, type, count, value or offset) after a body, which starts at byte 8."""
     entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
     body += b"\0" * (len(body) % 2)
     count = struct.pack("<H", len(entries) // 12)
@@ -48,7 +48,7 @@ def tiff(tags: Iterable[tuple[int, int, int, int]], body: bytes) -> bytes:
 
 
 def tiff_of_tags(count: int, size: int) -> bytes:
-    """A TIFF of 64 x 64 pixels and so many more tags, all of which point at the same bytes."""
+    """A TIFF of 64 x 64 pixels with `count` more tags, all of which point at the same bytes."""
     tags = [(256, 4, 1, 64), (257, 4, 1, 64), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
     tags += [(277, 3, 1, 1), (278, 4, 1, 64), (279, 4, 1, 4096), *((1000 + n, 1, size, 8) for n in range(count))]
     return tiff(tags, bytes(max(size, 4096)))
@@ -76,7 +76,7 @@ def gif_of_a_frame(side: int) -> bytes:
 
 
 def webp_of_a_canvas(side: int) -> bytes:
-    """An animated WebP of one frame on a canvas of that size."""
+    """An animated WebP of one frame on a larger canvas."""
     frame, width = encoded(GREY.convert("RGB"), "WEBP")[12:], struct.pack("<I", side - 1)[:3]
     inside = struct.pack("<I", SIDE - 1)[:3]
     one = bytes(6) + inside + inside + bytes([100, 0, 0, 0]) + frame

@@ -1,6 +1,6 @@
-"""Fuzzes the readers: `python -m tests.readers.fuzz KIND FIRST COUNT FOLDER` makes tries and writes what they found.
+"""Fuzzes the readers: `python -m tests.readers.fuzz KIND FIRST COUNT FOLDER` makes tries and writes their findings.
 
-A try is told by its kind and number alone. The process that makes them is a child, so that a crash is a finding.
+A try is determined by its kind and number. It runs in a child process, so that a crash is a finding.
 """
 
 import faulthandler
@@ -17,26 +17,25 @@ from typing import Any
 
 from tasks.common.files import InputError
 from tests.readers.fuzz_mutations import mutated, repacked
-from tests.readers.fuzz_readers import read_batch, read_picture, read_table
+from tests.readers.fuzz_readers import read_batch, read_image, read_table
 from tests.readers.fuzz_seeds import picture_seeds, table_seeds
 
 SECONDS, GROWTH, SPACE = 10, 300, 3 * 2**30
-"""Most of a try: seconds of the processor, whatever else it is busy with; MiB in memory, and bytes of address space,
-over those before all tries."""
+"""Limits of a try: seconds of CPU time, and MiB of memory and bytes of address space beyond those before all tries."""
 BATCH = 100
-"""Pictures that are also read as one batch, and as one training folder."""
+"""Images per batch, which is also read as one shard and as one training folder."""
 FAULTS: dict[str, Callable[[], object]] = {
     "raises": lambda: os.environ["NO SUCH NAME"],
     "crashes": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "hangs": lambda: signal.raise_signal(signal.SIGPROF),
     "takes memory": lambda: len(bytearray(b"1") * ((GROWTH + 100) * 2**20)),
 }
-"""Kinds of tries that find something, to see that it is found."""
+"""Kinds of tries with a fault, to check that it is found."""
 KINDS = (*picture_seeds(), *table_seeds())
 
 
 def content_of_try(kind: str, number: int) -> bytes:
-    """The first tries are the seeds themselves."""
+    """The bytes of a try; the first tries are the seeds themselves."""
     seeds = (picture_seeds() | table_seeds())[kind]
     if number < len(seeds):
         return seeds[number]
@@ -49,15 +48,15 @@ def one_try(kind: str, content: bytes, folder: Path) -> bool:
     if kind in FAULTS:
         return bool(FAULTS[kind]())
     try:
-        return read_picture(content) if kind in picture_seeds() else read_table(kind, content, folder)
+        return read_image(content) if kind in picture_seeds() else read_table(kind, content, folder)
     except InputError:  # of a table or an archive as a whole
         return False
 
 
 def tries(kind: str, numbers: range, folder: Path, place: int) -> dict[str, Any]:
-    """What came of tries: how many were decoded, the slowest, memory, and what was raised by whom.
+    """The results of tries: the count decoded, the slowest, the memory, and the errors.
 
-    `place` is a file in which the try stands that is being made, for whoever finds that this process has ended.
+    `place` is the descriptor of a file that names the current try, which the parent reads if this process ends.
     """
     failures, decoded, slowest, contents = [], 0, 0.0, []
     most, start = memory() + GROWTH, time.process_time()
@@ -83,12 +82,12 @@ def tries(kind: str, numbers: range, folder: Path, place: int) -> dict[str, Any]
 
 
 def memory() -> int:
-    """The most that this process had in memory, MiB."""
+    """The peak memory of this process, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 1024)
 
 
 def bound_address_space() -> None:
-    """On Linux; elsewhere it is not told how much there is in use."""
+    """Limit the address space, on Linux only: other systems do not report how much is in use."""
     if sys.platform != "linux":
         return
     pages = int(Path("/proc/self/statm").read_text().split()[0])

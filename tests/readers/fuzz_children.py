@@ -1,4 +1,4 @@
-"""Makes the tries of `tests.readers.fuzz` in processes of their own: a crash is a finding, and names its try."""
+"""Runs the tries of `tests.readers.fuzz` in child processes: a crash is a finding, and names its try."""
 
 import json
 import os
@@ -12,13 +12,13 @@ from typing import Any
 from tests.conftest import ROOT
 
 SECONDS = 1800
-"""Of a child, by the clock: what waits uses no processor."""
+"""Wall-clock limit of a child: waiting takes no CPU time."""
 MEMORY = Path("/dev/shm")
-"""Where a file costs nothing, if there is such a place."""
+"""A file system in memory, if there is one."""
 
 
 def in_a_child(kinds: Sequence[str], first: int, count: int) -> list[dict[str, Any]]:
-    """What each kind's tries found; of a child that ended before its time, the try and how it ended."""
+    """The results of each kind's tries; if the child crashed, the try and its exit status."""
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         command = [
             sys.executable,
@@ -31,12 +31,12 @@ def in_a_child(kinds: Sequence[str], first: int, count: int) -> list[dict[str, A
             str(count),
             folder,
         ]
-        # Decoders of damaged pictures say a great deal.
-        with Path(folder, "said").open("wb") as said:
+        # Decoders print a lot for corrupt images.
+        with Path(folder, "output").open("wb") as output:
             env = {**os.environ, "OPENCV_LOG_LEVEL": "OFF"}
             try:
                 done = subprocess.run(
-                    command, cwd=ROOT, env=env, stdout=said, stderr=said, timeout=SECONDS, check=False
+                    command, cwd=ROOT, env=env, stdout=output, stderr=output, timeout=SECONDS, check=False
                 )
                 end = str(done.returncode)
             except subprocess.TimeoutExpired:
@@ -46,6 +46,6 @@ def in_a_child(kinds: Sequence[str], first: int, count: int) -> list[dict[str, A
             return found
         place = Path(folder, "try")
         where = place.read_text().strip() if place.exists() else "before the first try"
-        last = Path(folder, "said").read_text(errors="replace")[-2000:]
+        last = Path(folder, "output").read_text(errors="replace")[-2000:]
         failure = f"{where}: the process ended with {end}: {last}"
         return [{"kind": kind, "tries": 0, "decoded": 0, "failures": [failure]} for kind in kinds]

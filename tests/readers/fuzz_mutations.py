@@ -1,4 +1,4 @@
-"""Damages bytes as transfers, broken disks and attackers do, each time from a seed alone."""
+"""Corrupts bytes as transfers, broken disks and attackers do, reproducibly from a seed."""
 
 import gzip
 import re
@@ -17,14 +17,14 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def mutated(content: bytes, other: bytes, random: Random) -> bytes:
-    """One to four kinds of damage to `content`; `other` is what it may be spliced with."""
+    """`content` with one to four kinds of damage; it may be spliced with `other`."""
     for _ in range(random.randint(1, 4)):
         content = random.choice(KINDS)(content, other, random)
     return content
 
 
 def repacked(content: bytes, other: bytes, random: Random) -> bytes:
-    """Damage inside of what is packed, under check sums that fit: readers that check them get to see it."""
+    """`content` with damage inside its compressed data and valid checksums, so that it passes the readers' checks."""
     if content.startswith(PNG):
         return _png(content, other, random)
     if content.startswith(b"\x1f\x8b"):
@@ -38,7 +38,7 @@ def repacked(content: bytes, other: bytes, random: Random) -> bytes:
 
 
 def _png(content: bytes, other: bytes, random: Random) -> bytes:
-    """A chunk is damaged, and its length and check sum are made to fit."""
+    """A PNG with one damaged chunk of matching length and checksum."""
     place, chunks = len(PNG), []
     while place + 12 <= len(content):
         (size,) = struct.unpack_from(">I", content, place)
@@ -53,7 +53,7 @@ def _png(content: bytes, other: bytes, random: Random) -> bytes:
     chunks[at] = (random.choice(chunks)[0] if random.random() < 0.1 else name, inside)
     if random.random() < 0.2:
         chunks.insert(random.randrange(len(chunks)), random.choice(chunks))
-    return PNG + b"".join(chunk(*one) for one in chunks)
+    return PNG + b"".join(chunk(*named) for named in chunks)
 
 
 def _truncate(content: bytes, other: bytes, random: Random) -> bytes:
@@ -89,7 +89,7 @@ def _delete(content: bytes, other: bytes, random: Random) -> bytes:
 
 
 def _extreme(content: bytes, other: bytes, random: Random) -> bytes:
-    """A number of 16, 32 or 64 bits, mostly in the header, becomes 0, or very large, or nearly what it was."""
+    """A number of 16, 32 or 64 bits, mostly in the header, becomes 0, very large, or close to its old value."""
     place = random.randrange(len(content) + 1)
     if random.random() < 0.6:
         place %= HEADER
@@ -103,7 +103,7 @@ def _extreme(content: bytes, other: bytes, random: Random) -> bytes:
 
 
 def _number(content: bytes, other: bytes, random: Random) -> bytes:
-    """A number in words, as tables hold them."""
+    """A decimal number, as in tables, becomes an invalid cell."""
     found = list(re.finditer(rb"[0-9]+", content[:4096]))
     if not found:
         return content

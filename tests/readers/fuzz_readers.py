@@ -1,50 +1,59 @@
-"""The project's readers, as training and scoring use them, with what must hold of them whatever they are given."""
+"""The readers as training and scoring use them, with assertions that hold for every input."""
 
 import csv
+import re
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 import params
-from tasks.common.dataset import load_part
-from tasks.common.errors import Unusable
+from tasks.common.dataset import load_dataset
+from tasks.common.errors import UnreadableInput
 from tasks.data.ingestion import bring_in
-from tasks.readers.image_folder import _pixel_text, write_tree
+from tasks.readers.image_folder import _pixel_text, write_image_folder_csv
 from tasks.readers.images import grey_levels
 from tasks.readers.raw_csv import read_raw
-from tasks.readers.records import Item, items_of
-from tasks.scoring.face_crops import cut_faces, picture_of
+from tasks.readers.records import Record, read_records
+from tasks.scoring.face_crops import crop_faces, load_image
 from tests.conftest import ROOT
 from tests.readers.bombs import SOFT, encoded
 from tests.readers.fuzz_seeds import zipped
 
-MOST_PIXELS = 2**22
-SCORE = params.load(ROOT / "params.yaml").score.model_copy(update={"most_pixels": MOST_PIXELS})
+MAX_PIXELS = 2**22
+SCORE = params.load(ROOT / "params.yaml").score.model_copy(update={"max_image_pixels": MAX_PIXELS})
 GOOD = encoded(SOFT, "PNG")
 
 
-def read_picture(content: bytes) -> bool:
-    """A picture as scoring and as training decode it; whether scoring does."""
-    with suppress(Unusable):
+def read_image(content: bytes) -> bool:
+    """Decode an image as scoring and training do; whether scoring accepts it."""
+    with suppress(UnreadableInput):
         _pixel_text(content)
-    with suppress(Unusable):
-        picture = grey_levels(content, MOST_PIXELS)
-        assert (picture.ndim, picture.dtype) == (2, np.uint8)
-        assert picture.size <= MOST_PIXELS
+    with suppress(UnreadableInput):
+        image = grey_levels(content, MAX_PIXELS)
+        assert (image.ndim, image.dtype) == (2, np.uint8)
+        assert image.size <= MAX_PIXELS
         return True
     return False
 
 
 def read_batch(contents: list[bytes], folder: Path) -> None:
-    """Pictures among good ones, scored and as a training folder: each is told once, and the good ones are as ever."""
-    items = [Item("good", 0, GOOD), *(Item(str(n), 0, one) for n, one in enumerate(contents)), Item("good", 1, GOOD)]
-    cut = cut_faces(items, "whole", SCORE)
-    assert sorted([*cut.places["source"], *cut.skipped["source"]]) == sorted(item.source for item in items)
-    assert (cut.images["emotion"][[0, -1]] == np.asarray(SOFT)).all()
-    packed = {f"train/happy/{item.source}.png": item.content for item in items if isinstance(item.content, bytes)}
+    """Score images among valid ones and read them as a training folder: each is one record, valid ones stay equal."""
+    records = [
+        Record("good", 0, GOOD),
+        *(Record(str(n), 0, one) for n, one in enumerate(contents)),
+        Record("good", 1, GOOD),
+    ]
+    crops = crop_faces(records, "whole", SCORE)
+    assert sorted([*crops.detections["source"], *crops.skipped["source"]]) == sorted(
+        record.source for record in records
+    )
+    assert (crops.images["emotion"][[0, -1]] == np.asarray(SOFT)).all()
+    packed = {
+        f"train/happy/{record.source}.png": record.content for record in records if isinstance(record.content, bytes)
+    }
     (folder / "tree.zip").write_bytes(zipped(packed))
-    write_tree(folder / "tree.zip", folder / "tree.csv", "tree")
+    write_image_folder_csv(folder / "tree.zip", folder / "tree.csv", "tree")
     with (folder / "tree.csv").open(newline="") as text:
         cells = {row["file"]: row["pixels"] for row in csv.DictReader(text)}
     assert list(cells) == sorted(packed)
@@ -52,26 +61,37 @@ def read_batch(contents: list[bytes], folder: Path) -> None:
 
 
 def read_table(name: str, content: bytes, folder: Path) -> bool:
-    """A table as training and as scoring read it; whether a row of it could be used."""
-    path, head = folder / name, "keypoints" if name.startswith("keypoints") else "emotion"
+    """Read a table as training and scoring do; whether a row of it is usable."""
+    path, model_name = folder / name, "keypoints" if name.startswith("keypoints") else "emotion"
     path.write_bytes(content)
     if name.endswith(".npz"):
-        return len(load_part(path).images) > 0
+        return read_split(path)
     found = usable(path)
     if not name.endswith(".parquet"):
-        raw = bring_in(head, str(path), folder / "raw.csv")
-        found += sum(map(len, read_raw(raw, head)))
+        raw = bring_in(model_name, str(path), folder / "raw.csv")
+        found += sum(map(len, read_raw(raw, model_name)))
     return found > 0
 
 
+def read_split(path: Path) -> bool:
+    """Read a prepared split as scoring does, face by face, and as training does; whether it has faces."""
+    faces = [record.content for record in read_records(str(path))]
+    dataset = load_dataset(path)
+    unread = isinstance(faces[0], str)
+    # Training accepts repeated rows, of augmented faces, and pixels stored in either order.
+    assert unread or np.array_equal(np.array(faces), dataset.images)
+    assert not unread or not len(dataset) or re.search("rows|by column", str(faces[0]))
+    return len(dataset) > 0
+
+
 def usable(path: Path) -> int:
-    """How many of a table's rows have a picture; every row is one item, and each is told once."""
+    """The number of rows of a table with an image; every row is exactly one record."""
     found, rows = 0, []
-    for item in items_of(str(path)):
-        rows.append(item.row)
+    for record in read_records(str(path)):
+        rows.append(record.row)
         try:
-            found += picture_of(item, SCORE).size > 0
-        except Unusable:
+            found += load_image(record, SCORE).size > 0
+        except UnreadableInput:
             continue
     assert rows == list(range(1, len(rows) + 1)) or rows == [0]
     return found

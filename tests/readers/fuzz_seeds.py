@@ -1,4 +1,4 @@
-"""Sound files of every format that is read, and some that ask for too much: what a fuzzer begins with."""
+"""The seeds of the fuzzer: valid files of every format that is read, and some decompression bombs."""
 
 import gzip
 import struct
@@ -32,7 +32,7 @@ REAL = Image.fromarray(np.asarray(GREY).astype(np.float32))
 
 
 def rle_bmp() -> bytes:
-    """A BMP whose rows are run lengths, which Pillow reads and does not write."""
+    """A BMP with run-length encoded rows, which Pillow reads but does not write."""
     rows = b"".join(bytes([SIDE, row, 0, 0]) for row in range(SIDE)) + b"\0\1"
     about = struct.pack("<IiiHHIIiiII", 40, SIDE, SIDE, 1, 8, 1, len(rows), 0, 0, 256, 0)
     head = struct.pack("<2sIHHI", b"BM", 54 + 1024 + len(rows), 0, 0, 54 + 1024)
@@ -46,8 +46,8 @@ def _exif() -> Image.Exif:
 
 
 @cache
-def pictures() -> dict[str, list[bytes]]:
-    """Sound pictures of 48 x 48 pixels, of every format in its usual forms."""
+def images() -> dict[str, list[bytes]]:
+    """Valid images of 48 x 48 pixels, of every format in its usual variants."""
     colour, frames = SOFT.convert("RGB"), {"save_all": True, "append_images": [SOFT.convert("RGB")]}
     clear = GREY.convert("P")
     marked = encoded(colour, "PNG", exif=_exif(), icc_profile=b"x" * 200)
@@ -81,7 +81,7 @@ def pictures() -> dict[str, list[bytes]]:
 
 @cache
 def picture_seeds() -> dict[str, list[bytes]]:
-    """The same, and such as ask for too much."""
+    """The same, and decompression bombs."""
     bombs = {
         "jpg": [jpeg_of_scans(SIDE, 150)],
         "png": [
@@ -93,7 +93,7 @@ def picture_seeds() -> dict[str, list[bytes]]:
         "tiff": [tiff_of_a_tile(8192), tiff_of_tags(99, 5000)],
         "gif": [gif_of_a_frame(65535)],
     }
-    return {kind: seeds + bombs.get(kind, []) for kind, seeds in pictures().items()}
+    return {kind: seeds + bombs.get(kind, []) for kind, seeds in images().items()}
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -104,8 +104,8 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def csv_of(head: str) -> bytes:
-    return (EMOTION if head == "emotion" else KEYPOINTS_MISSING)[:3].to_csv(index=False).encode()
+def csv_of(model_name: str) -> bytes:
+    return (EMOTION if model_name == "emotion" else KEYPOINTS_MISSING)[:3].to_csv(index=False).encode()
 
 
 def parquet_of(values: list[object]) -> bytes:
@@ -116,17 +116,19 @@ def parquet_of(values: list[object]) -> bytes:
 
 @cache
 def table_seeds() -> dict[str, list[bytes]]:
-    emotion, pictures = csv_of("emotion"), [seeds[0] for seeds in picture_seeds().values()]
-    part: dict[str, Any] = {name: np.array(["a", "b"]) for name in ("persons", "kinds", "classes", "answers")}
-    part |= {"images": np.zeros((2, 48, 48), np.uint8), "targets": np.zeros(2, np.int64), "rows": np.arange(2)}
-    np.savez(arrays := BytesIO(), **part, groups=np.arange(2), protocol=np.array("grouped"))
+    emotion, images = csv_of("emotion"), [seeds[0] for seeds in picture_seeds().values()]
+    split: dict[str, Any] = {
+        name: np.array(["a", "b"]) for name in ("subjects", "augmentation_kind", "classes", "output_classes")
+    }
+    split |= {"images": np.zeros((2, 48, 48), np.uint8), "targets": np.zeros(2, np.int64), "rows": np.arange(2)}
+    np.savez(arrays := BytesIO(), **split, groups=np.arange(2), strategy=np.array("group"))
     return {
         "emotion.csv": [emotion],
         "keypoints.csv": [csv_of("keypoints")],
         "emotion.csv.gz": [gzip.compress(emotion)],
         "emotion.zip": [zipped({"fer/fer2013.csv": emotion})],
-        "tree.zip": [zipped({f"train/happy/{n}.png": content for n, content in enumerate(pictures)})],
-        "bytes.parquet": [parquet_of(list(pictures))],
-        "struct.parquet": [parquet_of([{"bytes": content, "path": "a"} for content in pictures])],
-        "part.npz": [arrays.getvalue()],
+        "tree.zip": [zipped({f"train/happy/{n}.png": content for n, content in enumerate(images)})],
+        "bytes.parquet": [parquet_of(list(images))],
+        "struct.parquet": [parquet_of([{"bytes": content, "path": "a"} for content in images])],
+        "split.npz": [arrays.getvalue()],
     }

@@ -1,4 +1,4 @@
-"""Every published layout of the two tables gives the same arrays, all the way to the prepared parts."""
+"""Every published layout of the two tables gives the same arrays, up to the prepared splits."""
 
 import gzip
 import zipfile
@@ -12,35 +12,35 @@ import pytest
 
 import params
 from faces.common.pixel_text import SIZES
-from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_SETS
-from faces.preparation.splits import PARTS
-from tasks.common.dataset import Part, load_part
+from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_ENCODINGS
+from faces.preparation.splits import SPLITS
+from tasks.common.dataset import FaceDataset, load_dataset
 from tasks.common.files import InputError
 from tasks.data.ingestion import bring_in
-from tasks.data.validation import judge_table, set_aside
+from tasks.data.validation import quarantine_rows, validate_table
 from tasks.preparation.near_duplicates import group_faces
 from tasks.preparation.splits import split
 from tasks.readers.raw_csv import read_raw
 from tests.conftest import ROOT
 
-COURSE, FER2013 = LABEL_SETS["course"], LABEL_SETS["fer2013"]
+COURSE, FER2013 = LABEL_ENCODINGS["course"], LABEL_ENCODINGS["fer2013"]
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 FOLDERS = dict(zip(FER2013, ("angry", "Disgusted", "fear", "Happy", "sadness", "surprise", "neutral"), strict=True))
 
 Write = Callable[[Path], str]
 
 
-def rules(label_set: str = "course", max_quarantined: float = 0.2, min_rows: int = 10) -> params.Validate:
-    """The project's own rules, for small tables."""
+def rules(label_encoding: str = "course", max_invalid_fraction: float = 0.2, min_rows: int = 10) -> params.Validate:
+    """The project's validation settings, for small tables."""
     content = params.load(ROOT / "params.yaml").validate_.model_dump()
-    content["max_quarantined"] = max_quarantined
+    content["max_invalid_fraction"] = max_invalid_fraction
     content["keypoints"]["min_rows"] = content["emotion"]["min_rows"] = min_rows
-    content["emotion"]["label_set"] = label_set
+    content["emotion"]["label_encoding"] = label_encoding
     return params.Validate.model_validate(content)
 
 
 def noise_texts(seed: int, rows: int, side: int) -> list[str]:
-    """Pixel texts of faces of which no two are alike."""
+    """Pixel texts of faces that all differ."""
     images = np.random.default_rng(seed).integers(0, 256, (rows, side * side))
     return [" ".join(map(str, image)) for image in images.tolist()]
 
@@ -53,7 +53,7 @@ def emotion_rows(classes: tuple[str, ...], rows: int, seed: int = 0) -> pd.DataF
 
 
 def keypoint_rows(rows: int, seed: int = 0, missing: bool = False) -> pd.DataFrame:
-    """A clean key-point table as text, coordinates to four places, empty where `missing`."""
+    """A clean keypoint table as text, coordinates to four places, empty where `missing`."""
     generator = np.random.default_rng(seed)
     points = generator.uniform(5, 91, (rows, 15, 2)).round(4)
     points[:, KEYPOINTS.index("left_eye_center")] = generator.uniform([60, 30], [70, 40], (rows, 2)).round(4)
@@ -74,17 +74,19 @@ def values_of(texts: pd.Series) -> list[list[int]]:
     return [[int(word) for word in text.split()] for text in texts]
 
 
-def through(head: str, source: str, folder: Path, settings: params.Validate) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The valid and the quarantined rows of a source, brought in, judged and parted."""
-    raw = bring_in(head, source, folder / "raw" / f"{head}.csv")
-    findings = judge_table(head, raw, settings, folder / f"{head}.json", folder / "docs")
-    valid = set_aside(head, raw, findings, settings, folder / f"{head}.parquet", folder / f"{head}-aside.csv")
-    aside = pd.read_csv(folder / f"{head}-aside.csv", dtype=str, keep_default_na=False)
+def through(model_name: str, source: str, folder: Path, settings: params.Validate) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The valid and the quarantined rows of a source, after ingestion and validation."""
+    raw = bring_in(model_name, source, folder / "raw" / f"{model_name}.csv")
+    findings = validate_table(model_name, raw, settings, folder / f"{model_name}.json", folder / "docs")
+    valid = quarantine_rows(
+        model_name, raw, findings, settings, folder / f"{model_name}.parquet", folder / f"{model_name}-aside.csv"
+    )
+    aside = pd.read_csv(folder / f"{model_name}-aside.csv", dtype=str, keep_default_na=False)
     return pd.read_parquet(valid), aside
 
 
 def plain(table: pd.DataFrame, header: str = "", name: str = "mine.csv") -> Write:
-    """A CSV of the columns that a header names, under that very header."""
+    """A CSV of the columns that a header names, with this header."""
 
     def write(folder: Path) -> str:
         chosen = table[[column.strip() for column in header.split(",")]] if header else table
@@ -95,17 +97,17 @@ def plain(table: pd.DataFrame, header: str = "", name: str = "mine.csv") -> Writ
     return write
 
 
-def test_linked_folders_are_read_and_dangling_links_are_named(tmp_path: Path) -> None:
-    for part in ("elsewhere/train", "mine/test"):
-        picture = tmp_path / part / "happy" / "1.png"
-        picture.parent.mkdir(parents=True)
-        picture.write_bytes(cv2.imencode(".png", np.zeros((48, 48), np.uint8))[1].tobytes())
+def test_linked_folders_are_read_and_broken_links_are_named(tmp_path: Path) -> None:
+    for split_folder in ("elsewhere/train", "mine/test"):
+        image = tmp_path / split_folder / "happy" / "1.png"
+        image.parent.mkdir(parents=True)
+        image.write_bytes(cv2.imencode(".png", np.zeros((48, 48), np.uint8))[1].tobytes())
     (tmp_path / "mine/train").symlink_to(tmp_path / "elsewhere/train")
     (tmp_path / "mine/test/round").symlink_to(tmp_path / "mine")
     bring_in("emotion", str(tmp_path / "mine"), tmp_path / "emotion.csv")
     assert pd.read_csv(tmp_path / "emotion.csv")["file"].tolist() == ["test/happy/1.png", "train/happy/1.png"]
     (tmp_path / "mine/train/happy/2.png").symlink_to(tmp_path / "nowhere.png")
-    with pytest.raises(InputError, match=r"2.png: a link to what is not there"):
+    with pytest.raises(InputError, match=r"2.png: a broken link"):
         bring_in("emotion", str(tmp_path / "mine"), tmp_path / "emotion.csv")
 
 
@@ -118,7 +120,7 @@ def gzipped(write: Write, name: str = "mine.csv.gz") -> Write:
 
 
 def zipped(write: Write, inside: str = "fer2013/fer2013.csv") -> Write:
-    """A zip with the CSV and what else people and macOS put beside it."""
+    """A zip with the CSV and other files that people and macOS add."""
 
     def pack(folder: Path) -> str:
         with zipfile.ZipFile(folder / "mine.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -130,13 +132,13 @@ def zipped(write: Write, inside: str = "fer2013/fer2013.csv") -> Write:
     return pack
 
 
-def tree(table: pd.DataFrame, ending: str = ".png", above: str = "", parts: dict[str, str] = USAGES) -> Write:
-    """A folder of pictures, `<part>/<class name>/NUMBER.png`; codes are FER2013's."""
+def tree(table: pd.DataFrame, ending: str = ".png", above: str = "", splits: dict[str, str] = USAGES) -> Write:
+    """An image folder, `<split>/<class name>/NUMBER.png`; codes are FER2013's."""
 
     def write(folder: Path) -> str:
         for number, face in enumerate(table.to_dict("records")):
             image = np.array(face["pixels"].split(), np.uint8).reshape(48, 48)
-            path = folder / "tree" / above / parts[face["Usage"]] / FOLDERS[FER2013[int(face["emotion"])]]
+            path = folder / "tree" / above / splits[face["Usage"]] / FOLDERS[FER2013[int(face["emotion"])]]
             path.mkdir(parents=True, exist_ok=True)
             (path / f"{number:04}{ending}").write_bytes(cv2.imencode(ending.lower(), image)[1].tobytes())
         (folder / "tree" / "notes.txt").write_text("faces")
@@ -146,7 +148,7 @@ def tree(table: pd.DataFrame, ending: str = ".png", above: str = "", parts: dict
 
 
 def zipped_tree(write: Write) -> Write:
-    """A zip of a tree as macOS makes it: every file has a shadow under __MACOSX, of the same ending."""
+    """A zip of an image folder from macOS: every file has metadata below __MACOSX, with the same extension."""
 
     def pack(folder: Path) -> str:
         source = Path(write(folder))
@@ -192,7 +194,7 @@ def test_every_emotion_layout_gives_the_same_faces(tmp_path: Path, layout: str) 
     assert found == expected if in_order else sorted(found) == sorted(expected)
 
 
-def test_a_tree_s_rows_stand_in_the_order_of_their_paths_and_name_their_file(tmp_path: Path) -> None:
+def test_rows_of_an_image_folder_are_in_the_order_of_their_paths_and_name_their_file(tmp_path: Path) -> None:
     (tmp_path / "zip").mkdir()
     sources = [tree(EMOTION)(tmp_path), zipped_tree(tree(EMOTION))(tmp_path / "zip")]
     first, second = (bring_in("emotion", source, tmp_path / f"{n}.csv") for n, source in enumerate(sources))
@@ -203,7 +205,7 @@ def test_a_tree_s_rows_stand_in_the_order_of_their_paths_and_name_their_file(tmp
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".JPEG"])
-def test_jpegs_in_a_tree_are_read_too(tmp_path: Path, ending: str) -> None:
+def test_jpegs_in_an_image_folder_are_read_too(tmp_path: Path, ending: str) -> None:
     raw = bring_in("emotion", tree(EMOTION, ending)(tmp_path), tmp_path / "emotion.csv")
     (table,) = read_raw(raw, "emotion")
     numbers = [int(Path(name).stem) for name in table["file"]]
@@ -213,7 +215,7 @@ def test_jpegs_in_a_tree_are_read_too(tmp_path: Path, ending: str) -> None:
     assert table["Usage"].tolist() == meant["Usage"].tolist()
     values = np.array(values_of(table["pixels"]))
     assert values.shape == (len(EMOTION), 2304)
-    # Lossy, so only alike: noise is the worst that JPEG meets.
+    # JPEG is lossy, and noise is its worst case.
     assert np.abs(values - np.array(values_of(meant["pixels"]))).mean() < 20
 
 
@@ -224,21 +226,21 @@ KEYPOINT_LAYOUTS = {
     "data.csv, complete": (KEYPOINTS_COMPLETE, plain(KEYPOINTS_COMPLETE)),
     "Image first": (KEYPOINTS_MISSING, plain(KEYPOINTS_MISSING[["Image", *COORDINATES]])),
     "blanks in the header": (KEYPOINTS_MISSING, plain(KEYPOINTS_MISSING, ", ".join(KEYPOINTS_MISSING.columns))),
-    "with persons": (KEYPOINTS_MISSING, plain(KEYPOINTS_MISSING.assign(person=PERSONS))),
+    "with subjects": (KEYPOINTS_MISSING, plain(KEYPOINTS_MISSING.assign(person=PERSONS))),
     "gzip": (KEYPOINTS_MISSING, gzipped(plain(KEYPOINTS_MISSING))),
     "zip": (KEYPOINTS_COMPLETE, zipped(plain(KEYPOINTS_COMPLETE), "training.csv")),
 }
 
 
 @pytest.mark.parametrize("layout", KEYPOINT_LAYOUTS)
-def test_every_key_point_layout_gives_the_same_faces(tmp_path: Path, layout: str) -> None:
+def test_every_keypoints_layout_gives_the_same_faces(tmp_path: Path, layout: str) -> None:
     table, write = KEYPOINT_LAYOUTS[layout]
     valid, aside = through("keypoints", write(tmp_path), tmp_path, rules())
     assert len(aside) == 0
     assert images_of(valid) == values_of(table["Image"])
     expected = [[float(cell) if cell else np.nan for cell in face] for face in table[list(COORDINATES)].to_numpy()]
     np.testing.assert_array_equal(valid[list(COORDINATES)].to_numpy(), np.array(expected, np.float32))
-    assert (valid["person"].tolist() == PERSONS) if layout == "with persons" else ("person" not in valid)
+    assert (valid["person"].tolist() == PERSONS) if layout == "with subjects" else ("person" not in valid)
 
 
 SHARED_ROWS = 210
@@ -249,15 +251,15 @@ FIVE["emotion"] = [str(COURSE.index(FER2013[int(code)])) for code in FIVE["emoti
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same faces' valid tables: FER2013's seven classes, the course's five, and seven as a tree."""
+    """Valid tables of the same faces: FER2013's seven classes, the course's five, and seven as an image folder."""
     tables = {}
-    for name, write, label_set in (
+    for name, write, label_encoding in (
         ("seven", plain(SEVEN), "fer2013"),
         ("five", plain(FIVE), "course"),
         ("tree", tree(SEVEN), "fer2013"),
     ):
         folder = tmp_path_factory.mktemp(name)
-        through("emotion", write(folder), folder, rules(label_set))
+        through("emotion", write(folder), folder, rules(label_encoding))
         tables[name] = folder / "emotion.parquet"
     return tables
 
@@ -269,28 +271,28 @@ def test_seven_and_five_classes_agree_row_by_row(both: dict[str, Path]) -> None:
     pd.testing.assert_frame_equal(shared.drop(columns="row"), five.drop(columns="row"))
 
 
-def unordered(part: Part) -> list[tuple[bytes, int]]:
-    return sorted((image.tobytes(), int(target)) for image, target in zip(part.images, part.targets, strict=True))
+def unordered(dataset: FaceDataset) -> list[tuple[bytes, int]]:
+    return sorted((image.tobytes(), int(target)) for image, target in zip(dataset.images, dataset.targets, strict=True))
 
 
-@pytest.mark.parametrize("protocol", ["grouped", "official"])
+@pytest.mark.parametrize("strategy", ["group", "predefined"])
 def test_seven_and_five_classes_give_the_same_prepared_arrays(
-    both: dict[str, Path], tmp_path: Path, protocol: str
+    both: dict[str, Path], tmp_path: Path, strategy: str
 ) -> None:
     content = params.load(ROOT / "params.yaml").prepare.emotion.model_dump()
-    content["classes"] = COURSE
-    content["split"] |= {"protocol": protocol, "validation": 0.25, "test": 0.25}
+    content["train_classes"] = COURSE
+    content["split"] |= {"strategy": strategy, "val_size": 0.25, "test_size": 0.25}
     settings = params.PrepareEmotion.model_validate(content)
-    parts = {}
+    datasets = {}
     for name, valid in both.items():
         grouped = group_faces("emotion", valid, settings, tmp_path / name / "groups.csv")
         folder = split("emotion", valid, grouped, settings, tmp_path / name)
-        parts[name] = {part: load_part(folder / f"{part}.npz") for part in PARTS}
-    assert sum(len(part) for part in parts["five"].values()) == len(FIVE)
-    for part in PARTS:
-        five, seven, pictures = (parts[name][part] for name in ("five", "seven", "tree"))
+        datasets[name] = {split_name: load_dataset(folder / f"{split_name}.npz") for split_name in SPLITS}
+    assert sum(len(dataset) for dataset in datasets["five"].values()) == len(FIVE)
+    for split_name in SPLITS:
+        five, seven, folder_of_seven = (datasets[name][split_name] for name in ("five", "seven", "tree"))
         np.testing.assert_array_equal(seven.images, five.images)
         np.testing.assert_array_equal(seven.targets, five.targets)
         assert seven.classes.tolist() == five.classes.tolist() == list(COURSE)
-        # A tree's rows stand in the order of their paths.
-        assert unordered(pictures) == unordered(five)
+        # The rows of an image folder are in the order of their paths.
+        assert unordered(folder_of_seven) == unordered(five)

@@ -1,4 +1,4 @@
-"""Pictures from anywhere: only the formats that are named are decoded, each within bounds, and a bad one is one row."""
+"""Untrusted images: only the named formats are decoded, within bounds, and a bad image is one skipped record."""
 
 import errno
 import os
@@ -20,11 +20,11 @@ import tasks.readers.images
 import tasks.scoring.batch
 from tasks.common.files import InputError
 from tasks.data.ingestion import bring_in
-from tasks.models.approved_models import Judged
-from tasks.readers.images import LONGEST, grey_levels
-from tasks.readers.records import items_of
-from tasks.readers.sources import Unusable, content_of, sources_of
-from tasks.scoring.face_crops import cut_faces
+from tasks.models.approved_models import ApprovedModels
+from tasks.readers.images import MAX_SIDE, grey_levels
+from tasks.readers.records import read_records
+from tasks.readers.sources import UnreadableInput, content_of, sources_of
+from tasks.scoring.face_crops import crop_faces
 from tests.readers.bombs import (
     GREY,
     SOFT,
@@ -38,22 +38,22 @@ from tests.readers.bombs import (
     tiff_of_tags,
     webp_of_a_canvas,
 )
-from tests.readers.fuzz_seeds import pictures, zipped
-from tests.scoring.test_batch import judged, said_of, scored, settings, skipped
+from tests.readers.fuzz_seeds import images, zipped
+from tests.scoring.test_batch import approved, scored, settings, skipped, stub_outputs
 
-__all__ = ["judged"]
-MOST = 10**8
+__all__ = ["approved"]
+MAX_IMAGE_PIXELS = 10**8
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n%%EOF\n"
-NOT_ONE = "is no picture, or not one of jpg, png, webp, bmp, tiff and gif"
+NOT_ONE = "is not an image of the formats jpg, png, webp, bmp, tiff and gif"
 
 
 @pytest.fixture(autouse=True)
 def stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.scoring.batch, "predictor_of", lambda paths, inference: said_of)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
 
 
 def other_formats() -> dict[str, bytes]:
-    """Files that Pillow or OpenCV decode, and that nobody asked for."""
+    """Formats that Pillow or OpenCV decode, but the project does not."""
     colour, kinds = SOFT.convert("RGB"), ("AVIF", "PPM", "TGA", "DDS", "PCX", "SGI", "ICO", "JPEG2000", "QOI")
     return {kind: encoded(colour, kind) for kind in kinds} | {
         "EPS": EPS,
@@ -66,7 +66,7 @@ def other_formats() -> dict[str, bytes]:
 
 @pytest.fixture
 def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `gs` on the PATH; the file that is there once it ran."""
+    """A fake `gs` on the PATH; the path of the file that it creates when it runs."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/gs").write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran'\nexit 1\n")
     (tmp_path / "bin/gs").chmod(0o755)
@@ -75,28 +75,28 @@ def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["face.jpg", "face.png", "face.eps", "face"])
-def test_formats_that_are_not_named_are_refused_under_any_name(
-    name: str, judged: Judged, ghostscript: Path, tmp_path: Path
+def test_other_formats_are_refused_under_any_file_name(
+    name: str, approved: ApprovedModels, ghostscript: Path, tmp_path: Path
 ) -> None:
     for kind, content in other_formats().items():
         folder = tmp_path / "in" / kind
         folder.mkdir(parents=True)
         (folder / name).write_bytes(content)
-    scored(tmp_path / "in", judged, tmp_path / "out")
+    scored(tmp_path / "in", approved, tmp_path / "out")
     reasons = pd.read_parquet(tmp_path / "out/skipped.parquet")["reason"].tolist()
     assert reasons == [NOT_ONE] * len(other_formats())
     assert not ghostscript.exists()
 
 
 def test_pillow_itself_would_start_ghostscript(ghostscript: Path) -> None:
-    """Without which the test above would show nothing."""
-    with pytest.raises(Exception, match="gs"), Image.open(BytesIO(EPS)) as picture:
-        picture.load()
+    """Otherwise the test above would prove nothing."""
+    with pytest.raises(Exception, match="gs"), Image.open(BytesIO(EPS)) as image:
+        image.load()
     assert ghostscript.exists()
 
 
-def tree_of(pictures: dict[str, bytes], folder: Path, packed: bool) -> str:
-    for name, content in pictures.items():
+def tree_of(images: dict[str, bytes], folder: Path, packed: bool) -> str:
+    for name, content in images.items():
         (folder / "tree/train/happy").mkdir(parents=True, exist_ok=True)
         (folder / "tree/train/happy" / name).write_bytes(content)
     if not packed:
@@ -108,11 +108,11 @@ def tree_of(pictures: dict[str, bytes], folder: Path, packed: bool) -> str:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_bad_picture_in_a_training_folder_is_an_empty_cell(packed: bool, ghostscript: Path, tmp_path: Path) -> None:
+def test_a_bad_image_in_a_training_folder_is_an_empty_cell(packed: bool, ghostscript: Path, tmp_path: Path) -> None:
     bad = {f"{kind}.png": content for kind, content in other_formats().items()}
-    for kind, seeds in pictures().items():
-        # Of a JPEG that is cut off, OpenCV makes up the rest.
-        bad[f"cut off {kind}.jpg"] = seeds[0][: len(seeds[0]) // 3]
+    for kind, seeds in images().items():
+        # OpenCV fills in the rest of a truncated JPEG.
+        bad[f"truncated {kind}.jpg"] = seeds[0][: len(seeds[0]) // 3]
     source = tree_of(bad | {"good.png": encoded(SOFT, "PNG"), "empty.png": b""}, tmp_path, packed)
     table = pd.read_csv(bring_in("emotion", source, tmp_path / "raw.csv"), keep_default_na=False, index_col="file")
     cells = table["pixels"].to_dict()
@@ -123,7 +123,7 @@ def test_a_bad_picture_in_a_training_folder_is_an_empty_cell(packed: bool, ghost
     assert not ghostscript.exists()
 
 
-def test_a_large_picture_in_a_training_folder_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_image_in_a_training_folder_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*given: object) -> None:
         raise AssertionError("decoded")
 
@@ -139,23 +139,23 @@ def test_a_large_picture_in_a_training_folder_is_not_decoded(tmp_path: Path, mon
     assert pd.read_csv(raw)["pixels"].tolist() == sizes
 
 
-def test_grey_levels_of_training_pictures_are_opencv_s(tmp_path: Path) -> None:
-    """As they were before the formats were limited."""
+def test_grey_levels_of_training_images_are_those_of_opencv(tmp_path: Path) -> None:
+    """Limiting the formats does not change the pixels."""
     colour = Image.fromarray(np.random.default_rng(3).integers(0, 256, (48, 48, 3), np.uint8))
-    pictures = {f"{kind}.png": encoded(colour, kind) for kind in ("JPEG", "PNG", "BMP", "TIFF", "WEBP")}
-    raw = bring_in("emotion", tree_of(pictures, tmp_path, False), tmp_path / "raw.csv")
+    images = {f"{kind}.png": encoded(colour, kind) for kind in ("JPEG", "PNG", "BMP", "TIFF", "WEBP")}
+    raw = bring_in("emotion", tree_of(images, tmp_path, False), tmp_path / "raw.csv")
     for name, text in pd.read_csv(raw)[["file", "pixels"]].itertuples(index=False):
-        content = np.frombuffer(pictures[Path(name).name], np.uint8)
+        content = np.frombuffer(images[Path(name).name], np.uint8)
         expected = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
         assert expected is not None
         assert text.split() == [str(value) for value in expected.ravel()]
 
 
 def test_a_pipe_in_a_training_folder_is_named(tmp_path: Path) -> None:
-    """It was waited for without end."""
+    """Opening a pipe would wait forever."""
     source = tree_of({"good.png": encoded(SOFT, "PNG")}, tmp_path, False)
     os.mkfifo(tmp_path / "tree/train/happy/pipe.png")
-    with pytest.raises(InputError, match=r"pipe.png: is no regular file; mend or remove it"):
+    with pytest.raises(InputError, match=r"pipe.png: is not a regular file; mend or remove it"):
         bring_in("emotion", source, tmp_path / "raw.csv")
     assert not (tmp_path / "raw.csv").exists()
 
@@ -164,25 +164,25 @@ GREY_PNG = encoded(GREY, "PNG")
 
 
 def lost_bytes() -> bytes:
-    """A zip that says of its file that it begins before the zip does."""
+    """A zip whose member starts before the zip does."""
     archive = zipped({"fer2013.csv": b"emotion,pixels\n0,1 2\n"})
     return archive[:10] + archive[20:]
 
 
-def spoilt_bzip2() -> bytes:
+def corrupt_bzip2() -> bytes:
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("fer2013.csv", "emotion,pixels\n0,1 2\n" * 99)
     return buffer.getvalue().replace(b"BZh9", b"BZhX")
 
 
-@pytest.mark.parametrize("make", [lost_bytes, spoilt_bzip2])
-@pytest.mark.parametrize("head", ["emotion", "keypoints"])
-def test_a_spoilt_archive_is_named(make: Callable[[], bytes], head: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [lost_bytes, corrupt_bzip2])
+@pytest.mark.parametrize("model_name", ["emotion", "keypoints"])
+def test_a_corrupt_archive_is_named(make: Callable[[], bytes], model_name: str, tmp_path: Path) -> None:
     """Python's own readers raise a bare OSError for these."""
     (tmp_path / "a.zip").write_bytes(make())
     with pytest.raises(InputError, match=r"a.zip: .*cannot be unpacked"):
-        bring_in(head, str(tmp_path / "a.zip"), tmp_path / "raw.csv")
+        bring_in(model_name, str(tmp_path / "a.zip"), tmp_path / "raw.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
@@ -191,16 +191,16 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: tiff_of_tags(2000, 1_000_000),
         "its tags are larger than the file",
     ),
-    "more tags than any picture": (lambda: tiff_of_tags(5000, 1), "has more than 4,096 tags"),
-    "a tile much larger than its picture": (lambda: tiff_of_a_tile(12000), "a tile of 12000x12000 pixels"),
+    "more tags than allowed": (lambda: tiff_of_tags(5000, 1), "has more than 4,096 tags"),
+    "a tile much larger than its image": (lambda: tiff_of_a_tile(12000), "a tile of 12000x12000 pixels"),
     "scans without end": (lambda: jpeg_of_scans(64, 200), "has more than 100 scans"),
     "profiles without end": (lambda: png(64, 64, *inflating(b"iCCP", 1000)), "or 16 colour profiles"),
     "texts without end": (lambda: png(64, 64, *inflating(b"zTXt", 1000)), "Too much memory used in text chunks"),
     "two sizes": (lambda: png(48, 48, before=ihdr(60000, 60000)), "its header is not its first chunk"),
     "a chunk larger than its file": (lambda: GREY_PNG[:33] + b"\x7f" + GREY_PNG[34:], "a chunk is larger"),
-    "a frame larger than its picture": (lambda: gif_of_a_frame(65535), "65535x65535 pixels are more than"),
+    "a frame larger than its image": (lambda: gif_of_a_frame(65535), "65535x65535 pixels are more than"),
     "a canvas larger than its frame": (lambda: webp_of_a_canvas(16384), "16384x16384 pixels are more than"),
-    "one long side": (lambda: png(LONGEST + 1, 20), "32767x20 pixels: a side over 32,766"),
+    "one long side": (lambda: png(MAX_SIDE + 1, 20), "32767x20 pixels: a side over 32,766"),
     "no number among reals": (
         lambda: encoded(Image.fromarray(np.full((20, 20), np.nan, np.float32)), "TIFF"),
         "has values beyond 16 bits",
@@ -209,25 +209,25 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_what_asks_for_too_much_is_refused_before_it_is_decoded(name: str) -> None:
+def test_bombs_are_refused_before_they_are_decoded(name: str) -> None:
     make, reason = BOMBS[name]
-    with pytest.raises(Unusable, match=reason):
-        grey_levels(make(), MOST)
+    with pytest.raises(UnreadableInput, match=reason):
+        grey_levels(make(), MAX_IMAGE_PIXELS)
 
 
-def test_a_jpeg_s_scans_are_counted_to_its_end_only() -> None:
-    """Phones append a second picture, or a film, in which anything may stand."""
-    seen = grey_levels(encoded(SOFT, "JPEG", progressive=True) + b"\xff\xda" * 500, MOST)
+def test_the_scans_of_a_jpeg_are_counted_to_its_end_marker() -> None:
+    """Phones append a second image or a video, which may contain any bytes."""
+    seen = grey_levels(encoded(SOFT, "JPEG", progressive=True) + b"\xff\xda" * 500, MAX_IMAGE_PIXELS)
     assert seen.shape == (48, 48)
 
 
-@pytest.mark.parametrize("kind", pictures())
-def test_every_named_format_is_read_in_all_its_forms(kind: str) -> None:
-    for content in pictures()[kind]:
-        picture = grey_levels(content, MOST)
-        assert (picture.shape, picture.dtype) == ((48, 48), np.uint8)
-        # The noise, the slope, turned where its EXIF says so, or nothing.
-        likeness = [np.corrcoef(picture.ravel(), one.ravel())[0, 1] for one in shown()] if picture.std() else [1.0]
+@pytest.mark.parametrize("kind", images())
+def test_every_named_format_is_read_in_all_its_variants(kind: str) -> None:
+    for content in images()[kind]:
+        image = grey_levels(content, MAX_IMAGE_PIXELS)
+        assert (image.shape, image.dtype) == ((48, 48), np.uint8)
+        # The noise or the slope, rotated by its EXIF tag, or a flat image.
+        likeness = [np.corrcoef(image.ravel(), one.ravel())[0, 1] for one in shown()] if image.std() else [1.0]
         assert max(likeness) > 0.7
 
 
@@ -240,7 +240,7 @@ def shown() -> Iterator[np.ndarray]:
 
 @pytest.fixture
 def batch(tmp_path: Path) -> Path:
-    """Three pictures, of which the second one is told by its size."""
+    """Three images; the second one has another size."""
     (tmp_path / "in").mkdir()
     for name, side in (("a", 48), ("b", 50), ("c", 48)):
         (tmp_path / f"in/{name}.png").write_bytes(encoded(SOFT.resize((side, side)), "PNG"))
@@ -248,10 +248,10 @@ def batch(tmp_path: Path) -> Path:
 
 
 def failing(error: BaseException) -> Callable:
-    def grey(picture: Image.Image) -> np.ndarray:
-        if picture.size == (50, 50):
+    def grey(image: Image.Image) -> np.ndarray:
+        if image.size == (50, 50):
             raise error
-        return np.asarray(picture)
+        return np.asarray(image)
 
     return grey
 
@@ -260,36 +260,36 @@ CONTENT = (OverflowError, RuntimeError, NotImplementedError, AttributeError, Key
 
 
 @pytest.mark.parametrize("error", [*(kind("odd") for kind in CONTENT), OSError("image file is truncated")], ids=repr)
-def test_whatever_a_picture_makes_its_decoder_raise_is_one_row(
-    error: Exception, batch: Path, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_any_error_of_a_decoder_is_one_skipped_record(
+    error: Exception, batch: Path, approved: ApprovedModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks.readers.images, "_grey", failing(error))
-    assert len(scored(batch, judged, tmp_path / "out")) == 2
+    assert len(scored(batch, approved, tmp_path / "out")) == 2
     (reason,) = skipped(tmp_path / "out").values()
-    assert reason.startswith("is cut off or spoilt (")
+    assert reason.startswith("is truncated or corrupt (")
 
 
 OURS = [OSError(number, "ours") for number in (errno.ENOSPC, errno.EMFILE, errno.EIO, errno.ENOMEM)]
 
 
 @pytest.mark.parametrize("error", [*OURS, MemoryError(), KeyboardInterrupt()], ids=repr)
-def test_a_fault_of_the_machine_ends_the_run_and_the_next_one_has_all(
-    error: BaseException, batch: Path, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_fault_of_the_machine_ends_the_run_and_the_next_run_scores_everything(
+    error: BaseException, batch: Path, approved: ApprovedModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(tasks.readers.images, "_grey", failing(error))
         with pytest.raises(type(error)):
-            scored(batch, judged, tmp_path / "out")
+            scored(batch, approved, tmp_path / "out")
         assert not (tmp_path / "out/predictions.parquet").exists()
         assert not (tmp_path / "out/skipped.parquet").exists()
-    assert len(scored(batch, judged, tmp_path / "out")) == 3
+    assert len(scored(batch, approved, tmp_path / "out")) == 3
     assert skipped(tmp_path / "out") == {}
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
 @pytest.mark.parametrize("name", ["a.png", "a.csv"])
-def test_a_file_that_this_machine_cannot_open_now_is_no_row(
-    number: int, name: str, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_the_machine_cannot_open_is_not_skipped(
+    number: int, name: str, approved: ApprovedModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / name).write_text("emotion,pixels\n")
 
@@ -298,29 +298,29 @@ def test_a_file_that_this_machine_cannot_open_now_is_no_row(
 
     monkeypatch.setattr(Path, "open", full)
     with pytest.raises(OSError, match=os.strerror(number)):
-        cut_faces(list(items_of(str(tmp_path / name))), "whole", settings())
+        crop_faces(list(read_records(str(tmp_path / name))), "whole", settings())
 
 
-def test_what_the_detector_makes_of_a_picture_is_one_row(
-    batch: Path, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_error_of_the_detector_is_one_skipped_record(
+    batch: Path, approved: ApprovedModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A picture of 16 x 30,000 pixels is nothing at all when it is made smaller."""
+    """An image of 16 x 30,000 pixels has no rows left at the detector's size."""
     (batch / "b.png").write_bytes(png(30000, 16))
-    scored(batch, judged, tmp_path / "out", how="detect", detection_side=300)
+    scored(batch, approved, tmp_path / "out", mode="detect", detector_max_px=300)
     reasons = skipped(tmp_path / "out")
-    assert reasons["b.png:0"].startswith("no face can be looked for (")
-    assert reasons["a.png:0"].startswith("no face was found")
+    assert reasons["b.png:0"].startswith("face detection failed (")
+    assert reasons["a.png:0"].startswith("no face found")
 
 
-def test_the_square_around_a_long_picture_is_bounded_too(batch: Path, judged: Judged, tmp_path: Path) -> None:
-    """A square of 30,000 x 30,000 pixels was made of a picture of 16 x 30,000."""
+def test_the_box_around_a_long_image_is_bounded_too(batch: Path, approved: ApprovedModels, tmp_path: Path) -> None:
+    """The box around an image of 16 x 30,000 pixels has 30,000 x 30,000."""
     (batch / "b.png").write_bytes(png(30000, 16))
-    assert len(scored(batch, judged, tmp_path / "out", how="whole")) == 2
-    assert skipped(tmp_path / "out")["b.png:0"].startswith("the square around it has more pixels than")
+    assert len(scored(batch, approved, tmp_path / "out", mode="whole")) == 2
+    assert skipped(tmp_path / "out")["b.png:0"].startswith("the square box around it has more pixels than")
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Answers `/404.png` with 404, `/drop.png` with nothing, and `/good.png` with a picture."""
+    """Answers `/404.png` with 404, `/drop.png` with nothing, and `/good.png` with an image."""
 
     def do_GET(self) -> None:
         asked = Path(self.path).stem
@@ -336,7 +336,7 @@ class Answers(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def log_message(self, *said: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 
@@ -348,22 +348,24 @@ def host() -> Iterator[str]:
         server.shutdown()
 
 
-def test_an_address_that_is_refused_is_a_row(host: str, judged: Judged, tmp_path: Path) -> None:
+def test_a_refused_address_is_a_skipped_record(host: str, approved: ApprovedModels, tmp_path: Path) -> None:
     given = [f"{host}/{name}" for name in ("404.png", "403.png", "good.png", "404.parquet", "403.csv")]
-    assert len(scored(given, judged, tmp_path / "out")) == 1
+    assert len(scored(given, approved, tmp_path / "out")) == 1
     reasons = skipped(tmp_path / "out")
     assert len(reasons) == 4
     assert all(name[:3] in reason for name, reason in reasons.items())
 
 
 @pytest.mark.parametrize("name", ["drop.png", "503.png", "503.csv", "drop.parquet"])
-def test_a_host_that_does_not_answer_ends_the_run(name: str, host: str, judged: Judged, tmp_path: Path) -> None:
+def test_a_host_that_does_not_answer_ends_the_run(
+    name: str, host: str, approved: ApprovedModels, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=rf"{name}: cannot be reached \(.*\); run the same again"):
-        scored([f"{host}/good.png", f"{host}/{name}"], judged, tmp_path / "out")
+        scored([f"{host}/good.png", f"{host}/{name}"], approved, tmp_path / "out")
     assert not (tmp_path / "out/skipped.parquet").exists()
 
 
-def test_a_port_that_nobody_listens_on_is_not_reached(host: str) -> None:
+def test_a_closed_port_and_an_unknown_host_are_unreachable(host: str) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         port = server.server_port
     for address in (f"http://127.0.0.1:{port}/a.png", "http://nowhere.invalid/a.png"):
@@ -371,6 +373,6 @@ def test_a_port_that_nobody_listens_on_is_not_reached(host: str) -> None:
             content_of(address)
 
 
-def test_an_address_of_an_unknown_kind_is_named_before_any_work() -> None:
-    with pytest.raises(InputError, match=r"nosuch://a.png: cannot be looked through \(ValueError: Protocol not known"):
+def test_an_address_of_an_unknown_protocol_is_refused_before_any_work() -> None:
+    with pytest.raises(InputError, match=r"nosuch://a.png: cannot be searched \(ValueError: Protocol not known"):
         sources_of(["nosuch://a.png"])

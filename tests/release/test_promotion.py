@@ -1,4 +1,4 @@
-"""Promotion as an operator meets it: a champion, challengers, a way back, and what must not be promoted."""
+"""Promotion, rollback and refused promotions, through the command line."""
 
 import hashlib
 import subprocess
@@ -15,24 +15,24 @@ from tasks.common.files import sha256
 from tests.conftest import Run, commit, copy_project, runner, set_params
 from tests.flows.test_pipeline import SMALL
 
-SABOTAGE = """
+CHANGE_BIAS = """
 import sys
 import numpy as np
 from pathlib import Path
-from tasks.models.keras_files import load_network, save_network
+from tasks.models.keras_files import load_model, save_model
 
-path, place, change = Path("models/trained/emotion.keras"), int(sys.argv[1]), float(sys.argv[2])
-network = load_network(path)
-layer = network.get_layer("probabilities")
+path, index, change = Path("models/trained/emotion.keras"), int(sys.argv[1]), float(sys.argv[2])
+model = load_model(path)
+layer = model.get_layer("probabilities")
 bias = np.asarray(layer.bias)
-layer.bias.assign(bias + change * np.eye(len(bias))[place])
-save_network(network, path)
+layer.bias.assign(bias + change * np.eye(len(bias))[index])
+save_model(model, path)
 """
-"""Adds to one class's logit."""
+"""Changes the bias of one class's logit."""
 
 
 class Story:
-    """A project whose networks are as small as can be, and what is asked of it."""
+    """A project with small models, and commands on it."""
 
     def __init__(self, folder: Path) -> None:
         self.project = copy_project(folder / "project")
@@ -41,7 +41,7 @@ class Story:
         self.git("config", "user.name", "test")
         self.git("config", "user.email", "test@localhost")
         self.run("dvc", "repro", "gate")
-        commit(self.project, "as it was")
+        commit(self.project, "first models")
 
     def git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=self.project, capture_output=True, text=True, check=True)
@@ -50,18 +50,18 @@ class Story:
     def promote(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return self.run("python", "-m", "flows.promote", *arguments, check=False, **environment)
 
-    def change_class(self, place: int, change: float) -> None:
-        """Another emotion network, recorded as if it had been trained, then evaluated and judged."""
-        self.run("python", "-c", SABOTAGE, str(place), str(change))
+    def change_class(self, index: int, change: float) -> None:
+        """Change the emotion model, record it as if it were trained, and run evaluation and gate."""
+        self.run("python", "-c", CHANGE_BIAS, str(index), str(change))
         self.run("dvc", "commit", "--force", "train@emotion")
         self.run("dvc", "repro", "gate")
 
     def score(self, out: str) -> bytes:
-        self.run("python", "-m", "flows.score", "--models", "prod", "--out", out)
+        self.run("python", "-m", "flows.score", "--model-set", "prod", "--out", out)
         return (self.project / out / "predictions.parquet").read_bytes()
 
     def state(self) -> tuple[str, str]:
-        """What must not change where nothing is promoted: the commit, the tags."""
+        """Commit and tags, which change only by a promotion."""
         return self.git("rev-parse", "HEAD"), self.git("tag")
 
     def refused(self, message: str, *arguments: str, **environment: str) -> str:
@@ -75,8 +75,8 @@ class Story:
 
 
 MORE = {
-    "sample__emotion_rows": 900,
-    "train__sample__emotion__descent__epochs": 5,
+    "sample__num_samples__emotion": 900,
+    "train__sample__emotion__epochs": 5,
     "score__input": "data/sample/emotion.csv",
 }
 
@@ -86,18 +86,20 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     return Story(tmp_path_factory.mktemp("promotion"))
 
 
-def test_champion_challengers_and_the_way_back(story: Story) -> None:
-    told = story.promote()
-    assert told.returncode == 0, told.stderr
+def test_promotion_and_rollback(story: Story) -> None:
+    done = story.promote()
+    assert done.returncode == 0, done.stderr
     assert (
-        "no version is in production yet, as far as the tags here tell: the verdict alone decides"
-        in told.stdout + told.stderr
+        "no version is in production yet according to the tags here: the gate result alone decides"
+        in done.stdout + done.stderr
     )
     assert story.git("tag").split() == ["faces#prod#1", "faces@v1.0.0"]
     assert story.git("status", "--porcelain", "--", "dvc.lock", "params.yaml", "reports") == ""
     story.run("dvc", "artifacts", "get", ".", "faces", "--stage", "prod", "--out", "fetched")
-    for head in ("keypoints", "emotion"):
-        assert sha256(story.project / f"fetched/{head}.keras") == sha256(story.project / f"models/trained/{head}.keras")
+    for model_name in ("keypoints", "emotion"):
+        assert sha256(story.project / f"fetched/{model_name}.keras") == sha256(
+            story.project / f"models/trained/{model_name}.keras"
+        )
     first, before = story.score("first"), story.state()
     assert story.promote().returncode == 0
     assert story.state() == before
@@ -105,11 +107,11 @@ def test_champion_challengers_and_the_way_back(story: Story) -> None:
     classes = pd.read_csv(story.project / "reports/evaluate/emotion/classes.csv")
     best = int((classes["recall"] * classes["faces"] ** 0.5).to_numpy().argmax())
     story.change_class(best, -30)
-    said = story.refused("worse than v1.0.0, which is in production, and not promoted")
-    assert f"emotion: recall of {classes['class'][best]} 0.0000 instead of" in said
+    message = story.refused("worse than v1.0.0, which is in production; not promoted")
+    assert f"emotion: recall of {classes['class'][best]} 0.0000 instead of" in message
 
     story.change_class(best, 30 + 1e-3)
-    (story.project / "notes.txt").write_text("mine, and no part of a promotion")
+    (story.project / "notes.txt").write_text("not part of a promotion")
     done = story.promote()
     assert done.returncode == 0, done.stderr
     assert "v1.1.0 is in production" in done.stdout + done.stderr
@@ -123,16 +125,16 @@ def test_champion_challengers_and_the_way_back(story: Story) -> None:
     assert story.score("third") == first
     assert "v1.0.0 is in production already" in "".join(story.promote("--rollback", "v1.0.0").stderr.splitlines()[-3:])
     story.refused("v1.0.0 is the oldest version", "--rollback")
-    story.refused("v9.0.0: no version; registered: v1.1.0, v1.0.0", "--rollback", "v9.0.0")
+    story.refused("v9.0.0: no such version; registered: v1.1.0, v1.0.0", "--rollback", "v9.0.0")
     assert story.promote("--rollback", "v1.1.0").returncode == 0
     assert story.score("fourth") == (story.project / "second/predictions.parquet").read_bytes()
 
 
-def test_a_promotion_that_was_cut_off_is_completed(story: Story) -> None:
-    """After the commit, after the version: what was done is not done again."""
+def test_an_interrupted_promotion_is_completed(story: Story) -> None:
+    """Interrupted after the commit and the version: neither is repeated."""
     story.change_class(0, 1e-3)
     story.git("add", "dvc.lock", "reports")
-    story.git("commit", "--quiet", "--message", "as promotion commits")
+    story.git("commit", "--quiet", "--message", "the commit of a promotion")
     before = story.git("rev-parse", "HEAD")
     story.run("python", "-c", "from tasks.release.registry import register; register('HEAD')")
     done = story.promote()
@@ -144,33 +146,33 @@ def test_a_promotion_that_was_cut_off_is_completed(story: Story) -> None:
     assert "v1.2.0 is in production" in done.stdout + done.stderr
 
 
-def test_what_does_not_belong_together_is_not_promoted(story: Story) -> None:
+def test_inconsistent_files_are_not_promoted(story: Story) -> None:
     model = story.project / "models/trained/emotion.keras"
-    verdict = story.project / "reports/verdict.json"
-    whole, judged = model.read_bytes(), verdict.read_text()
+    gate_result = story.project / "reports/gate.json"
+    whole, approved = model.read_bytes(), gate_result.read_text()
     model.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    story.refused("models/trained/emotion.keras: not the network that reports/verdict.json is about")
-    verdict.write_text(judged.replace(hashlib.sha256(whole).hexdigest(), sha256(model)))
-    story.refused("models/trained/emotion.keras is not what dvc.lock records")
+    story.refused("models/trained/emotion.keras: not the model that reports/gate.json is about")
+    gate_result.write_text(approved.replace(hashlib.sha256(whole).hexdigest(), sha256(model)))
+    story.refused("models/trained/emotion.keras does not match dvc.lock")
     model.write_bytes(whole)
-    verdict.write_text(judged.replace('"passed": true', '"passed":  true'))
-    story.refused("reports/verdict.json is not what dvc.lock records")
-    verdict.write_text(judged)
+    gate_result.write_text(approved.replace('"passed": true', '"passed":  true'))
+    story.refused("reports/gate.json does not match dvc.lock")
+    gate_result.write_text(approved)
 
 
-def test_git_and_remote_must_be_in_order(story: Story) -> None:
+def test_git_and_remote_must_be_ready(story: Story) -> None:
     story.change_class(0, 1e-3)
     story.git("add", "notes.txt")
-    story.refused("changes are staged that are no part of a promotion: notes.txt")
+    story.refused("staged changes do not belong to a promotion: notes.txt")
     story.git("reset", "--quiet")
     for name in ("user.name", "user.email"):
         story.git("config", "--unset", name)
-    nobody = {"GIT_CONFIG_GLOBAL": "", "GIT_CONFIG_SYSTEM": "", "EMAIL": "", "GIT_CONFIG_COUNT": "1"}
-    nobody |= {"GIT_CONFIG_KEY_0": "user.useConfigOnly", "GIT_CONFIG_VALUE_0": "true"}
-    story.refused("git knows no name and address to commit by", **nobody)
+    no_identity = {"GIT_CONFIG_GLOBAL": "", "GIT_CONFIG_SYSTEM": "", "EMAIL": "", "GIT_CONFIG_COUNT": "1"}
+    no_identity |= {"GIT_CONFIG_KEY_0": "user.useConfigOnly", "GIT_CONFIG_VALUE_0": "true"}
+    story.refused("git has no name and email for commits", **no_identity)
     story.git("config", "user.name", "test")
     story.git("config", "user.email", "test@localhost")
-    (story.project / "blocked").write_text("no folder")
+    (story.project / "blocked").write_text("not a folder")
     story.run("dvc", "remote", "modify", "--local", "local", "url", str(story.project / "blocked/remote"))
     story.refused("`dvc push` failed")
     story.run("dvc", "remote", "modify", "--local", "--unset", "local", "url")
@@ -178,8 +180,8 @@ def test_git_and_remote_must_be_in_order(story: Story) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_what_arrived_is_scored_once_by_what_is_in_production(story: Story) -> None:
-    inbox, scored = story.project / "data/inbox/monday", story.project / "data/from_inbox"
+def test_the_inbox_is_scored_once_with_the_version_in_production(story: Story) -> None:
+    inbox, scored = story.project / "data/inbox/monday", story.project / "data/inbox_results"
     faces, _ = draw_faces(np.random.default_rng(6), np.arange(2), 160, KEYPOINTS_FRAMING)
     scene = cv2.copyMakeBorder(np.hstack([*faces]), *(60,) * 4, cv2.BORDER_CONSTANT, value=150)
     inbox.mkdir(parents=True)
@@ -190,21 +192,21 @@ def test_what_arrived_is_scored_once_by_what_is_in_production(story: Story) -> N
     (first,) = (path for path in scored.iterdir() if path.name != "notes")
     table = pd.read_parquet(first / "predictions.parquet")
     assert table["source"].tolist() == ["data/inbox/monday/two faces.png"] * 2
-    assert set(table["version"]) == {"v1.3.0"}
+    assert set(table["model_version"]) == {"v1.3.0"}
     assert (first / "pictures/0001-two_faces.png").exists()
     assert pd.read_parquet(first / "skipped.parquet")["source"].tolist() == ["data/inbox/monday/text.jpg"]
-    hashes = pd.read_csv(first / "arrived.csv").set_index("source")["sha256"].to_dict()
+    hashes = pd.read_csv(first / "processed.csv").set_index("source")["sha256"].to_dict()
     assert hashes == {f"data/inbox/monday/{name}": sha256(inbox / name) for name in ("text.jpg", "two faces.png")}
     again = story.run("python", "-m", "flows.inbox")
     assert "nothing new in data/inbox" in again.stderr
     (inbox / "text.jpg").write_text("no picture either")
     story.run("python", "-m", "flows.inbox")
     second = max(path for path in scored.iterdir() if path.name != "notes")
-    assert pd.read_csv(second / "arrived.csv")["source"].tolist() == ["data/inbox/monday/text.jpg"]
+    assert pd.read_csv(second / "processed.csv")["source"].tolist() == ["data/inbox/monday/text.jpg"]
     assert pd.read_parquet(second / "predictions.parquet").empty
 
 
-def test_a_version_that_is_not_there_is_named(story: Story) -> None:
-    done = story.run("python", "-m", "flows.score", "--models", "v9.9.9", "--out", "other", check=False)
+def test_an_unknown_version_is_named(story: Story) -> None:
+    done = story.run("python", "-m", "flows.score", "--model-set", "v9.9.9", "--out", "other", check=False)
     assert done.returncode == 1
     assert "v9.9.9: no version of faces; registered: v1.3.0, v1.2.0, v1.1.0, v1.0.0" in done.stderr

@@ -1,4 +1,4 @@
-"""YuNet in the cascade's place: OpenCV's own decoding, of a network made here that takes white cells for faces.
+"""YuNet instead of the cascade: OpenCV decodes the outputs of a model built here, which detects white cells as faces.
 
 The published file is not part of this project.
 """
@@ -13,21 +13,21 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from faces.scoring.face_detection import FIVE, found_by_yunet
+from faces.scoring.face_detection import YUNET_POINTS, detect_faces_yunet
 from params import Detector, Score, load
 from tasks.common.files import InputError
-from tasks.models.approved_models import judged_networks
-from tasks.readers.records import Item
+from tasks.models.approved_models import load_approved_models
+from tasks.readers.records import Record
 from tasks.scoring.batch import score_sources
-from tasks.scoring.face_crops import cut_faces
-from tasks.scoring.face_detector import finder_of
+from tasks.scoring.face_crops import crop_faces
+from tasks.scoring.face_detector import make_detector
 from tests.conftest import ROOT
 
 STRIDES = (8, 16, 32)
 WIDTH = 40.0
-"""Of what is drawn around a white cell, px."""
-POINTS = (FIVE - FIVE.mean(axis=0)) * 0.5
-"""Around the cell's middle: the mean face, half as large as in a crop of 96 px."""
+"""Of the box around a white cell, px."""
+POINTS = (YUNET_POINTS - YUNET_POINTS.mean(axis=0)) * 0.5
+"""Around the centre of a cell: the mean face, half as large as in a crop of 96 px."""
 
 
 def field(number: int, value: int | bytes | str) -> bytes:
@@ -62,11 +62,11 @@ def placed(name: str, kind: int, shape: tuple[int, ...]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An ONNX file of YuNet's inputs and outputs: a score for each cell, its brightness; the rest the same anywhere."""
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX file with YuNet's inputs and outputs: the score of a cell is its brightness, the rest is constant."""
     graph = field(2, "cells") + placed("input", 11, (1, 3, 64, 64))
     for stride in STRIDES:
-        # Only the cells of the finest grid are ever white throughout.
+        # Only cells of the finest grid can be entirely white.
         bright = np.full((1, 3, stride, stride), 1 / (3 * 255 * stride**2)) * (stride == 8)
         middle = (POINTS / stride + 0.5).ravel()
         outputs = {
@@ -87,8 +87,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def settings(network: Path, **changes: Any) -> Score:
-    detector = Detector(file=str(network), sha256=hashlib.sha256(network.read_bytes()).hexdigest())
+def settings(model: Path, **changes: Any) -> Score:
+    detector = Detector(file=str(model), sha256=hashlib.sha256(model.read_bytes()).hexdigest())
     return load(ROOT / "params.yaml").score.model_copy(update={"detector": detector} | changes)
 
 
@@ -100,58 +100,58 @@ def photograph(*cells: tuple[int, int]) -> np.ndarray:
     return pixels
 
 
-def test_a_square_is_where_the_five_points_lie_as_in_a_crop(network: Path) -> None:
-    squares, scores = finder_of(settings(network))(photograph((10, 20), (30, 40)))
-    assert len(squares) == 2
-    np.testing.assert_allclose(squares[:, 2], 48, atol=0.01)
+def test_a_box_places_the_five_points_as_in_a_crop(model: Path) -> None:
+    boxes, scores = make_detector(settings(model))(photograph((10, 20), (30, 40)))
+    assert len(boxes) == 2
+    np.testing.assert_allclose(boxes[:, 2], 48, atol=0.01)
     np.testing.assert_allclose(scores, 1, atol=1e-3)
     for row, column in ((10, 20), (30, 40)):
         points = POINTS + np.array([8 * column + 4, 8 * row + 4])
-        # The inverse of how a crop's points are put back.
-        corner = points.mean(axis=0) + 0.5 - 0.5 * (FIVE.mean(axis=0) + 0.5)
-        assert np.isclose(squares[:, :2], corner, atol=0.01).all(axis=1).any()
+        # Inverts `crop_to_image`.
+        corner = points.mean(axis=0) + 0.5 - 0.5 * (YUNET_POINTS.mean(axis=0) + 0.5)
+        assert np.isclose(boxes[:, :2], corner, atol=0.01).all(axis=1).any()
 
 
-def test_pictures_are_looked_through_by_it(network: Path) -> None:
-    """By the cascade a white cell is no face."""
-    picture = Item("cell.png", 0, cv2.imencode(".png", photograph((10, 20)))[1].tobytes())
-    cut = cut_faces([picture], "auto", settings(network))
-    assert cut.places["side"].to_numpy() == pytest.approx([48], abs=0.01)
-    assert cut.places["detection_score"].to_numpy() == pytest.approx([1], abs=1e-3)
-    assert cut.images["keypoints"].shape == (1, 96, 96)
-    by_cascade = cut_faces([picture], "auto", settings(network, detector=None))
-    assert by_cascade.skipped["reason"].tolist() == ["no face was found; upright faces are"]
+def test_images_are_searched_with_yunet(model: Path) -> None:
+    """The cascade does not detect a white cell as a face."""
+    record = Record("cell.png", 0, cv2.imencode(".png", photograph((10, 20)))[1].tobytes())
+    crops = crop_faces([record], "auto", settings(model))
+    assert crops.detections["box_size"].to_numpy() == pytest.approx([48], abs=0.01)
+    assert crops.detections["detection_score"].to_numpy() == pytest.approx([1], abs=1e-3)
+    assert crops.images["keypoints"].shape == (1, 96, 96)
+    by_cascade = crop_faces([record], "auto", settings(model, detector=None))
+    assert by_cascade.skipped["reason"].tolist() == ["no face found (only upright faces are detected)"]
 
 
-def test_in_a_photograph_of_twice_the_size_the_squares_are_twice_as_large(network: Path) -> None:
-    content = np.frombuffer(network.read_bytes(), np.uint8)
-    once = found_by_yunet(photograph((10, 20)), 416, content)[0]
-    twice = found_by_yunet(cv2.resize(photograph((10, 20)), None, fx=2, fy=2, interpolation=0), 416, content)[0]
+def test_in_a_photograph_of_twice_the_size_the_boxes_are_twice_as_large(model: Path) -> None:
+    content = np.frombuffer(model.read_bytes(), np.uint8)
+    once = detect_faces_yunet(photograph((10, 20)), 416, content)[0]
+    twice = detect_faces_yunet(cv2.resize(photograph((10, 20)), None, fx=2, fy=2, interpolation=0), 416, content)[0]
     np.testing.assert_allclose(twice[:, 2], 2 * once[:, 2], rtol=1e-3)
     np.testing.assert_allclose(twice[:, :2], 2 * once[:, :2], atol=0.01)
 
 
-def test_where_nothing_is_found_there_are_no_squares(network: Path) -> None:
-    squares, scores = finder_of(settings(network))(photograph())
-    assert squares.shape == (0, 3)
+def test_an_image_without_a_face_has_no_boxes(model: Path) -> None:
+    boxes, scores = make_detector(settings(model))(photograph())
+    assert boxes.shape == (0, 3)
     assert scores.shape == (0,)
 
 
-def test_another_file_than_yunet_s_is_refused_before_anything_is_begun(network: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_yunet_is_refused_before_anything_is_written(model: Path, tmp_path: Path) -> None:
     other, text = tmp_path / "other.onnx", tmp_path / "text.onnx"
-    other.write_bytes(network.read_bytes().replace(b"kps_8", b"kqs_8"))
-    text.write_text("not a network")
-    absent = settings(network, detector=Detector(file=str(tmp_path / "none.onnx"), sha256="0" * 64))
-    altered = settings(network, detector=Detector(file=str(network), sha256="0" * 64))
-    judged = judged_networks(ROOT / "models/fast/verdict.json", ROOT / "models/fast")
-    for asked, said in (
-        (settings(other), "other.onnx: not YuNet's network"),
-        (settings(text), "text.onnx: not YuNet's network"),
+    other.write_bytes(model.read_bytes().replace(b"kps_8", b"kqs_8"))
+    text.write_text("not a model")
+    absent = settings(model, detector=Detector(file=str(tmp_path / "none.onnx"), sha256="0" * 64))
+    altered = settings(model, detector=Detector(file=str(model), sha256="0" * 64))
+    approved = load_approved_models(ROOT / "models/fast/gate.json", ROOT / "models/fast")
+    for changed, message in (
+        (settings(other), "other.onnx: not a YuNet model"),
+        (settings(text), "text.onnx: not a YuNet model"),
         (absent, r"none.onnx: cannot be read \(FileNotFoundError"),
-        (altered, f"cells.onnx: has SHA-256 {hashlib.sha256(network.read_bytes()).hexdigest()}, not 0000"),
+        (altered, f"cells.onnx: has SHA-256 {hashlib.sha256(model.read_bytes()).hexdigest()}, not 0000"),
     ):
-        with pytest.raises(InputError, match=said):
-            score_sources(["a.png"], judged, "fast", "detect", asked, tmp_path / "out")
+        with pytest.raises(InputError, match=message):
+            score_sources(["a.png"], approved, "fast", "detect", changed, tmp_path / "out")
         assert not (tmp_path / "out").exists()
     with pytest.raises(ValidationError, match="sha256"):
         Detector(file="yunet.onnx", sha256="short")

@@ -1,4 +1,4 @@
-"""What arrives is scored once, whatever its names, whatever else lies there, and whenever a run is killed."""
+"""Each file that arrives is scored once, whatever its name, other files in the folders, or interrupted runs."""
 
 import os
 import shutil
@@ -18,13 +18,14 @@ import tasks.scoring.inbox
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
 from tasks.common.files import InputError, sha256, source_of, text_of
+from tasks.models import old_layout
 from tasks.scoring.inbox import LIST
 from tasks.scoring.shards import WORK
 from tests.conftest import ROOT
-from tests.scoring.test_batch import said_of
-from tests.scoring.test_resume import networks, stopping
+from tests.scoring.test_batch import stub_outputs
+from tests.scoring.test_resume import models, stopping
 
-INBOX, SCORED = Path("data/inbox"), Path("data/from_inbox")
+INBOX, SCORED = Path("data/inbox"), Path("data/inbox_results")
 FACES = [
     cv2.imencode(".png", face)[1].tobytes()
     for face in draw_faces(np.random.default_rng(5), np.arange(6) % 5, 96, KEYPOINTS_FRAMING)[0]
@@ -33,22 +34,22 @@ FACES = [
 
 @pytest.fixture(autouse=True)
 def production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A checkout with an inbox and a version in production, the last of this list, of stubs."""
+    """A checkout with an inbox and stub models; the last version of this list is in production."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     INBOX.mkdir(parents=True)
-    versions, judged = ["v1.0.0"], networks(Path("networks"))
+    versions, approved = ["v1.0.0"], models(Path("models"))
 
     def fetch(models: str) -> Path:
         if models not in ("prod", *versions):
             raise InputError(f"{models}: no version")
-        return Path("fetched", versions[-1] if models == "prod" else models, "verdict.json")
+        return Path("fetched", versions[-1] if models == "prod" else models, "gate.json")
 
     times = iter(range(100))
     monkeypatch.setattr(flows.inbox, "fetch", fetch)
-    monkeypatch.setattr(flows.inbox, "judged_networks", lambda verdict, folder: judged)
+    monkeypatch.setattr(flows.inbox, "load_approved_models", lambda gate_result, folder: approved)
     monkeypatch.setattr(flows.inbox, "_now", lambda: f"time {next(times):02}")
-    monkeypatch.setattr(tasks.scoring.batch, "predictor_of", lambda paths, inference: said_of)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
     return versions
 
 
@@ -58,7 +59,7 @@ def put(name: str | bytes, content: bytes = FACES[0]) -> None:
 
 
 def finished() -> list[dict[str, str]]:
-    """Names, as lists have them, and hashes, of each run that ended."""
+    """Names, as in the lists, and hashes, of each complete run."""
     tables = [pd.read_csv(path).set_index("source")["sha256"] for path in sorted(SCORED.glob(f"*/{LIST}"))]
     return [{Path(str(name)).name: sha for name, sha in table.items()} for table in tables]
 
@@ -68,7 +69,7 @@ def scored(out: Path) -> list[str]:
 
 
 def during(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable[[], object]) -> None:
-    """Do something each time that a function is called, before it works."""
+    """Call `act` before each call of a function."""
     whole = getattr(owner, name)
 
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -78,7 +79,7 @@ def during(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable
     monkeypatch.setattr(owner, name, function)
 
 
-def test_what_else_lies_there_stays() -> None:
+def test_other_files_stay() -> None:
     put("a.png")
     (SCORED / "notes").mkdir(parents=True)
     (SCORED / "notes/mine.txt").write_text("mine")
@@ -97,23 +98,23 @@ def test_what_else_lies_there_stays() -> None:
 
 
 STEPS: dict[str, tuple[object, str]] = {
-    "list begun": (flows.inbox, "begin_list"),
+    "start of the list": (flows.inbox, "begin_list"),
     "scoring": (flows.inbox, "score_sources"),
-    "manifest": (tasks.scoring.batch, "count_items"),
-    "shards": (tasks.scoring.batch, "keep_shard"),
+    "manifest": (tasks.scoring.batch, "count_records"),
+    "shards": (tasks.scoring.batch, "write_shard"),
     "joining": (tasks.scoring.batch, "join_shards"),
-    "list settled": (flows.inbox, "settle_list"),
+    "list of the scored": (flows.inbox, "settle_list"),
     "count": (flows.inbox, "count_scored"),
     "drift": (flows.inbox, "watch_drift"),
     "drawing": (tasks.scoring.annotated_images, "photograph_figure"),
-    "page": (flows.inbox, "write_page"),
-    "list left": (flows.inbox, "note_arrived"),
-    "tidying": (flows.inbox, "finish_run"),
+    "report": (flows.inbox, "write_report"),
+    "list published": (flows.inbox, "note_arrived"),
+    "clean-up": (flows.inbox, "finish_run"),
 }
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_run_killed_at_any_step_is_gone_on_with(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_killed_at_any_step_is_resumed(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (0, 1):
         put(f"{number}.png", FACES[number])
     with monkeypatch.context() as killed:
@@ -123,11 +124,11 @@ def test_a_run_killed_at_any_step_is_gone_on_with(step: str, monkeypatch: pytest
     put("2.png", FACES[2])
     flows.inbox.inbox()
     listed = [sorted(names) for names in finished()]
-    once = step == "list begun"  # nothing was begun
+    once = step == "start of the list"  # nothing was written
     assert listed == ([["0.png", "1.png", "2.png"]] if once else [["0.png", "1.png"], ["2.png"]])
     assert [sorted(scored(out)) for out in sorted(SCORED.iterdir())] == listed
     assert not list(SCORED.rglob(f"*/{WORK}"))
-    assert all((out / "page.html").exists() and len(list((out / "pictures").iterdir())) for out in SCORED.iterdir())
+    assert all((out / "report.html").exists() and len(list((out / "pictures").iterdir())) for out in SCORED.iterdir())
     flows.inbox.inbox()
     assert len(finished()) == len(listed)
 
@@ -141,7 +142,7 @@ def killed_run(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> Pat
     return out
 
 
-def test_a_run_that_cannot_go_on_is_given_up_and_a_note_in_it_stays(
+def test_a_run_that_cannot_be_resumed_is_abandoned_and_a_note_in_it_stays(
     production: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put("a.png")
@@ -151,11 +152,11 @@ def test_a_run_that_cannot_go_on_is_given_up_and_a_note_in_it_stays(
     flows.inbox.inbox()
     assert {path.name for path in killed.iterdir()} - {".gitignore"} == {"note.txt"}
     (table,) = SCORED.glob("*/predictions.parquet")
-    assert set(pd.read_parquet(table)["version"]) == {"v1.1.0"}
+    assert set(pd.read_parquet(table)["model_version"]) == {"v1.1.0"}
     assert [list(names) for names in finished()] == [["a.png"]]
 
 
-def test_a_file_that_is_another_one_since_a_kill_is_scored_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changed_since_a_kill_is_scored_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     put("a.png")
     put("b.png", FACES[1])
     killed = killed_run(monkeypatch, tasks.scoring.batch, "join_shards")
@@ -165,19 +166,19 @@ def test_a_file_that_is_another_one_since_a_kill_is_scored_as_it_is(monkeypatch:
     assert finished() == [{name: sha256(INBOX / name) for name in ("a.png", "b.png")}]
 
 
-def test_tables_that_are_there_keep_their_networks(production: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_complete_tables_keep_their_model_version(production: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     put("a.png")
     killed = killed_run(monkeypatch, flows.inbox, "watch_drift")
     production.append("v1.1.0")
     (INBOX / "a.png").unlink()
     flows.inbox.inbox()
-    assert set(pd.read_parquet(killed / "predictions.parquet")["version"]) == {"v1.0.0"}
+    assert set(pd.read_parquet(killed / "predictions.parquet")["model_version"]) == {"v1.0.0"}
     assert "v1.0.0" in (killed / "drift.json").read_text()
     assert [list(names) for names in finished()] == [["a.png"]]
 
 
-def test_a_run_that_an_older_version_left_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It kept shards and what it was asked, and no list of its files."""
+def test_an_unfinished_run_of_an_earlier_version_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has shards and a fingerprint, but no list of its files."""
     put("a.png")
     killed = killed_run(monkeypatch, tasks.scoring.batch, "join_shards")
     (killed / WORK / tasks.scoring.inbox.ASKED).unlink()
@@ -208,7 +209,7 @@ NAMES = [
 
 def test_files_of_any_name_are_scored_drawn_and_listed_once() -> None:
     for name in NAMES:
-        # Other bytes each: what follows a picture's end is not looked at.
+        # Different bytes each: data after the end of an image is ignored.
         put(name, FACES[0] + name)
     put(b"\xe9.csv", b"a,b\n1,2\n")
     put(b"a::b.parquet")
@@ -225,7 +226,7 @@ def test_files_of_any_name_are_scored_drawn_and_listed_once() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_comes_back_from_its_text(name: bytes) -> None:
+def test_a_name_is_recovered_from_its_text(name: bytes) -> None:
     text = text_of(os.fsdecode(name))
     assert os.fsencode(source_of(text)) == name
     text.encode()
@@ -236,7 +237,7 @@ def test_no_two_names_share_a_text() -> None:
     assert text_of("plain\\name é.png") == "plain\\name é.png"
 
 
-def test_a_face_of_a_name_that_is_not_utf_8_is_shown_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_face_of_a_file_whose_name_is_not_utf_8_is_shown_in_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     put(b"caf\xe9.png")
     flows.inbox.inbox()
     (out,) = SCORED.iterdir()
@@ -244,7 +245,7 @@ def test_a_face_of_a_name_that_is_not_utf_8_is_shown_on_the_page(monkeypatch: py
     assert (out / "pictures/0001-caf_xe9.png").exists()
 
 
-def test_a_file_that_goes_before_it_is_hashed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_disappears_before_it_is_hashed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     put("a.png")
     put("b.png", FACES[1])
     during(monkeypatch, tasks.scoring.inbox, "sha256", lambda: (INBOX / "a.png").unlink(missing_ok=True))
@@ -252,7 +253,7 @@ def test_a_file_that_goes_before_it_is_hashed_is_no_error(monkeypatch: pytest.Mo
     assert [list(names) for names in finished()] == [["b.png"]]
 
 
-def test_a_file_that_goes_before_it_is_scored_is_new_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_disappears_before_it_is_scored_is_new_when_it_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     put("a.png")
     put("b.png", FACES[1])
     with monkeypatch.context() as patched:
@@ -264,8 +265,10 @@ def test_a_file_that_goes_before_it_is_scored_is_new_when_it_is_back(monkeypatch
 
 
 @pytest.mark.parametrize("when", ["score_sources", "settle_list"])
-def test_a_file_that_is_still_copied_is_new_once_it_is_whole(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was hashed is not what was scored, or may not be."""
+def test_a_file_that_is_still_being_copied_is_new_once_it_is_complete(
+    when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes that were hashed may not be those that were scored."""
     put("a.png", FACES[0][:500])
     with monkeypatch.context() as patched:
         during(patched, flows.inbox, when, lambda: put("a.png"))
@@ -285,11 +288,13 @@ def test_a_file_moved_away_after_it_was_scored_is_listed(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("content", ["", "source\na.png\n", "nothing of the kind"])
-def test_a_list_that_is_none_is_named(content: str) -> None:
+def test_an_invalid_list_is_named(content: str) -> None:
     put("a.png")
     (SCORED / "monday").mkdir(parents=True)
     (SCORED / "monday" / LIST).write_text(content)
-    with pytest.raises(InputError, match=rf"monday/{LIST}: is no list with the columns source and sha256 .* remove it"):
+    with pytest.raises(
+        InputError, match=rf"monday/{LIST}: is not a list with the columns source and sha256 .* remove it"
+    ):
         flows.inbox.inbox()
 
 
@@ -306,4 +311,18 @@ def test_both_folders_may_be_links() -> None:
     flows.inbox.inbox()
     assert [list(names) for names in finished()] == [["a.png"]]
     assert SCORED.is_symlink()
-    assert len(list(Path("disk/from_inbox").iterdir())) == 1
+    assert len(list(Path("disk/inbox_results").iterdir())) == 1
+
+
+def test_a_file_in_a_list_of_the_earlier_version_is_not_scored_again() -> None:
+    put("old.png")
+    put("new.png", FACES[1])
+    old = Path(old_layout.PROCESSED_LISTS.replace("*", "monday"))
+    old.parent.mkdir(parents=True)
+    # The lists compare bytes, so the file may have been moved since.
+    old.write_text(f'"source","sha256"\n"data/inbox/elsewhere.png","{sha256(INBOX / "old.png")}"\n')
+    flows.inbox.inbox()
+    assert finished() == [{"new.png": sha256(INBOX / "new.png")}]
+    (out,) = SCORED.iterdir()
+    assert scored(out) == ["new.png"]
+    assert old.exists()

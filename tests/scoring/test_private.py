@@ -1,5 +1,6 @@
-"""What shows faces never gets into git by accident, wherever it is written."""
+"""Files that show faces are never added to Git by accident, wherever they are written."""
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ import flows.score
 import tasks.scoring.batch
 from faces.models.tta import Inference
 from tasks.common.files import InputError
-from tasks.models.approved_models import Judged
+from tasks.models.approved_models import ApprovedModels
 from tasks.scoring.annotated_images import draw_pictures, write_csv
-from tasks.scoring.batch import WORK, score_sources
-from tasks.scoring.report import write_page
-from tests.scoring.test_batch import CLASSES, said_of, settings
+from tasks.scoring.batch import score_sources
+from tasks.scoring.report import write_report
+from tasks.scoring.shards import WORK
+from tests.conftest import ROOT, set_params
+from tests.scoring.test_batch import CLASSES, settings, stub_outputs
+from tests.scoring.test_resume import models
 
 
 @pytest.fixture
@@ -28,26 +32,26 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def staged() -> list[str]:
-    """What `git add -A` takes."""
+    """The files that `git add -A` stages."""
     subprocess.run(["git", "add", "-A"], check=True)
     listed = subprocess.run(["git", "diff", "--cached", "--name-only"], check=True, capture_output=True, text=True)
     return listed.stdout.split()
 
 
-def scored(repository: Path, out: Path, monkeypatch: pytest.MonkeyPatch, predict: object = said_of) -> None:
-    paths = {head: repository / ".git" / f"{head}.keras" for head in ("keypoints", "emotion")}
-    for head, path in paths.items():
-        path.write_text(head)
-    monkeypatch.setattr(tasks.scoring.batch, "predictor_of", lambda paths, inference: predict)
-    judged = Judged(paths, dict.fromkeys(paths, Inference(False)), CLASSES)
-    score_sources(["face.png"], judged, "v1.0.0", "auto", settings(), out)
+def scored(repository: Path, out: Path, monkeypatch: pytest.MonkeyPatch, predict: object = stub_outputs) -> None:
+    paths = {model_name: repository / ".git" / f"{model_name}.keras" for model_name in ("keypoints", "emotion")}
+    for model_name, path in paths.items():
+        path.write_text(model_name)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: predict)
+    approved = ApprovedModels(paths, dict.fromkeys(paths, Inference(False)), CLASSES)
+    score_sources(["face.png"], approved, "v1.0.0", "auto", settings(), out)
 
 
 def interrupted(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     raise KeyboardInterrupt
 
 
-def test_git_takes_nothing_of_a_scored_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_stages_nothing_of_a_scored_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = Path("scored")
     with pytest.raises(KeyboardInterrupt):
         scored(repository, out, monkeypatch, interrupted)
@@ -56,8 +60,10 @@ def test_git_takes_nothing_of_a_scored_folder(repository: Path, monkeypatch: pyt
     scored(repository, out, monkeypatch)
     draw_pictures(out, settings())
     write_csv(out)
-    write_page(out, None, settings())
-    assert {"predictions.parquet", "predictions.csv", "page.html", "pictures"} <= {path.name for path in out.iterdir()}
+    write_report(out, None, settings())
+    assert {"predictions.parquet", "predictions.csv", "report.html", "pictures"} <= {
+        path.name for path in out.iterdir()
+    }
     assert staged() == ["face.png"]
 
 
@@ -68,33 +74,23 @@ def test_a_folder_that_only_ignores_itself_is_empty_and_one_with_ignores_of_its_
         Path(name).mkdir()
         Path(name, ".gitignore").write_text(content)
     scored(repository, Path("ours"), monkeypatch)
-    with pytest.raises(InputError, match="theirs: is there already"):
+    with pytest.raises(InputError, match="theirs: exists already"):
         scored(repository, Path("theirs"), monkeypatch)
     assert Path("theirs/.gitignore").read_text() == "*.pyc\n"
 
 
-def test_the_score_input_scored_by_other_networks_is_ignored_too(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def drawn(faces: Path, predictions: Path, count: int, picture: Path) -> None:
-        picture.write_text("a face")
-
-    def faces(source: Path, out: Path) -> Path:
-        assert (out.parent / ".gitignore").read_text() == "*\n"
-        return out
-
-    monkeypatch.setattr(flows.score, "_judged", lambda models: (None, models))
-    monkeypatch.setattr(flows.score, "read_faces", faces)
-    monkeypatch.setattr(flows.score, "predict_faces", lambda faces, judged, predictions: predictions)
-    monkeypatch.setattr(flows.score, "draw_predictions", drawn)
-    monkeypatch.setattr(flows.score.params, "load", lambda: Settings())
+def test_predictions_of_the_score_input_are_ignored_too(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another model set, in a new folder; as the stage, in the folder that DVC tracks, without a .gitignore."""
+    for name in ("params.yaml", ".gitignore"):
+        shutil.copy(ROOT / name, name)
+    set_params(repository, score__input="face.png")
+    approved = models(repository / ".git/models")
+    monkeypatch.setattr(flows.score, "_approved_models", lambda models: (approved, models))
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
     flow: Any = flows.score.score
-    flow(models="released", out=Path("mine"))
-    assert Path("mine/predictions.png").exists()
-    assert staged() == ["face.png"]
-
-
-class Settings:
-    """As many as the flow asks of `score.input`."""
-
-    score = settings()
+    flow(model_set="released", out=Path("mine"), draw=True, csv=True)
+    flow()
+    for name in ("mine/predictions.csv", "mine/faces.png", "data/scored/predictions.csv"):
+        assert (repository / name).exists()
+    assert not list(Path("data").rglob(".gitignore"))
+    assert staged() == [".gitignore", "face.png", "params.yaml"]

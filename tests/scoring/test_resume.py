@@ -1,4 +1,4 @@
-"""A batch that was cut off at any step is gone on with by the same command, and ends as one that was not."""
+"""A batch that was interrupted at any step is resumed by the same command and ends as an uninterrupted one."""
 
 import errno
 import json
@@ -23,54 +23,54 @@ from faces.scoring.drift import Reference
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
 from tasks.common.files import InputError, sha256
-from tasks.models.approved_models import Judged
+from tasks.models.approved_models import ApprovedModels
 from tasks.readers.sources import require_outside
 from tasks.scoring.shards import MANIFEST, WORK
 from tests.conftest import ROOT
-from tests.scoring.test_batch import CLASSES, said_of
+from tests.scoring.test_batch import CLASSES, stub_outputs
 
 OUT = Path("out")
 REFERENCE = Reference({"anger": 300, "sad": 100}, {"brightness": [float(level) for level in range(0, 41)]})
-"""Unlike the faces here: they have drifted."""
+"""Unlike the faces here, so that they have drifted."""
 
 
 def crops(folder: Path, count: int = 6) -> Path:
-    """A folder of faces, one a picture."""
+    """A folder of images of one face each."""
     folder.mkdir(parents=True)
     for number, face in enumerate(draw_faces(np.random.default_rng(5), np.arange(count) % 5, 96, KEYPOINTS_FRAMING)[0]):
         Image.fromarray(face).save(folder / f"{number}.png")
     return folder
 
 
-def networks(folder: Path) -> Judged:
-    """Files that stand for networks, with what was judged beside them."""
+def models(folder: Path) -> ApprovedModels:
+    """Stub files of models, with reference data."""
     folder.mkdir(parents=True)
-    paths = {head: folder / f"{head}.keras" for head in ("keypoints", "emotion")}
-    for head, path in paths.items():
-        path.write_text(head)
-    return Judged(paths, dict.fromkeys(paths, Inference(False)), CLASSES, REFERENCE)
+    paths = {model_name: folder / f"{model_name}.keras" for model_name in ("keypoints", "emotion")}
+    for model_name, path in paths.items():
+        path.write_text(model_name)
+    return ApprovedModels(paths, dict.fromkeys(paths, Inference(False)), CLASSES, REFERENCE)
 
 
-def settle_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with settings, six faces in `in`, and networks that are stubs."""
+def set_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with settings, six faces in `in`, and models that are stubs."""
     shutil.copy(ROOT / "params.yaml", folder)
     monkeypatch.chdir(folder)
     crops(Path("in"))
-    judged = networks(Path("networks"))
-    monkeypatch.setattr(flows.score, "_judged", lambda models: (judged, models))
-    monkeypatch.setattr(tasks.scoring.batch, "predictor_of", lambda paths, inference: said_of)
+    approved = models(Path("models"))
+    monkeypatch.setattr(flows.score, "_approved_models", lambda models: (approved, models))
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settle_in(tmp_path, monkeypatch)
+    set_up(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The files of a run that was not cut off."""
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The files of a run that was not interrupted."""
     with pytest.MonkeyPatch.context() as patched:
-        settle_in(tmp_path_factory.mktemp("undisturbed"), patched)
+        set_up(tmp_path_factory.mktemp("uninterrupted"), patched)
         score()
         return files(OUT)
 
@@ -80,13 +80,13 @@ def score(out: Path = OUT, **flags: Any) -> None:
 
 
 def files(out: Path) -> dict[str, str]:
-    """SHA-256 of every file; of the page, which names its folder, that it is there."""
+    """SHA-256 of every file; empty for the report, which contains the folder's name."""
     found = (path for path in sorted(out.rglob("*")) if path.is_file())
     return {str(path.relative_to(out)): "" if path.suffix == ".html" else sha256(path) for path in found}
 
 
 def stopping(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, after: int, error: BaseException) -> None:
-    """Let a function raise after so many calls."""
+    """Let a function raise `error` after `after` calls."""
     whole, calls = getattr(owner, name), iter(range(1000))
 
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -104,16 +104,16 @@ STEPS: dict[str, tuple[object, str, int]] = {
     "count": (flows.score, "count_scored", 0),
     "drift": (flows.score, "watch_drift", 0),
     "csv": (flows.score, "write_csv", 0),
-    "first picture": (tasks.scoring.annotated_images, "photograph_figure", 0),
-    "fourth picture": (tasks.scoring.annotated_images, "photograph_figure", 3),
-    "page": (flows.score, "write_page", 0),
+    "first image": (tasks.scoring.annotated_images, "photograph_figure", 0),
+    "fourth image": (tasks.scoring.annotated_images, "photograph_figure", 3),
+    "report": (flows.score, "write_report", 0),
     "end": (flows.score, "finish_run", 0),
 }
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_run_cut_off_at_any_step_ends_as_one_that_was_not(
-    step: str, undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+def test_a_run_interrupted_at_any_step_ends_as_an_uninterrupted_one(
+    step: str, uninterrupted: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as during:
         stopping(during, *STEPS[step], OSError(errno.ENOSPC, "No space left on device"))
@@ -125,14 +125,14 @@ def test_a_run_cut_off_at_any_step_ends_as_one_that_was_not(
     def twice(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         raise AssertionError("scored twice")
 
-    monkeypatch.setattr(tasks.scoring.batch, "predictor_of", lambda paths, inference: twice)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: twice)
     score()
-    assert files(OUT) == undisturbed
-    with pytest.raises(InputError, match=r"out: is there already"):
+    assert files(OUT) == uninterrupted
+    with pytest.raises(InputError, match=r"out: exists already"):
         score()
 
 
-def test_what_is_drawn_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_images_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as during:
         stopping(during, tasks.scoring.annotated_images, "photograph_figure", 4, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
@@ -145,47 +145,49 @@ def test_what_is_drawn_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> No
     assert {path: path.stat().st_mtime_ns for path in drawn} == drawn
 
 
-def test_the_drawing_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    shares: list[float] = []
-    monkeypatch.setattr(tasks.scoring.annotated_images, "log", said.append)
+def test_the_drawing_logs_its_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    fractions: list[float] = []
+    monkeypatch.setattr(tasks.scoring.annotated_images, "log", lines.append)
     monkeypatch.setattr(tasks.scoring.annotated_images, "EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(tasks.scoring.annotated_images.Progress, "update", lambda self, share: shares.append(share))
+    monkeypatch.setattr(
+        tasks.scoring.annotated_images.Progress, "update", lambda self, fraction: fractions.append(fraction)
+    )
     score()
-    assert shares.pop(0) == 1  # all is scored
-    assert [line.split(" pictures drawn")[0] for line in said] == [f"{number} of 6" for number in range(1, 7)]
-    assert all("/s · " in line and line.endswith(" s left") for line in said)
-    assert shares == [number / 6 for number in range(1, 7)]
+    assert fractions.pop(0) == 1  # of the scoring
+    assert [line.split(" images drawn")[0] for line in lines] == [f"{number} of 6" for number in range(1, 7)]
+    assert all("/s · " in line and line.endswith(" s left") for line in lines)
+    assert fractions == [number / 6 for number in range(1, 7)]
 
 
-def test_flags_may_change_while_a_run_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_may_change_when_a_run_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as during:
         stopping(during, flows.score, "count_scored", 0, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             score(draw=False, csv=False)
     score(csv=False)
-    assert (OUT / "page.html").exists()
+    assert (OUT / "report.html").exists()
     assert not (OUT / "predictions.csv").exists()
 
 
-def test_another_question_is_refused_with_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_with_other_arguments_is_refused_and_the_difference_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as during:
         stopping(during, flows.score, "count_scored", 0, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             score()
-    with pytest.raises(InputError, match=r"asked otherwise stopped there \(other faces\)"):
-        score(faces="detect")
+    with pytest.raises(InputError, match=r"holds an unfinished run with other mode; name another folder, or remove it"):
+        score(mode="detect")
     Path("in/more.png").touch()
-    with pytest.raises(InputError, match=r"\(other sources\); name another folder, or remove it"):
+    with pytest.raises(InputError, match=r"with other sources; name another folder, or remove it"):
         score()
     (OUT / WORK / MANIFEST).write_text("{")
-    with pytest.raises(InputError, match="asked otherwise"):
+    with pytest.raises(InputError, match="holds an unfinished run with other sources, models"):
         score()
 
 
-def test_a_drift_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(tasks.scoring.drift_check, "emit", lambda event, payload: told.append(event))
+def test_the_drift_event_is_emitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(tasks.scoring.drift_check, "emit", lambda event, payload: events.append(event))
     shutil.copy("in/0.png", "in/copy.png")
     for number in range(60):
         shutil.copy("in/0.png", f"in/copy {number}.png")
@@ -193,22 +195,26 @@ def test_a_drift_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
         stopping(during, flows.score, "write_csv", 0, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             score(draw=False)
-    assert told == ["faces.drift"]
+    assert events == ["faces.drift"]
     score(draw=False)
-    assert told == ["faces.drift"]
+    assert events == ["faces.drift"]
     assert json.loads((OUT / "drift.json").read_text())["drifted"]
 
 
-def test_where_results_cannot_go_is_said(tmp_path: Path) -> None:
+def test_an_unusable_output_is_refused_with_the_reason(tmp_path: Path) -> None:
     Path("file").write_text("mine")
     Path("link").symlink_to("nowhere")
     Path("mine").mkdir()
     Path("mine/notes.txt").write_text("mine")
     named = tmp_path / os.fsdecode(b"caf\xe9")
-    for out, reason in ((Path("file"), "is no folder"), (Path("link"), "is no folder"), (named, "is not UTF-8")):
+    for out, reason in (
+        (Path("file"), "is not a folder"),
+        (Path("link"), "is not a folder"),
+        (named, "is not valid UTF-8"),
+    ):
         with pytest.raises(InputError, match=f"{reason}.*; name another"):
             score(out)
-    with pytest.raises(InputError, match="mine: is there already; name another folder"):
+    with pytest.raises(InputError, match="mine: exists already; name another folder"):
         score(Path("mine"))
     assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"]
     assert Path("file").read_text() == "mine"
@@ -228,9 +234,9 @@ def test_where_results_cannot_go_is_said(tmp_path: Path) -> None:
         ("link/scored", "in"),
     ],
 )
-def test_results_do_not_go_where_they_would_be_scored_next_time(out: str, given: str) -> None:
+def test_an_output_that_the_next_run_would_score_is_refused(out: str, given: str) -> None:
     Path("link").symlink_to("in")
-    with pytest.raises(InputError, match=f"{out}: lies in .*; name a folder elsewhere"):
+    with pytest.raises(InputError, match=f"{out}: is inside .*; name a folder elsewhere"):
         flows.score.score([given], out=Path(out))
     assert sorted(path.name for path in Path("in").iterdir()) == [f"{number}.png" for number in range(6)]
 
@@ -243,8 +249,8 @@ def refuses(out: str, given: str) -> bool:
     return False
 
 
-def test_results_may_go_beside_what_is_scored() -> None:
-    asked = (
+def test_an_output_beside_the_sources_is_accepted() -> None:
+    cases = (
         ("out", "in"),
         ("in/scored", "in/*.png"),
         ("in/scored", "in/0.png"),
@@ -253,16 +259,8 @@ def test_results_may_go_beside_what_is_scored() -> None:
         ("in/scored", "memory://in"),
         ("scored", "in/**/*.png"),
     )
-    assert [one for one in asked if refuses(*one)] == []
+    assert [case for case in cases if refuses(*case)] == []
     assert refuses("in/scored", "in")
-
-
-def test_results_of_the_graph_s_faces_take_no_one_s_place() -> None:
-    score()
-    before = files(OUT)
-    with pytest.raises(InputError, match=r"out: predictions.parquet, predictions.csv is there already"):
-        flows.score.score(models="fast", out=OUT)
-    assert files(OUT) == before
 
 
 KILLS = """
@@ -272,12 +270,12 @@ from pathlib import Path
 import flows.score
 import tasks.scoring.batch
 import tasks.scoring.annotated_images
-from tests.scoring.test_batch import said_of
-from tests.scoring.test_resume import STEPS, networks, score
+from tests.scoring.test_batch import stub_outputs
+from tests.scoring.test_resume import STEPS, models, score
 
-judged = networks(Path("stubs"))
-flows.score._judged = lambda models: (judged, models)
-tasks.scoring.batch.predictor_of = lambda paths, inference: said_of
+approved = models(Path("stubs"))
+flows.score._approved_models = lambda models: (approved, models)
+tasks.scoring.batch.make_predictor = lambda paths, inference: stub_outputs
 
 
 def killed_at(owner, name, after):
@@ -302,14 +300,14 @@ def in_a_process(step):
 
 
 STEPS["second table"] = STEPS["second table"][:2] + (1,)  # no shard is left to write
-steps = ["first table", "second table", "csv", "fourth picture", "end"]
+steps = ["first table", "second table", "csv", "fourth image", "end"]
 assert [in_a_process(step) for step in steps] == [-signal.SIGKILL] * len(steps)
 assert in_a_process("") == 0
 """
 
 
-def test_a_run_killed_five_times_ends_as_one_that_was_not(undisturbed: dict[str, str]) -> None:
+def test_a_run_killed_five_times_ends_as_an_uninterrupted_one(uninterrupted: dict[str, str]) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", KILLS], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert files(OUT) == undisturbed
+    assert files(OUT) == uninterrupted

@@ -1,4 +1,4 @@
-"""A network is taught by a saved one: by its answers on distorted faces, on its labels, from its weights."""
+"""Distillation from a saved teacher: its predictions for augmented faces, its classes, its weights."""
 
 import shutil
 from collections.abc import Callable
@@ -12,167 +12,183 @@ import pytest
 from pydantic import ValidationError
 
 from faces.common.geometry import mirror_images
-from faces.models.tta import Inference, predictions_of
-from faces.training.batches import Teaching
-from faces.training.distillation import blended, first_member
+from faces.models.tta import Inference, predict
+from faces.training.batches import Distillation
+from faces.training.distillation import distillation_targets, first_of_ensemble
 from params import Teacher
-from tasks.common.dataset import load_part, save_part
+from tasks.common.dataset import load_dataset, save_dataset
 from tasks.common.files import InputError, sha256
-from tasks.models.keras_files import load_network
+from tasks.models.keras_files import load_model
 from tasks.training.builders import batches_of
-from tasks.training.fit import fit_head
-from tests.tiny import HEADS, noise, part, training
+from tasks.training.fit import train_model
+from tests.tiny import MODELS, noise, training
+from tests.tiny import part as dataset
 from tests.training.test_fit import Paths, fit, prepared
 
 
 def test_targets_by_hand() -> None:
-    """A labelled face, one without a label, and the two mixed half and half."""
+    """A labelled face, one without a label, and both mixed half and half."""
     labels = np.array([[1, 0], [0, 0], [0.5, 0]], np.float32)
-    answers = np.array([[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]], np.float32)
+    predictions = np.array([[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]], np.float32)
     expected = [[0.25 + 0.75 * 0.2, 0.75 * 0.8], [0.4, 0.6], [0.25 * 0.5 + 0.875 * 0.1, 0.875 * 0.9]]
-    found = blended(labels, answers, 0.75)
+    found = distillation_targets(labels, predictions, 0.75)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
 
 
-def test_points_are_drawn_towards_the_teacher_s_and_stay_unlabelled_where_they_are() -> None:
-    labels, answers = np.zeros((1, 15, 2), np.float32), np.full((1, 15, 2), 8, np.float32)
+def test_keypoint_targets_are_weighted_means_and_unlabelled_ones_stay_so() -> None:
+    labels, predictions = np.zeros((1, 15, 2), np.float32), np.full((1, 15, 2), 8, np.float32)
     labels[0, 3] = np.nan
-    found = blended(labels, answers, 0.25)
+    found = distillation_targets(labels, predictions, 0.25)
     assert np.isnan(found[0, 3]).all()
     np.testing.assert_array_equal(np.delete(found, 3, axis=1), 2)
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A teacher of two members for each head, trained for an epoch; the emotion's answers with two of its classes."""
+    """Per model, a teacher: an ensemble of two, trained for one epoch; that of emotion has two output classes."""
     folder = tmp_path_factory.mktemp("teachers")
 
-    def teacher(head: str) -> Path:
-        path = folder / f"{head}.keras"
+    def teacher(model_name: str) -> Path:
+        path = folder / f"{model_name}.keras"
         if not path.exists():
-            paths = pupils(folder / head, head)
-            shutil.copyfile(fit(head, training(head, epochs=1).model_copy(update={"members": 2}), paths), path)
+            paths = paths_for(folder / model_name, model_name)
+            shutil.copyfile(
+                fit(model_name, training(model_name, epochs=1).model_copy(update={"ensemble_size": 2}), paths), path
+            )
         return path
 
     return teacher
 
 
-def pupils(folder: Path, head: str) -> Paths:
-    paths = prepared(folder, head)
-    if head == "emotion":
+def paths_for(folder: Path, model_name: str) -> Paths:
+    paths = prepared(folder, model_name)
+    if model_name == "emotion":
         for name in ("train", "augmented", "validation"):
-            faces = load_part(paths.prepared / f"{name}.npz")
-            save_part(paths.prepared / f"{name}.npz", replace(faces, answers=faces.classes[[3, 1]]))
+            faces = load_dataset(paths.prepared / f"{name}.npz")
+            save_dataset(paths.prepared / f"{name}.npz", replace(faces, output_classes=faces.classes[[3, 1]]))
     return paths
 
 
-def taught(head: str, file: Path, **changes: Any):
-    classes = part("emotion", 1).classes[[3, 1]].tolist() if head == "emotion" else []
-    given = {"file": str(file), "sha256": sha256(file), "classes": classes, "share": 0.5} | changes
-    given = {"rounds": 1, "flip_averaging": True, "begin": False} | given
-    return training(head, epochs=1).model_copy(update={"teacher": Teacher.model_validate(given)})
+def distilled(model_name: str, file: Path, **changes: Any):
+    """Settings of a training for one epoch with the teacher `file`."""
+    classes = dataset("emotion", 1).classes[[3, 1]].tolist() if model_name == "emotion" else []
+    content = {"file": str(file), "sha256": sha256(file), "classes": classes, "teacher_weight": 0.5}
+    content |= {"cached_epochs": 1, "flip_tta": True, "init_from_teacher": False} | changes
+    return training(model_name, epochs=1).model_copy(update={"distillation": Teacher.model_validate(content)})
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_a_taught_network_has_its_teacher_s_outputs(head: str, saved: Callable, tmp_path: Path) -> None:
-    network = load_network(fit(head, taught(head, saved(head)), pupils(tmp_path, head)))
-    assert network.output.shape == load_network(saved(head)).output.shape
-    assert network.count_params() < load_network(saved(head)).count_params()
+@pytest.mark.parametrize("model_name", MODELS)
+def test_distilled_model_has_the_outputs_of_its_teacher(model_name: str, saved: Callable, tmp_path: Path) -> None:
+    model = load_model(fit(model_name, distilled(model_name, saved(model_name)), paths_for(tmp_path, model_name)))
+    assert model.output.shape == load_model(saved(model_name)).output.shape
+    assert model.count_params() < load_model(saved(model_name)).count_params()
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_it_is_shown_what_the_teacher_says_of_the_faces_as_they_are_distorted(
-    head: str, saved: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("model_name", MODELS)
+def test_targets_are_the_teacher_s_predictions_for_the_augmented_faces(
+    model_name: str, saved: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, Any] = {}
 
-    def instead(network, batches, validation, **options):
-        given.update(network=network, batch=batches(range(1))[0], validation=validation)
+    def instead(model, batches, validation, **options):
+        given.update(model=model, batch=batches(range(1))[0], validation=validation)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasks.training.fit.fit_network", instead)
+    monkeypatch.setattr("tasks.training.fit.fit_model", instead)
     with pytest.raises(KeyboardInterrupt):
-        fit(head, taught(head, saved(head), share=1.0), pupils(tmp_path, head))
+        fit(model_name, distilled(model_name, saved(model_name), teacher_weight=1.0), paths_for(tmp_path, model_name))
     faces, targets = given["batch"]
-    teacher = load_network(saved(head))
-    answers = predictions_of(teacher, faces, Inference(flip_averaging=True))
+    teacher = load_model(saved(model_name))
+    predictions = predict(teacher, faces, Inference(flip_tta=True))
     known = ~np.isnan(targets)
     assert known.mean() > 0.5
-    np.testing.assert_allclose(targets[known], answers[known], rtol=1e-4, atol=1e-5)
-    plain, mirrored = np.asarray(teacher(faces)), np.asarray(teacher(mirror_images(faces)))
-    if head == "emotion":
-        np.testing.assert_allclose(answers, (plain + mirrored) / 2, rtol=1e-4, atol=1e-5)
-        numbers = part(head, 7).targets
-        judged = given["validation"][1]
-        np.testing.assert_array_equal(judged, np.eye(2)[[[3, 1].index(n) for n in numbers if n in (3, 1)]])
+    np.testing.assert_allclose(targets[known], predictions[known], rtol=1e-4, atol=1e-5)
+    no_tta, flipped = np.asarray(teacher(faces)), np.asarray(teacher(mirror_images(faces)))
+    if model_name == "emotion":
+        np.testing.assert_allclose(predictions, (no_tta + flipped) / 2, rtol=1e-4, atol=1e-5)
+        numbers = dataset(model_name, 7).targets
+        validation_targets = given["validation"][1]
+        np.testing.assert_array_equal(validation_targets, np.eye(2)[[[3, 1].index(n) for n in numbers if n in (3, 1)]])
 
 
 def test_faces_of_other_classes_have_no_label() -> None:
-    faces = replace(part("emotion", 12), answers=part("emotion", 1).classes[[3, 1]])
-    numbered = faces.in_terms_of_answers()
-    assert numbered.classes.tolist() == faces.answers.tolist()
-    assert len(numbered) == 12
-    assert (numbered.targets == -1).sum() == sum(number not in (3, 1) for number in faces.targets) > 0
+    faces = replace(dataset("emotion", 12), output_classes=dataset("emotion", 1).classes[[3, 1]])
+    relabelled = faces.relabel_to_output_classes()
+    assert relabelled.classes.tolist() == faces.output_classes.tolist()
+    assert len(relabelled) == 12
+    assert (relabelled.targets == -1).sum() == sum(number not in (3, 1) for number in faces.targets) > 0
     settings = training("emotion", epochs=1)
-    still = {"mixup": 0.0, "cutmix": 0.0}
-    settings = settings.model_copy(update={"distortion": settings.distortion.model_copy(update=still)})
-    teaching = Teaching(lambda _, labels: blended(labels, np.full((len(labels), 2), 0.5), 0.25), rounds=1)
-    batches = batches_of(numbered, settings, teaching)(range(1))
-    shown = np.concatenate([batches[number][1] for number in range(len(batches))])
-    assert {tuple(row) for row in shown.tolist()} == {(0.5, 0.5), (0.875, 0.125), (0.125, 0.875)}
+    no_mixing = {"mixup_alpha": 0.0, "cutmix_alpha": 0.0}
+    settings = settings.model_copy(update={"augmentation": settings.augmentation.model_copy(update=no_mixing)})
+    distillation = Distillation(
+        lambda _, labels: distillation_targets(labels, np.full((len(labels), 2), 0.5), 0.25), cached_epochs=1
+    )
+    batches = batches_of(relabelled, settings, distillation)(range(1))
+    targets = np.concatenate([batches[number][1] for number in range(len(batches))])
+    assert {tuple(row) for row in targets.tolist()} == {(0.5, 0.5), (0.875, 0.125), (0.125, 0.875)}
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_it_begins_from_the_weights_of_the_first_member(
-    head: str, saved: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("model_name", MODELS)
+def test_training_starts_from_the_weights_of_the_first_model_of_the_ensemble(
+    model_name: str, saved: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, keras.Model] = {}
 
-    def instead(network, batches, validation, **options):
-        given["network"] = network
+    def instead(model, batches, validation, **options):
+        given["model"] = model
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasks.training.fit.fit_network", instead)
+    monkeypatch.setattr("tasks.training.fit.fit_model", instead)
     with pytest.raises(KeyboardInterrupt):
-        fit(head, taught(head, saved(head), begin=True), pupils(tmp_path, head))
-    teacher = load_network(saved(head))
-    member = first_member(teacher)
-    assert member is not teacher
-    assert first_member(member) is member
-    np.testing.assert_array_equal(given["network"](noise(3)), member(noise(3)))
+        fit(
+            model_name,
+            distilled(model_name, saved(model_name), init_from_teacher=True),
+            paths_for(tmp_path, model_name),
+        )
+    teacher = load_model(saved(model_name))
+    first = first_of_ensemble(teacher)
+    assert first is not teacher
+    assert first_of_ensemble(first) is first
+    np.testing.assert_array_equal(given["model"](noise(3)), first(noise(3)))
 
 
-def test_a_teacher_that_is_not_the_one_that_was_meant_is_refused(saved: Callable, tmp_path: Path) -> None:
-    paths, file = pupils(tmp_path, "emotion"), saved("emotion")
-    for settings, said in (
-        (taught("emotion", file, sha256="0" * 64), f"{file}: has SHA-256 {sha256(file)}, not the teacher's 0000"),
+def test_teacher_that_does_not_fit_is_rejected(saved: Callable, tmp_path: Path) -> None:
+    paths, file = paths_for(tmp_path, "emotion"), saved("emotion")
+    for settings, message in (
+        (distilled("emotion", file, sha256="0" * 64), f"{file}: has SHA-256 {sha256(file)}, not the teacher's 0000"),
         (
-            taught("emotion", file, classes=part("emotion", 1).classes[[1, 3]].tolist()),
-            "as teacher, has the classes disgust, happiness; the answers here are happiness, disgust, in this order",
-        ),
-        (taught("emotion", saved("keypoints")), r"has outputs of shape \(15, 2\), and what it is to teach \(2,\)"),
-        (
-            taught("emotion", file, begin=True).model_copy(update={"network": wider()}),
-            "is not of the widths, depths and halvings that `network` asks for; set `begin` to false",
+            distilled("emotion", file, classes=dataset("emotion", 1).classes[[1, 3]].tolist()),
+            "the teacher has the classes disgust, happiness, but the output classes are happiness, disgust; choose",
         ),
         (
-            taught("emotion", file, begin=True).model_copy(update={"network": halved_again()}),
-            "is not of the widths, depths and halvings that `network` asks for; set `begin` to false",
+            distilled("emotion", saved("keypoints")),
+            r"the teacher's output has the shape \(15, 2\), the model's \(2,\); choose a teacher of the same",
+        ),
+        (
+            distilled("emotion", file, init_from_teacher=True).model_copy(update={"architecture": wider()}),
+            "does not have the widths, depths and stem_stride of `architecture`; set `init_from_teacher` to false",
+        ),
+        (
+            distilled("emotion", file, init_from_teacher=True).model_copy(update={"architecture": larger_stride()}),
+            "does not have the widths, depths and stem_stride of `architecture`; set `init_from_teacher` to false",
         ),
     ):
-        with pytest.raises(InputError, match=said):
-            fit_head("emotion", paths.prepared, settings, paths.unfinished, paths.model, paths.curve, paths.report)
-        assert not paths.model.exists()
-    with pytest.raises(ValidationError, match="share"):
-        taught("emotion", file, share=0.0)
+        with pytest.raises(InputError, match=message):
+            train_model(
+                "emotion", paths.prepared, settings, paths.checkpoints, paths.model_path, paths.curve, paths.report
+            )
+        assert not paths.model_path.exists()
+    with pytest.raises(ValidationError, match="teacher_weight"):
+        distilled("emotion", file, teacher_weight=0.0)
 
 
 def wider():
-    return training("emotion").network.model_copy(update={"widths": (3, 6)})
+    """More filters, so weights of other shapes."""
+    return training("emotion").architecture.model_copy(update={"widths": (3, 6)})
 
 
-def halved_again():
-    """As many weights, of other scale."""
-    return training("emotion").network.model_copy(update={"halvings": 2})
+def larger_stride():
+    """Weights of the same shapes, for other resolutions."""
+    return training("emotion").architecture.model_copy(update={"stem_stride": 4})

@@ -1,4 +1,4 @@
-"""Losses by hand: points that are missing teach nothing, and rare classes weigh as the adjustment says."""
+"""Losses by hand: unlabelled keypoints have no effect, and logit adjustment compensates for class imbalance."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def expected_penalty(penalty: Callable, errors: np.ndarray) -> np.ndarray:
     return np.where(size <= 10, 10 * np.log(1 + size / 2), size - 10 + 10 * np.log(6))
 
 
-def expected_slope(penalty: Callable, errors: np.ndarray) -> np.ndarray:
+def expected_gradient(penalty: Callable, errors: np.ndarray) -> np.ndarray:
     if penalty is ops.square:
         return 2 * errors
     if penalty is smooth_l1:
@@ -32,7 +32,7 @@ def expected_slope(penalty: Callable, errors: np.ndarray) -> np.ndarray:
 
 
 def some_points(faces: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """True and predicted points, some errors under 1 px and some over 10."""
+    """True and predicted keypoints, with some errors under 1 px and some over 10 px."""
     generator = np.random.default_rng(3)
     truth = generator.uniform(0, 96, (faces, 15, 2)).astype(np.float32)
     return truth, truth + generator.choice([0.5, 4, 20], truth.shape).astype(np.float32) * generator.normal(
@@ -58,8 +58,8 @@ def test_loss_is_the_mean_over_labelled_coordinates(penalty: Callable) -> None:
         (ops.square, 0.25, 9, 900),
     ],
 )
-def test_loss_of_points_by_hand(penalty: Callable, half: float, three: float, thirty: float) -> None:
-    """Errors of 0.5, 3, 30 and 0 px, either way; everything else is unlabelled."""
+def test_keypoints_loss_by_hand(penalty: Callable, half: float, three: float, thirty: float) -> None:
+    """Errors of 0.5, 3, 30 and 0 px in either direction; all other keypoints are unlabelled."""
     truth = np.full((1, 15, 2), NAN, np.float32)
     truth[0, :2] = [[10.0, 20.0], [40.0, 60.0]]
     predicted = np.full((1, 15, 2), 50, np.float32)
@@ -67,36 +67,36 @@ def test_loss_of_points_by_hand(penalty: Callable, half: float, three: float, th
     np.testing.assert_allclose(masked(penalty)(truth, predicted), [(half + three + thirty + 0) / 4], rtol=1e-5)
 
 
-def test_smooth_l1_is_hubers_loss() -> None:
+def test_smooth_l1_is_the_huber_loss() -> None:
     truth, predicted = some_points()
     ours = float(np.mean(masked(smooth_l1)(truth, predicted)))
     assert float(keras.losses.Huber(delta=1.0)(truth, predicted)) == pytest.approx(ours, rel=1e-4)
 
 
-@pytest.mark.parametrize(("penalty", "border"), [(smooth_l1, 1.0), (wing, WING_WIDTH)])
-def test_penalty_has_no_step_where_its_curve_ends(penalty: Callable, border: float) -> None:
-    below, at, above = np.asarray(penalty(ops.convert_to_tensor([border - 1e-3, border, border + 1e-3])))
+@pytest.mark.parametrize(("penalty", "threshold"), [(smooth_l1, 1.0), (wing, WING_WIDTH)])
+def test_penalty_is_continuous_at_its_threshold(penalty: Callable, threshold: float) -> None:
+    below, at, above = np.asarray(penalty(ops.convert_to_tensor([threshold - 1e-3, threshold, threshold + 1e-3])))
     assert 0 < at - below < 2e-3
     assert 0 < above - at < 2e-3
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-def test_labelled_points_alone_teach_and_never_with_nan(penalty: Callable) -> None:
+def test_only_labelled_keypoints_have_a_gradient_and_it_is_finite(penalty: Callable) -> None:
     truth, predicted = some_points(3)
     truth[1, ::2] = truth[2] = NAN
     predicted[0, 0] = truth[0, 0]
     variable = tf.Variable(predicted)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(masked(penalty)(tf.constant(truth), variable))
-    slope = np.asarray(tape.gradient(loss, variable))
+    gradient = np.asarray(tape.gradient(loss, variable))
     # 30, 14 and no labelled coordinates.
     count = np.array([30, 14, 1])[:, None, None]
-    expected = np.nan_to_num(expected_slope(penalty, predicted - truth)) / count
-    np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=1e-6)
+    expected = np.nan_to_num(expected_gradient(penalty, predicted - truth)) / count
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-def test_loss_of_points_is_the_same_in_a_graph(penalty: Callable) -> None:
+def test_keypoints_loss_is_the_same_in_a_graph(penalty: Callable) -> None:
     truth, predicted = some_points(3)
     truth[1, ::2] = truth[2] = NAN
     loss = masked(penalty)
@@ -106,51 +106,51 @@ def test_loss_of_points_is_the_same_in_a_graph(penalty: Callable) -> None:
 COUNTS = np.array([50, 5, 20, 100, 25])
 
 
-def some_shares(faces: int = 40) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of which half are whole labels, and probabilities, some of them nearly 0."""
+def some_targets(faces: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Targets, half of them one-hot, and predicted probabilities, some of them nearly 0."""
     generator = np.random.default_rng(4)
-    shares = np.concatenate([np.eye(5)[generator.integers(0, 5, faces // 2)], generator.dirichlet([1] * 5, faces // 2)])
-    return shares.astype(np.float32), generator.dirichlet([0.3] * 5, faces).astype(np.float32)
+    targets = np.concatenate(
+        [np.eye(5)[generator.integers(0, 5, faces // 2)], generator.dirichlet([1] * 5, faces // 2)]
+    )
+    return targets.astype(np.float32), generator.dirichlet([0.3] * 5, faces).astype(np.float32)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_unadjusted_it_is_keras_s_cross_entropy(smoothing: float) -> None:
-    shares, probabilities = some_shares()
-    found = adjusted_cross_entropy(COUNTS, smoothing, 0.0)(shares, probabilities)
-    expected = keras.losses.categorical_crossentropy(shares, probabilities, label_smoothing=smoothing)
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_without_adjustment_it_is_the_cross_entropy_of_keras(label_smoothing: float) -> None:
+    targets, probabilities = some_targets()
+    found = adjusted_cross_entropy(COUNTS, label_smoothing, 0.0)(targets, probabilities)
+    expected = keras.losses.categorical_crossentropy(targets, probabilities, label_smoothing=label_smoothing)
     assert found.shape == (40,)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("adjustment", "smoothing", "expected"),
+    ("logit_adjustment_tau", "label_smoothing", "expected"),
     [
         (1.0, 0.0, [-np.log(3 / 4), -np.log(1 / 4)]),
         (2.0, 0.0, [-np.log(9 / 10), -np.log(1 / 10)]),
         (1.0, 0.2, [-0.9 * np.log(3 / 4) - 0.1 * np.log(1 / 4), -0.1 * np.log(3 / 4) - 0.9 * np.log(1 / 4)]),
     ],
 )
-def test_adjusted_loss_by_hand(adjustment: float, smoothing: float, expected: list[float]) -> None:
-    """Three faces of one class to one of the other, so even logits count as 3 to 1; squared, as 9 to 1."""
-    loss = adjusted_cross_entropy(np.array([300, 100]), smoothing, adjustment)
+def test_adjusted_loss_by_hand(logit_adjustment_tau: float, label_smoothing: float, expected: list[float]) -> None:
+    """Class counts of 3 to 1 turn equal logits into odds of 3 to 1; with tau 2, of 9 to 1."""
+    loss = adjusted_cross_entropy(np.array([300, 100]), label_smoothing, logit_adjustment_tau)
     found = loss(np.eye(2, dtype=np.float32), np.full((2, 2), 0.5, np.float32))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_adjustment_raises_the_loss_of_the_rare_and_lowers_that_of_the_frequent() -> None:
-    even = np.full((5, 5), 0.2, np.float32)
-    plain, adjusted = (
-        np.asarray(adjusted_cross_entropy(COUNTS, 0.0, strength)(np.eye(5), even)) for strength in (0, 1)
-    )
-    np.testing.assert_allclose(plain, np.log(5), rtol=1e-5)
+def test_adjustment_raises_the_loss_of_rare_classes_and_lowers_that_of_frequent_ones() -> None:
+    uniform = np.full((5, 5), 0.2, np.float32)
+    unadjusted, adjusted = (np.asarray(adjusted_cross_entropy(COUNTS, 0.0, tau)(np.eye(5), uniform)) for tau in (0, 1))
+    np.testing.assert_allclose(unadjusted, np.log(5), rtol=1e-5)
     np.testing.assert_array_equal(np.argsort(adjusted), np.argsort(-COUNTS))
-    assert adjusted[1] > plain[1]
-    assert adjusted[3] < plain[3]
+    assert adjusted[1] > unadjusted[1]
+    assert adjusted[3] < unadjusted[3]
 
 
-@pytest.mark.parametrize("adjustment", [0.0, 1.0])
-def test_no_probability_and_no_face_of_a_class_give_finite_loss_and_slope(adjustment: float) -> None:
-    loss = adjusted_cross_entropy(np.array([8, 0, 2]), 0.0, adjustment)
+@pytest.mark.parametrize("logit_adjustment_tau", [0.0, 1.0])
+def test_probability_0_and_empty_class_have_finite_loss_and_gradient(logit_adjustment_tau: float) -> None:
+    loss = adjusted_cross_entropy(np.array([8, 0, 2]), 0.0, logit_adjustment_tau)
     probabilities = tf.Variable(np.eye(3, dtype=np.float32))
     with tf.GradientTape() as tape:
         values = loss(tf.constant(np.roll(np.eye(3, dtype=np.float32), 1, axis=0)), probabilities)
@@ -159,6 +159,6 @@ def test_no_probability_and_no_face_of_a_class_give_finite_loss_and_slope(adjust
     assert np.isfinite(tape.gradient(values, probabilities)).all()
 
 
-def test_loss_of_classes_is_the_same_in_a_graph() -> None:
+def test_emotion_loss_is_the_same_in_a_graph() -> None:
     loss = adjusted_cross_entropy(COUNTS, 0.1, 1.0)
-    np.testing.assert_allclose(tf.function(loss)(*some_shares()), loss(*some_shares()), rtol=1e-5)
+    np.testing.assert_allclose(tf.function(loss)(*some_targets()), loss(*some_targets()), rtol=1e-5)

@@ -1,1 +1,0 @@
-"""The figures of docs/networks.md, measured and drawn: `python -m benchmarks.explanations`."""

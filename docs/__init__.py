@@ -1,0 +1,1 @@
+"""Documentation; the code that draws its figures is `docs.figures`."""
