@@ -50,7 +50,7 @@ def risk_coverage_figure(coverage: np.ndarray, risk: np.ndarray, area: float, ti
     axis.axhline(risk[-1], color=GREY, linewidth=0.8, linestyle="--", label=f"full coverage: {risk[-1]:.1%} errors")
     axis.set(xlim=(0, 1), ylim=(0, max(1.15 * risk.max(), 0.01)), title=title)
     axis.set(xlabel="coverage (fraction of predictions accepted)", ylabel="risk (error rate)")
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(loc="upper left", frameon=False, fontsize=8)
     return figure
 
 

@@ -18,7 +18,7 @@ def emotions_figure(emotions: Mapping[str, int], reference: Mapping[str, int]) -
         reference_total = sum(reference.values())
         expected = [reference.get(name, 0) / reference_total for name in names]
         axis.plot(names, expected, "_", color=REFERENCE_COLOUR, markersize=30, markeredgewidth=3, label="reference")
-        axis.legend(frameon=False)
+        axis.legend(loc="upper right", frameon=False)
     for position, (name, fraction) in enumerate(zip(names, fractions, strict=True)):
         axis.annotate(f"{emotions.get(name, 0):,}", (position, fraction), ha="center", va="bottom", fontsize=8)
     axis.set(title=f"Predicted emotions of {total:,} faces", ylabel="fraction of faces")

@@ -15,12 +15,12 @@ from faces.training.trainer import Checkpoint, Epoch
 from tasks.common.files import replacing, sha256
 from tasks.orchestration.api import task
 
-LIBRARIES = ("keras", keras.backend.backend(), "numpy", "scipy")
+LIBRARIES = ("keras", keras.backend.backend(), "numpy", "openvino", "scipy")
 LISTS = ("model", "optimizer", "best")
 ROOT = Path(__file__).resolve().parents[2]
 CODE = (
     *("faces/common", "faces/models", "faces/training", "tasks/training"),
-    *("tasks/common/dataset.py", "tasks/common/files.py", "tasks/common/npz.py"),
+    *("tasks/common/dataset.py", "tasks/common/errors.py", "tasks/common/files.py", "tasks/common/npz.py"),
     *("tasks/models/inference_engine.py", "tasks/models/keras_files.py"),
 )
 """Rooms and modules that affect the result of a training. Orchestration, logging and plots do not."""

@@ -432,7 +432,7 @@ def test_a_source_s_name_need_not_be_utf_8(monkeypatch: pytest.MonkeyPatch) -> N
 def test_scoring_given_sources_locks_its_output_folder_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def score(sources: list[str], models: str = "workspace", out: Path = Path("scored")) -> None:
+    def score(sources: list[str], model_set: str = "workspace", out: Path = Path("scored")) -> None:
         done.append((sources, out))
 
     def score_into(out: str, *what: str) -> None:
