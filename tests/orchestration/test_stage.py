@@ -443,6 +443,7 @@ def test_scoring_given_sources_locks_its_output_folder_only(
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("flows.stage._leave", sys.exit)
+    monkeypatch.setattr("tasks.orchestration.stage_files.require_inputs", lambda name: None)
     long = f"{'ж' * 90}/{'a' * 200}"
     (tmp_path / "link").symlink_to("here")
     before = signal.getsignal(signal.SIGTERM)
