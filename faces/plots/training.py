@@ -26,5 +26,5 @@ def learning_figure(epochs: Sequence[int], curves: dict[str, list[float]], best:
         )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set(xlabel="epoch", ylabel="loss", title=title)
-    axis.legend(loc="upper right", frameon=False)
+    axis.legend(loc="upper center", frameon=False)
     return figure
