@@ -22,7 +22,7 @@ help: ## List the targets
 	@touch $@
 
 demo: .venv/installed ## Run all stages on the synthetic sample faces and show the results
-	@$(BIN)/python -m flows.demo
+	@$(BIN)/python -m flows demo
 
 test: .venv/installed ## Check format, lint and types, and run the test suite (under 25 minutes)
 	$(BIN)/ruff format --check .
@@ -34,13 +34,13 @@ acceptance: .venv/installed ## Run the slow tests: a fresh clone, real faces, ki
 	$(BIN)/python -m pytest tests/acceptance --override-ini addopts=
 
 up: .venv/installed ## Start server and worker, with the scheduled deployments of prefect.yaml
-	@$(BIN)/python -m flows.operate up
+	@$(BIN)/python -m flows up
 
 down: .venv/installed ## Stop the server and the worker that `make demo` or `make up` started
-	@$(BIN)/python -m flows.operate down
+	@$(BIN)/python -m flows down
 
 status: .venv/installed ## Show whether server and worker run, the scheduled runs, and what DVC would run
-	@$(BIN)/python -m flows.operate status || true
+	@$(BIN)/python -m flows status || true
 	@$(BIN)/dvc status
 
 lock: .venv/installed ## Recompile requirements.txt from pyproject.toml

@@ -108,7 +108,18 @@ def cluster(scheduler_file: Path, workers: int) -> Iterator[str]:
 def scored(name: str, source: Path, count: int, folder: Path, model_set: str, *options: str) -> list[str]:
     """Score a source by the command; returns a row with faces, seconds, faces per second and peak memory in MB."""
     out = folder / f"scored {name}"
-    command = [sys.executable, "-m", "flows.score", str(source), "--model-set", model_set, "--out", str(out), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "flows",
+        "score",
+        str(source),
+        "--model-set",
+        model_set,
+        "--out",
+        str(out),
+        *options,
+    ]
     start, peak_bytes = time.perf_counter(), 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:

@@ -46,7 +46,7 @@ WAYS = {
     "plain": Way("plain functions, one process", ("-c", IN_ONE_PROCESS), with_api=False, skips_unchanged=False),
     "dvc": Way("dvc repro, no API", ("-m", "dvc", "repro"), with_api=False),
     "dvc-api": Way("dvc repro, with API", ("-m", "dvc", "repro"), with_api=True),
-    "pipeline": Way("pipeline", ("-m", "flows.pipeline"), with_api=True),
+    "pipeline": Way("pipeline", ("-m", "flows", "pipeline"), with_api=True),
 }
 
 

@@ -24,7 +24,7 @@ SETS = {"released": "Released models", "fast": "Fast models"}
 ABOUT = """\
 # {title}
 
-Two trained models, ready to use: `python -m flows.score PHOTO --model-set {name} --out scored`. Input and output are
+Two trained models, ready to use: `python -m flows score PHOTO --model-set {name} --out scored`. Input and output are
 those of any model trained here: uint8 faces in, points in pixels or probabilities out. `gate.json` contains their
 hashes and how they were evaluated: with or without flip TTA, and at which temperature. `score` uses them in that way.
 

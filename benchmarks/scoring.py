@@ -5,7 +5,7 @@
 First from faces in memory. The original's two models run as in the original project: one `predict` each over 96x96
 faces, then a frame of 30 coordinates and an emotion. Our models (`released`, `fast`, or `workspace`, the approved ones
 of this checkout) run in the inference engine that `score` uses, and in Keras's `predict`. Then end to end by
-`python -m flows.score`: from a CSV, a folder of crops, and photographs of six faces each; and from the CSV by one and
+`python -m flows score`: from a CSV, a folder of crops, and photographs of six faces each; and from the CSV by one and
 by two single-threaded Dask workers. The original's weights are random, since its speed does not depend on them, and the
 time to convert its input to float32 is not counted.
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 import params
-from flows import serve
 from tasks.common.files import InputError
+from tasks.operations import api_server
 from tasks.orchestration import git_revision, server_access, stage_files
 
 SHOWN = {
@@ -70,17 +70,19 @@ def summary(console: Console, address: str | None) -> None:
     if address:
         stop = " (`make down` stops the server)" if address == server_access.own_address() else ""
         console.print(f"Runs         {address.removesuffix('/api')}/runs{stop}")
-        console.print(serve.access(), markup=False, soft_wrap=True)
+        console.print(api_server.sign_in_help(), markup=False, soft_wrap=True)
 
 
-def main() -> None:
+def demo() -> None:
+    """Run all stages and print the results. Exits with the status of `dvc repro` if it fails."""
     console = Console(highlight=False)
-    params.main()
+    params.check()
+    print("The settings are valid.")
     if why := git_revision.trouble():
-        sys.exit(why)
+        raise InputError(why)
     console.print("Starting the project's Prefect server, unless an API responds ...")
     try:
-        address = serve.up()
+        address = api_server.ensure_api()
     except InputError as error:
         address = None
         console.print(f"{error}.\nThe stages run, but are not recorded.", markup=False, soft_wrap=True)
@@ -88,7 +90,3 @@ def main() -> None:
     if status:
         sys.exit(status)
     summary(console, address)
-
-
-if __name__ == "__main__":
-    main()

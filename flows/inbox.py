@@ -5,7 +5,8 @@ from pathlib import Path
 
 import params
 from tasks.models.approved_models import ApprovedModels, load_approved_models
-from tasks.orchestration.api import exclusive_lock, flow, skipped
+from tasks.orchestration.flow_run import skipped
+from tasks.orchestration.locks import exclusive_lock
 from tasks.release.registry import MODEL_FILES, fetch
 from tasks.scoring.annotated_images import count_scored, draw_pictures
 from tasks.scoring.batch import score_sources
@@ -18,24 +19,20 @@ from tasks.scoring.shards import is_joined
 INBOX, SCORED = Path("data/inbox"), Path("data/inbox_results")
 
 
-@flow
-def inbox(model_set: str = "prod") -> object:
+def inbox(settings: params.Params, model_set: str = "prod") -> object:
     """Score new images and tables of `data/inbox/` into a folder of `data/inbox_results/` named after the time.
 
-    Interrupted runs are resumed first.
-
-    Args:
-        model_set: prod, the models in production, whatever is trained meanwhile; or a version.
+    Interrupted runs are resumed first. `model_set` is prod, the models in production, or a version.
     """
     with exclusive_lock("the inbox"):
-        resumed = [_resume(out, model_set) for out in unfinished_runs(SCORED)]
+        resumed = [_resume(out, model_set, settings.score) for out in unfinished_runs(SCORED)]
         files = arrived(INBOX, SCORED)
         if not files:
             return None if any(resumed) else skipped(f"nothing new in {INBOX}")
         approved, version = _approved_models(model_set)
         out = SCORED / _now()
         begin_list(files, out)
-        _score(out, approved, version)
+        _score(out, approved, version, settings.score)
         return None
 
 
@@ -48,22 +45,21 @@ def _approved_models(model_set: str) -> tuple[ApprovedModels, str]:
     return load_approved_models(gate_result, gate_result.parent / MODEL_FILES), gate_result.parent.name
 
 
-def _resume(out: Path, model_set: str) -> bool:
+def _resume(out: Path, model_set: str, settings: params.Score) -> bool:
     """Resume an unfinished run, or abandon it; whether it was resumed."""
     if is_joined(out) and asked_in(out):
         # Its tables were written with the models in production at that time.
-        _score(out, *_approved_models((manifest_of(out) or {}).get("version", model_set)))
+        _score(out, *_approved_models((manifest_of(out) or {}).get("version", model_set)), settings)
         return True
     (approved, version), files = _approved_models(model_set), asked_in(out)
-    if files and can_resume(files, approved, version, "auto", params.load().score, out):
-        _score(out, approved, version)
+    if files and can_resume(files, approved, version, "auto", settings, out):
+        _score(out, approved, version, settings)
         return True
     abandon(out)
     return False
 
 
-def _score(out: Path, approved: ApprovedModels, version: str) -> None:
-    settings = params.load().score
+def _score(out: Path, approved: ApprovedModels, version: str, settings: params.Score) -> None:
     if not is_joined(out):
         score_sources(asked_in(out), approved, version, "auto", settings, out)
     settle_list(out)
@@ -73,9 +69,3 @@ def _score(out: Path, approved: ApprovedModels, version: str) -> None:
     write_report(out, approved.reference, settings)
     note_arrived(out)
     finish_run(out)
-
-
-if __name__ == "__main__":
-    from flows.stage import main
-
-    main(inbox)

@@ -1,27 +1,22 @@
-"""Promotes models that passed the gate to production. Outside DVC's graph, where the gate would need its own result."""
+"""Promotes models that passed the gate to production, or rolls back. Outside DVC's graph, which makes no version."""
 
 from pathlib import Path
 
 import params
-from tasks.orchestration.api import exclusive_lock, flow
+from tasks.orchestration.locks import exclusive_lock
 from tasks.release.promotion import promote_challenger
 from tasks.release.rollback import roll_back
 
 GATE_RESULT = Path("reports/gate.json")
 
 
-@flow
-def promote(rollback: str | None = None) -> None:
-    """Compare with the champion, push, commit, register, assign; or roll back to an earlier version."""
-    if rollback:
-        roll_back(rollback)
-        return
+def promote(settings: params.Params) -> None:
+    """Compare with the champion, push, commit, register and assign."""
     # A pipeline run would change the models during their promotion.
     with exclusive_lock("the pipeline"):
-        promote_challenger(GATE_RESULT, params.load().promote)
+        promote_challenger(GATE_RESULT, settings.promote)
 
 
-if __name__ == "__main__":
-    from flows.stage import main
-
-    main(promote)
+def rollback(settings: params.Params, version: str) -> None:
+    """Assign production to an earlier version; `previous` is the one before the current."""
+    roll_back(version)

@@ -106,18 +106,19 @@ AUTH_STRINGS: dict[str, str] = {}
 """Credentials of servers that tests started, by address."""
 
 
-def start_server(project: Path, module: str = "flows.serve") -> str:
-    """Start a server, or server and worker (`flows.operate`), in a project; return the address of its API."""
-    output = runner(project)("python", "-m", module, "up", PREFECT_API_URL=None).stdout
+def start_server(project: Path, with_worker: bool = False) -> str:
+    """Start a server in a project, with a worker if asked for; return the address of its API."""
+    options = [] if with_worker else ["--server-only"]
+    output = runner(project)("python", "-m", "flows", "up", *options, PREFECT_API_URL=None).stdout
     address = output[output.index("Prefect: ") :].split()[1].rstrip(";") + "/api"
     if (secret := project / ".prefect/auth").exists():
         AUTH_STRINGS[address] = secret.read_text().strip()
     return address
 
 
-def stop_server(project: Path, module: str = "flows.serve") -> None:
+def stop_server(project: Path) -> None:
     """Stop the processes of `start_server`."""
-    runner(project)("python", "-m", module, "down", PREFECT_API_URL=None)
+    runner(project)("python", "-m", "flows", "down", PREFECT_API_URL=None)
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from faces.plots.exploration import (
 )
 from params import Explore
 from tasks.common.files import replacing
-from tasks.orchestration.api import log, log_figure, log_table, task
+from tasks.orchestration.artifacts import log, log_figure, log_table
+from tasks.orchestration.decorators import task
 
 
 @task

@@ -10,7 +10,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from tasks.common.files import InputError, replacing, sha256
-from tasks.orchestration.api import log, log_table, task
+from tasks.orchestration.artifacts import log, log_table
+from tasks.orchestration.decorators import task
 from tasks.readers.archives import opened
 from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
 from tasks.readers.image_folder import is_image_folder, write_image_folder_csv

@@ -5,7 +5,8 @@ from pathlib import Path
 from faces.synthetic.tables import emotion_table, keypoints_table, planted
 from params import Sample
 from tasks.common.files import replacing
-from tasks.orchestration.api import log, log_table, task
+from tasks.orchestration.artifacts import log, log_table
+from tasks.orchestration.decorators import task
 
 TABLES = {"keypoints": keypoints_table, "emotion": emotion_table}
 

@@ -19,7 +19,8 @@ from tasks.common.csv_escaping import write_cells
 from tasks.common.files import InputError, replacing
 from tasks.data.expectations import emotion_suite, keypoint_suite, run_suite
 from tasks.data.validation_report import failed_expectations, outcome, reasons_by_row, too_many_invalid
-from tasks.orchestration.api import log, log_table, task
+from tasks.orchestration.artifacts import log, log_table
+from tasks.orchestration.decorators import task
 from tasks.readers.raw_csv import OPTIONAL, PIXELS, read_raw
 
 

@@ -7,7 +7,7 @@ from faces.scoring.drift import pixel_properties, reference_of
 from tasks.common.dataset import load_dataset
 from tasks.common.files import replacing
 from tasks.evaluation.predictions import load_predictions
-from tasks.orchestration.api import task
+from tasks.orchestration.decorators import task
 
 
 @task

@@ -15,7 +15,8 @@ from tasks.common.dataset import FaceDataset, load_dataset
 from tasks.common.files import replacing, sha256
 from tasks.evaluation.ablations import duplicate_metrics, flip_tta_metrics, table_of
 from tasks.evaluation.predictions import Predictions, flat, load_predictions, metric_intervals, save_table
-from tasks.orchestration.api import log, log_table, task
+from tasks.orchestration.artifacts import log, log_table
+from tasks.orchestration.decorators import task
 
 
 @task

@@ -11,7 +11,8 @@ from params import EvaluateModel
 from tasks.common.dataset import FaceDataset, load_dataset
 from tasks.evaluation.predictions import Predictions, save_predictions
 from tasks.models.keras_files import load_model
-from tasks.orchestration.api import log, task
+from tasks.orchestration.artifacts import log
+from tasks.orchestration.decorators import task
 
 
 @task

@@ -13,7 +13,7 @@ from faces.evaluation.weighted_metrics import emotion_measure, keypoint_measure
 from faces.models.tta import Inference, average_flipped, calibrate
 from tasks.common.dataset import FaceDataset
 from tasks.common.files import replacing
-from tasks.orchestration.api import log_figure, log_table
+from tasks.orchestration.artifacts import log_figure, log_table
 
 HEADLINE_METRIC = {"emotion": "accuracy", "keypoints": "nme"}
 METRIC_NAMES = {"emotion": "Accuracy", "keypoints": "NME"}

@@ -22,7 +22,8 @@ from tasks.evaluation.predictions import (
     save_table,
 )
 from tasks.models.keras_files import load_model
-from tasks.orchestration.api import Progress, log, task
+from tasks.orchestration.artifacts import Progress, log
+from tasks.orchestration.decorators import task
 
 SEED, STEPS, CLEAN = 0, (1, 2, 3), "clean"
 

@@ -16,7 +16,7 @@ from tasks.evaluation.predictions import (
     save_figure,
     save_table,
 )
-from tasks.orchestration.api import task
+from tasks.orchestration.decorators import task
 
 
 @task

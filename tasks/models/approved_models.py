@@ -12,7 +12,7 @@ from faces.models.tta import Inference, predict
 from faces.scoring.drift import Reference
 from tasks.common.files import InputError, sha256
 from tasks.models.keras_files import load_model
-from tasks.orchestration.api import task
+from tasks.orchestration.decorators import task
 
 
 @dataclass(frozen=True)

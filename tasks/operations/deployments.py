@@ -30,6 +30,8 @@ FORMER_NAMES = {
     DRIFT_AUTOMATION: "Faces that have drifted start a training",
 }
 """Names by which an earlier version of this project created the automations; they are replaced."""
+FORMER_ENTRYPOINTS = {"retrain": "flows/pipeline.py:pipeline", "score": "flows/inbox.py:inbox"}
+"""Entrypoints of the deployments of an earlier version, which are updated."""
 
 
 def apply_deployments() -> None:
@@ -63,8 +65,8 @@ def _paused(client: SyncPrefectClient) -> tuple[list[str], list[tuple[str, Any]]
 
 def _ours(client: SyncPrefectClient) -> list[DeploymentResponse]:
     """Return the API's deployments that prefect.yaml defines."""
-    entrypoints = _entrypoints()
-    return [one for one in client.read_deployments() if entrypoints.get(one.name) == one.entrypoint]
+    entrypoints = {*_entrypoints().items(), *FORMER_ENTRYPOINTS.items()}
+    return [one for one in client.read_deployments() if (one.name, one.entrypoint) in entrypoints]
 
 
 def _prefect(*arguments: str) -> None:

@@ -7,8 +7,9 @@ from uuid import UUID
 from tasks.common.files import InputError
 from tasks.common.text_escaping import markdown
 from tasks.operations.pipeline_run import StageResult
-from tasks.orchestration.api import log_markdown, task
 from tasks.orchestration.api_settings import configured_url
+from tasks.orchestration.artifacts import log_markdown
+from tasks.orchestration.decorators import task
 
 GATE_RESULT = Path("reports/gate.json")
 SHOWN = {"keypoints": ["nme", "rmse_px"], "emotion": ["accuracy", "macro_f1", "ece"]}

@@ -24,8 +24,9 @@ from prefect.context import TaskRunContext
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed, Failed
 
+from tasks.common.process import PARENT_TASK_RUN
 from tasks.operations.dvc_plan import Plan
-from tasks.orchestration.api import PARENT_TASK_RUN, console
+from tasks.orchestration.artifacts import console
 
 OUTCOMES = {"Running stage": "Completed", "is cached - skipping run": "Restored", "didn't change": "Skipped"}
 """Messages of DVC about a stage, and the name of the final state of its task."""
@@ -115,7 +116,7 @@ def _run_stage(stage: str, changed: bool, force: bool, needs: list[str], running
     """Run a stage by DVC. `needs` are the outcomes of its dependencies: if nothing changed, no process is started."""
     if not changed and not force and set(needs) <= {"Skipped"}:
         return Completed(name="Skipped", message="nothing to do: the outputs are up to date", data="Skipped")
-    command = [sys.executable, "-m", "flows.repro", *(["--force"] if force else []), stage]
+    command = [sys.executable, "-m", "flows", "repro", *(["--force"] if force else []), stage]
     outcome, lines = "Completed", deque[str](maxlen=LAST_LINES)
     with subprocess.Popen(
         command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -123,7 +124,7 @@ def _run_stage(stage: str, changed: bool, force: bool, needs: list[str], running
         running.processes.append(process)
         assert process.stdout is not None
         for line in process.stdout:
-            console.out(f"{stage} | {line.rstrip()}", highlight=False)
+            console().out(f"{stage} | {line.rstrip()}", highlight=False)
             lines.append(line)
             outcome = next((name for message, name in OUTCOMES.items() if message in line), outcome)
     if process.returncode == 0:

@@ -32,6 +32,12 @@ def stage_files() -> dict[str, StageFiles]:
     }
 
 
+def models_of(stage: str) -> list[str]:
+    """Return the models for each of which dvc.yaml runs a stage; empty if it runs once, or is none of dvc.yaml's."""
+    stages = YAML(typ="safe").load(GRAPH.read_text(encoding="utf-8"))["stages"]
+    return [suffix.removeprefix("@") for suffix, item in _items(stages.get(stage, {})) if item]
+
+
 def nothing_has_run() -> bool:
     """Return whether no cached output exists, as in a fresh clone. Outputs that git tracks do not count."""
     return not any(Path(path).exists() for files in stage_files().values() for path in files.cached)

@@ -22,7 +22,7 @@ from params import EvaluateEmotion, EvaluateKeypoints
 from tasks.common.dataset import FaceDataset, load_dataset
 from tasks.common.files import replacing
 from tasks.evaluation.predictions import load_predictions, save_figure
-from tasks.orchestration.api import task
+from tasks.orchestration.decorators import task
 
 WRONG = "#b71c1c"
 

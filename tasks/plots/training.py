@@ -10,7 +10,8 @@ from faces.plots.training import learning_figure
 from params import TrainEmotion, TrainKeypoints
 from tasks.common.dataset import load_dataset
 from tasks.common.files import replacing
-from tasks.orchestration.api import log_figure, task
+from tasks.orchestration.artifacts import log_figure
+from tasks.orchestration.decorators import task
 from tasks.training.builders import batches_of
 
 NUM_EXAMPLES = 16

@@ -8,7 +8,8 @@ from faces.preparation.splits import SPLITS
 from params import Duplicates
 from tasks.common.dataset import load_dataset
 from tasks.common.files import replacing
-from tasks.orchestration.api import Progress, log, log_table, task
+from tasks.orchestration.artifacts import Progress, log, log_table
+from tasks.orchestration.decorators import task
 
 FORBIDDEN = ("images_in_multiple_splits", "cross_split_near_duplicates", "subjects_in_multiple_splits")
 

@@ -15,7 +15,8 @@ from faces.preparation.splits import groups
 from params import Duplicates, EmotionDuplicates, PrepareEmotion, PrepareKeypoints
 from tasks.common.csv_escaping import protected
 from tasks.common.files import InputError, replacing
-from tasks.orchestration.api import Progress, log, log_figure, log_table, task
+from tasks.orchestration.artifacts import Progress, log, log_figure, log_table
+from tasks.orchestration.decorators import task
 
 SMALL_COMPONENT = 10
 """A component of up to this many faces is allowed in a table of any size."""

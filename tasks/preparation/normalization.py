@@ -8,7 +8,8 @@ import numpy as np
 from faces.preparation.normalization import pixel_statistics
 from tasks.common.dataset import load_dataset
 from tasks.common.files import replacing
-from tasks.orchestration.api import log, task
+from tasks.orchestration.artifacts import log
+from tasks.orchestration.decorators import task
 
 
 @task

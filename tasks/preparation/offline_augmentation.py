@@ -9,7 +9,8 @@ from faces.common.geometry import mirror_images, mirror_points
 from faces.preparation.brightness import brighten
 from params import OfflineAugmentation
 from tasks.common.dataset import FaceDataset, concatenate, load_dataset, save_dataset
-from tasks.orchestration.api import log, task
+from tasks.orchestration.artifacts import log
+from tasks.orchestration.decorators import task
 
 
 @task

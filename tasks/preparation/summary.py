@@ -11,7 +11,8 @@ from faces.plots.face_grid import faces_figure
 from faces.preparation.splits import SPLITS
 from tasks.common.dataset import FaceDataset, concatenate, load_dataset
 from tasks.common.files import replacing
-from tasks.orchestration.api import log_figure, log_table, task
+from tasks.orchestration.artifacts import log_figure, log_table
+from tasks.orchestration.decorators import task
 
 
 @task

@@ -16,7 +16,7 @@ from faces.common.schema import class_name
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, content_errors
 from tasks.common.files import InputError
-from tasks.orchestration.api import log
+from tasks.orchestration.artifacts import log
 from tasks.readers.archives import is_hidden, member, unpacking
 from tasks.readers.images import grey_levels, open_image
 from tasks.readers.sources import MAX_BYTES, content_of

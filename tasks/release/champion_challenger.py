@@ -13,7 +13,8 @@ from tasks.common.files import InputError
 from tasks.common.npz import read_arrays
 from tasks.evaluation.predictions import load_predictions
 from tasks.models.approved_models import ApprovedModels, predict_functions
-from tasks.orchestration.api import log, log_table, task
+from tasks.orchestration.artifacts import log, log_table
+from tasks.orchestration.decorators import task
 from tasks.release.registry import dvc, tag_of
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from params import GateLicense
 from tasks.common.files import replacing
-from tasks.orchestration.api import log_markdown, task
+from tasks.orchestration.artifacts import log_markdown
+from tasks.orchestration.decorators import task
 from tasks.release.quality_gate import SLICE_METRIC, EvaluationPaths
 
 METRICS = {

@@ -10,7 +10,8 @@ from params import Promote
 from tasks.common.files import InputError
 from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.operations.dvc_graph import plan_of
-from tasks.orchestration.api import log, task
+from tasks.orchestration.artifacts import log
+from tasks.orchestration.decorators import task
 from tasks.orchestration.git_revision import CODE
 from tasks.release.champion_challenger import compare_with_champion
 from tasks.release.registry import (

@@ -12,7 +12,8 @@ from faces.plots.quality_gate import gate_figure
 from faces.release.quality_gate import Check, Interval, emotion_checks, interval_of, keypoint_checks, outcome_of
 from params import Gate
 from tasks.common.files import InputError, replacing, sha256
-from tasks.orchestration.api import log, log_figure, log_table, task
+from tasks.orchestration.artifacts import log, log_figure, log_table
+from tasks.orchestration.decorators import task
 
 SLICE_METRIC = {"keypoints": "nme", "emotion": "accuracy"}
 """The metric that the gate checks on slices."""

@@ -10,7 +10,8 @@ from gto.exceptions import ArtifactNotFound, GTOException
 
 from tasks.common.files import InputError, whole_folder
 from tasks.models import old_layout
-from tasks.orchestration.api import log, task
+from tasks.orchestration.artifacts import log
+from tasks.orchestration.decorators import task
 
 ARTIFACT, STAGE, FIRST = "faces", "prod", "v1.0.0"
 """The artifact in dvc.yaml, the GTO stage of production, and the first version."""
@@ -64,7 +65,7 @@ def fetch(wanted: str) -> Path:
     """
     version = in_production() if wanted == STAGE else wanted
     if version is None:
-        raise InputError("no version is in production yet; `python -m flows.promote` promotes one")
+        raise InputError("no version is in production yet; `python -m flows promote` promotes one")
     if version not in versions():
         known = ", ".join(versions()) or "none"
         raise InputError(

@@ -1,7 +1,8 @@
 """Assigns an older version to production."""
 
 from tasks.common.files import InputError
-from tasks.orchestration.api import log, task
+from tasks.orchestration.artifacts import log
+from tasks.orchestration.decorators import task
 from tasks.release.registry import assign, in_production, versions
 
 

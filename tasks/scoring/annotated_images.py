@@ -13,7 +13,8 @@ from params import Score
 from tasks.common.csv_escaping import write_cells
 from tasks.common.errors import Unreachable, UnreadableInput
 from tasks.common.files import replacing, source_of
-from tasks.orchestration.api import Progress, log, log_figure, log_table, task
+from tasks.orchestration.artifacts import Progress, log, log_figure, log_table
+from tasks.orchestration.decorators import task
 from tasks.readers.images import grey_levels
 from tasks.readers.sources import content_of, is_table
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from params import Score
 from tasks.models.approved_models import ApprovedModels
 from tasks.models.inference_engine import Predictor, make_predictor
-from tasks.orchestration.api import Progress, log, task
+from tasks.orchestration.artifacts import Progress, log
+from tasks.orchestration.decorators import task
 from tasks.readers.records import Shard, count_records, shards_of
 from tasks.scoring.face_crops import Crops, crop_faces
 from tasks.scoring.face_detector import make_detector

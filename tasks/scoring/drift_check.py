@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import params
 from faces.scoring.drift import Reference, measure_drift
 from tasks.common.files import readable, replacing
-from tasks.orchestration.api import emit, log, log_table, task
+from tasks.orchestration.artifacts import emit, log, log_table
+from tasks.orchestration.decorators import task
 
 FILE = "drift.json"
 EVENT = "faces.drift"

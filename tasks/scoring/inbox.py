@@ -9,7 +9,8 @@ import pandas as pd
 
 from tasks.common.files import InputError, forget_temporaries, replacing, sha256, source_of, text_of
 from tasks.models import old_layout
-from tasks.orchestration.api import log, task
+from tasks.orchestration.artifacts import log
+from tasks.orchestration.decorators import task
 from tasks.readers.archives import is_hidden
 from tasks.scoring.run_folder import finish_run
 from tasks.scoring.shards import MANIFEST, TABLES, WORK, remove_shards

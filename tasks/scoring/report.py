@@ -20,7 +20,8 @@ from faces.scoring.face_crops import image_to_crop
 from params import Score
 from tasks.common.errors import Unreachable, UnreadableInput
 from tasks.common.files import InputError, readable, replacing, source_of
-from tasks.orchestration.api import log, log_figure, task
+from tasks.orchestration.artifacts import log, log_figure
+from tasks.orchestration.decorators import task
 from tasks.readers.records import read_records
 from tasks.scoring.drift_check import FILE, count_values
 from tasks.scoring.face_crops import crop_boxes, load_image

@@ -22,7 +22,8 @@ from tasks.common.files import (
     sha256,
 )
 from tasks.models.approved_models import ApprovedModels
-from tasks.orchestration.api import log, task
+from tasks.orchestration.artifacts import log
+from tasks.orchestration.decorators import task
 from tasks.readers.sources import is_remote
 from tasks.scoring.shards import MANIFEST, WORK, first_reason, remove_shards
 

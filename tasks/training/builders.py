@@ -20,7 +20,7 @@ from params import Teacher, TrainEmotion, TrainKeypoints
 from tasks.common.dataset import FaceDataset
 from tasks.common.files import InputError, sha256
 from tasks.models.keras_files import load_model
-from tasks.orchestration.api import log
+from tasks.orchestration.artifacts import log
 
 
 def build_model(

@@ -13,7 +13,7 @@ import numpy as np
 
 from faces.training.trainer import Checkpoint, Epoch
 from tasks.common.files import replacing, sha256
-from tasks.orchestration.api import task
+from tasks.orchestration.decorators import task
 
 LIBRARIES = ("keras", keras.backend.backend(), "numpy", "openvino", "scipy")
 LISTS = ("model", "optimizer", "best")

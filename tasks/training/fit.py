@@ -17,7 +17,8 @@ from params import TrainEmotion, TrainKeypoints
 from tasks.common.dataset import FaceDataset, concatenate, load_dataset
 from tasks.common.files import InputError, replacing
 from tasks.models.keras_files import save_model
-from tasks.orchestration.api import Progress, log, log_markdown, task
+from tasks.orchestration.artifacts import Progress, log, log_markdown
+from tasks.orchestration.decorators import task
 from tasks.training.builders import (
     batch_norm_samples,
     batches_of,

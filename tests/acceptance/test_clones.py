@@ -35,7 +35,7 @@ def test_each_clone_uses_its_own_server(tmp_path: Path) -> None:
 
         # The auth string of a folder is sent to its own server only.
         rejected = runner(two)(
-            "python", "-m", "flows.sample", check=False, PREFECT_API_URL=again, PREFECT_API_AUTH_STRING=None
+            "python", "-m", "flows", "run", "sample", check=False, PREFECT_API_URL=again, PREFECT_API_AUTH_STRING=None
         )
         assert f"the Prefect API at {again} rejects the credentials (401)" in rejected.stderr
 
@@ -54,7 +54,7 @@ def test_each_clone_uses_its_own_server(tmp_path: Path) -> None:
 
 def sample(project: Path) -> str:
     """The log of the stage `sample`, which uses the API that the folder configures."""
-    return runner(project)("python", "-m", "flows.sample", PREFECT_API_URL=None).stderr
+    return runner(project)("python", "-m", "flows", "run", "sample", PREFECT_API_URL=None).stderr
 
 
 def runs_of(address: str) -> int:

@@ -91,7 +91,7 @@ def test_a_killed_promotion_is_completed_by_the_next(tmp_path: Path) -> None:
 
 def kill_during_promotion(project: Path, seconds: float) -> None:
     """`kill -9` all processes of a promotion, some seconds after it starts to push; it may have ended before."""
-    command = [sys.executable, "-m", "flows.promote"]
+    command = [sys.executable, "-m", "flows", "promote"]
     promotion = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert promotion.stderr is not None
     for line in promotion.stderr:

@@ -53,7 +53,7 @@ class Operation:
         yaml.dump(document, project / "prefect.yaml")
         commit(project, "a run every minute")
         self.project = project
-        self.address = start_server(project, "flows.operate")
+        self.address = start_server(project, with_worker=True)
 
     def runs(self, *states: str) -> list[dict[str, Any]]:
         """The pipeline's runs, of all or of some types of state, the latest first."""
@@ -72,7 +72,7 @@ class Operation:
 def operation(tmp_path: Path) -> Iterator[Operation]:
     operation = Operation(copy_project(tmp_path / "project"))
     yield operation
-    stop_server(operation.project, "flows.operate")
+    stop_server(operation.project)
     every = psutil.process_iter(["cmdline", "cwd"])
     assert [p.info["cmdline"] for p in every if p.info["cwd"] == str(operation.project)] == []
 
@@ -136,7 +136,7 @@ block.save("alarm", overwrite=True)
 def small_graph(project: Path) -> Path:
     """A project with fast stages."""
     copy_project(project)
-    (project / "flows/step.py").write_text(STEP)
+    (project / "flows/stages/step.py").write_text(STEP)
     (project / "dvc.yaml").write_text(GRAPH)
     (project / "source.txt").write_text("one")
     return project
@@ -152,14 +152,14 @@ def test_paused_schedules_stay_paused(tmp_path: Path) -> None:
     project = small_graph(tmp_path / "project")
     run = here(project)
     try:
-        start_server(project, "flows.operate")
+        start_server(project, with_worker=True)
         run("prefect", "deployment", "schedule", "pause", "--all", "--no-prompt")
-        start_server(project, "flows.operate")
-        status = run("python", "-m", "flows.operate", "status").stdout
+        start_server(project, with_worker=True)
+        status = run("python", "-m", "flows", "status").stdout
         assert "retrain: paused; resume it in the UI" in status
         assert "score: paused; resume it in the UI" in status
     finally:
-        stop_server(project, "flows.operate")
+        stop_server(project)
 
 
 @pytest.mark.timeout(300)
@@ -197,19 +197,21 @@ def test_a_guarded_server_rejects_wrong_credentials_and_notifies_of_bad_runs(tmp
     commit(project, "a small graph whose first stage fails")
     run, receiver = here(project), Receiver()
     try:
-        address = start_server(project, "flows.operate")
+        address = start_server(project, with_worker=True)
         for auth in (None, ("operator", "another-password")):
             assert requests.get(f"{address}/admin/settings", auth=auth, timeout=30).status_code == 401
-        rejected = run("python", "-m", "flows.pipeline", check=False, PREFECT_API_AUTH_STRING="operator:wrong-password")
+        rejected = run(
+            "python", "-m", "flows", "pipeline", check=False, PREFECT_API_AUTH_STRING="operator:wrong-password"
+        )
         assert rejected.returncode == 1
         assert "rejects the credentials (401)" in rejected.stderr
 
         run("python", "-c", BLOCK, f"http://127.0.0.1:{receiver.server_port}")
         set_params(project, pipeline__notification_block="custom-webhook/nobody")
-        missing = run("python", "-m", "flows.operate", "up", check=False)
+        missing = run("python", "-m", "flows", "up", check=False)
         assert "the Prefect API has no block custom-webhook/nobody" in missing.stderr
         set_params(project, pipeline__notification_block="custom-webhook/alarm")
-        run("python", "-m", "flows.operate", "up")
+        run("python", "-m", "flows", "up")
         failed = run("prefect", "deployment", "run", "pipeline/retrain", "--watch", check=False)
         assert failed.returncode == 1
         wait_for(lambda: receiver.messages, 60)
@@ -223,13 +225,13 @@ def test_a_guarded_server_rejects_wrong_credentials_and_notifies_of_bad_runs(tmp
         run("prefect", "deployment", "run", "inbox/score", "--watch")
         AUTH_STRINGS[address] = "operator:a-long-password"
         assert "Skipped" in {one["state"]["name"] for one in flow_runs(address, "inbox")}
-        status = run("python", "-m", "flows.operate", "status").stdout
+        status = run("python", "-m", "flows", "status").stdout
         assert "worker: running" in status
         assert re.search(r"retrain: next run \d{4}-\d\d-\d\d 03:00 UTC", status)
         assert re.search(r"score: next run \d{4}-\d\d-\d\d 06:00 UTC", status)
         assert len(receiver.messages) == 1
     finally:
-        stop_server(project, "flows.operate")
+        stop_server(project)
         receiver.shutdown()
         receiver.server_close()
 
@@ -243,12 +245,12 @@ def test_drift_triggers_a_training_if_enabled(tmp_path: Path) -> None:
         cv2.imwrite(str(project / f"dark/{number:02}.png"), image // 4)
     commit(project, "a small graph, and forty dark faces")
     run = here(project)
-    score = ("python", "-m", "flows.score", "dark", "--model-set", "released", "--out")
+    score = ("python", "-m", "flows", "score", "dark", "--model-set", "released", "--out")
     try:
-        address = start_server(project, "flows.operate")
+        address = start_server(project, with_worker=True)
         run(*score, "disabled")
         set_params(project, pipeline__retrain_on_drift=True)
-        run("python", "-m", "flows.operate", "up")
+        run("python", "-m", "flows", "up")
         assert started_runs(address) == []
         assert "DRIFT of" in run(*score, "enabled").stderr
         wait_for(lambda: started_runs(address), 60)
@@ -257,7 +259,7 @@ def test_drift_triggers_a_training_if_enabled(tmp_path: Path) -> None:
         artifacts = post(address, "artifacts/filter", {"artifacts": {"key": {"any_": ["drift"]}}})
         assert len(artifacts) == 2
     finally:
-        stop_server(project, "flows.operate")
+        stop_server(project)
 
 
 def started_runs(address: str) -> list[dict[str, Any]]:

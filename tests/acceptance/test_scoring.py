@@ -83,7 +83,7 @@ def test_a_million_faces_take_no_more_memory_than_a_hundred_thousand(tmp_path: P
 @pytest.mark.timeout(1800)
 def test_a_run_that_is_killed_ten_times_writes_the_same_tables(tmp_path: Path) -> None:
     source = table_of(10_000, tmp_path / "faces.parquet")
-    command = [sys.executable, "-m", "flows.score", str(source), "--model-set", "released"]
+    command = [sys.executable, "-m", "flows", "score", str(source), "--model-set", "released"]
 
     def start(out: Path) -> subprocess.Popen[bytes]:
         nowhere = subprocess.DEVNULL
@@ -145,7 +145,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.mark.timeout(1200)
 def test_dask_writes_the_same_tables_as_one_machine_even_if_a_worker_is_lost(cluster: Cluster, tmp_path: Path) -> None:
     source = table_of(4_000, tmp_path / "faces.parquet")
-    command = [sys.executable, "-m", "flows.score", str(source), "--model-set", "released", "--out"]
+    command = [sys.executable, "-m", "flows", "score", str(source), "--model-set", "released", "--out"]
     subprocess.run([*command, str(tmp_path / "local")], cwd=ROOT, check=True, capture_output=True)
     on_cluster = ["--dask", cluster.address]
     subprocess.run([*command, str(tmp_path / "dask"), *on_cluster], cwd=ROOT, check=True, capture_output=True)
@@ -161,7 +161,7 @@ def test_dask_writes_the_same_tables_as_one_machine_even_if_a_worker_is_lost(clu
 
 def test_a_missing_scheduler_is_an_error(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "face.png"), np.full((96, 96), 90, np.uint8))
-    command = [sys.executable, "-m", "flows.score", str(tmp_path / "face.png"), "--model-set", "released"]
+    command = [sys.executable, "-m", "flows", "score", str(tmp_path / "face.png"), "--model-set", "released"]
     options = ["--out", str(tmp_path / "out"), "--dask", "tcp://127.0.0.1:9"]
     done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1

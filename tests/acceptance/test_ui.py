@@ -67,7 +67,7 @@ def review(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Review]:
     shots.mkdir(parents=True, exist_ok=True)
     project = copy_project(tmp_path_factory.mktemp("ui") / "faces")
     try:
-        address = start_server(project, "flows.operate").removesuffix("/api")
+        address = start_server(project, with_worker=True).removesuffix("/api")
         with sync_api.sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
@@ -75,12 +75,12 @@ def review(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Review]:
             yield Review(project, address, page, shots)
             browser.close()
     finally:
-        stop_server(project, "flows.operate")
+        stop_server(project)
 
 
 def sign_in(page: Any, project: Path, address: str) -> None:
     """Sign in to the UI with the auth string that `up` and `status` print."""
-    output = runner(project)("python", "-m", "flows.serve", "status", PREFECT_API_URL=None).stdout
+    output = runner(project)("python", "-m", "flows", "status", PREFECT_API_URL=None).stdout
     secret = re.search(r"^Sign in +(\S+)$", output, re.MULTILINE)
     assert secret
     page.goto(address)

@@ -5,7 +5,6 @@ import io
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -26,7 +25,7 @@ from tasks.data.ingestion import bring_in
 from tasks.operations import pipeline_report
 from tasks.operations.pipeline_report import report_pipeline
 from tasks.operations.pipeline_run import StageResult
-from tasks.orchestration import api
+from tasks.orchestration import artifacts
 from tasks.readers.raw_csv import header, read_raw
 from tasks.scoring.annotated_images import write_csv
 from tasks.scoring.inbox import arrived
@@ -190,14 +189,13 @@ NAME = "evil\x1b]0;owned\x07![x](http://evil)\nroot: done.png"
 def test_logs_and_tables_contain_no_control_characters(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "api", api.Api(None, "none"))
     with caplog.at_level("INFO", "faces"):
-        api.log(f"{NAME}: is empty")
+        artifacts.log(f"{NAME}: is empty")
     (line,) = [record.getMessage() for record in caplog.records]
     assert not set("\x1b\x07\n") & set(line)
     shown = io.StringIO()
-    monkeypatch.setattr(api, "console", Console(file=shown))
-    api.log_table("names", [{"name": NAME}], f"of {NAME}")
+    monkeypatch.setattr(artifacts, "console", lambda: Console(file=shown))
+    artifacts.log_table("names", [{"name": NAME}], f"of {NAME}")
     assert "owned" in shown.getvalue()
     assert not set("\x1b\x07") & set(shown.getvalue())
 
@@ -205,14 +203,14 @@ def test_logs_and_tables_contain_no_control_characters(
 def test_artifacts_for_prefect_are_escaped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sent: list[dict[str, Any]] = []
     pytest.importorskip("prefect.artifacts")
-    monkeypatch.setattr(api, "api", SimpleNamespace(url="http://127.0.0.1:9/api"))
-    monkeypatch.setattr(api, "log", lambda message: None)
-    monkeypatch.setattr(api, "console", Console(file=io.StringIO()))
-    monkeypatch.setattr(api, "_send", lambda make, *args, **kwargs: sent.append(kwargs))
+    monkeypatch.setattr(artifacts, "recording", lambda: True)
+    monkeypatch.setattr(artifacts, "log", lambda message: None)
+    monkeypatch.setattr(artifacts, "console", lambda: Console(file=io.StringIO()))
+    monkeypatch.setattr(artifacts, "send", lambda make, *args, **kwargs: sent.append(kwargs))
     (tmp_path / "a.png").write_bytes(b"")
-    api.log_table("names", [{"name": NAME}], NAME)
-    api.log_figure("figure", tmp_path / "a.png", NAME)
-    api.log_markdown("text", "**bold**", NAME)
+    artifacts.log_table("names", [{"name": NAME}], NAME)
+    artifacts.log_figure("figure", tmp_path / "a.png", NAME)
+    artifacts.log_markdown("text", "**bold**", NAME)
     assert [each["description"] for each in sent] == [markdown(NAME)] * 3
     assert sent[2]["markdown"] == "**bold**"
     assert "\x1b" not in json.dumps(sent[0]["table"])
@@ -234,7 +232,7 @@ def test_the_pipeline_report_escapes_messages_of_stages(monkeypatch: pytest.Monk
 def test_the_error_of_a_failed_stage_contains_no_control_characters(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from flows import stage
+    from flows import runner
 
     def failing(*arguments: object) -> None:
         raise error(f"{NAME}: cannot be read")
@@ -242,12 +240,10 @@ def test_the_error_of_a_failed_stage_contains_no_control_characters(
     def exit_with(status: int) -> None:
         raise SystemExit(status)
 
-    monkeypatch.setattr(stage, "_arguments", lambda flow: {})
-    monkeypatch.setattr(stage, "_leave", exit_with)
-    monkeypatch.setattr(stage.signal, "signal", lambda *args: None)
-    monkeypatch.setattr(stage.api, "run", failing)
-    with pytest.raises(SystemExit, match="1"):
-        stage.main(failing)
+    monkeypatch.setattr(runner, "_leave", exit_with)
+    monkeypatch.setattr(runner.signal, "signal", lambda *args: None)
+    with pytest.raises(SystemExit, match="1"), runner.reporting_errors("score"):
+        failing()
     message = capsys.readouterr().err
     assert "\\x1b]0;owned\\x07" in message
     assert not set("\x1b\x07") & set(message)

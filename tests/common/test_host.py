@@ -57,7 +57,7 @@ def test_an_unknown_user_gets_a_home_folder_and_a_name(nobody: dict[str, str], t
 def test_stages_and_dvc_run_for_an_unknown_user(nobody: dict[str, str], project: Path) -> None:
     set_params(project, sample__num_samples__keypoints=100, sample__num_samples__emotion=100)
     code = "import flows, subprocess, sys; sys.exit(subprocess.run(['dvc', 'status', 'sample']).returncode)"
-    for command in (["-m", "flows.sample"], ["-c", code]):
+    for command in (["-m", "flows", "run", "sample"], ["-c", code]):
         done = subprocess.run(
             [sys.executable, *command], cwd=project, env=nobody, capture_output=True, text=True, check=False
         )
@@ -129,7 +129,7 @@ def test_unreadable_prefect_settings_give_one_error_line(project: Path, name: st
     (project / name).write_bytes(content)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
     environment["PREFECT_HOME"] = str(project / "home")
-    command = [sys.executable, "-m", "flows.sample"]
+    command = [sys.executable, "-m", "flows", "run", "sample"]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     (message,) = done.stderr.splitlines()
@@ -197,7 +197,7 @@ def test_released_models_score_from_a_checkout_without_locks(project: Path, run:
     (project / ".dvc/tmp").write_text("a file where a folder is needed, also for root")
     shutil.copyfile(ROOT / "docs/predictions.png", tmp_path / "photo.png")
     out = tmp_path / "elsewhere"
-    run("python", "-m", "flows.score", str(tmp_path / "photo.png"), "--model-set", "fast", "--out", str(out))
+    run("python", "-m", "flows", "score", str(tmp_path / "photo.png"), "--model-set", "fast", "--out", str(out))
     assert (out / "predictions.parquet").exists()
     shown = subprocess.run(["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True)
     assert shown.stdout in ("", "?? .dvc/tmp\n")
@@ -218,7 +218,7 @@ def test_a_folder_without_git_gives_one_error_line_with_the_remedy(project: Path
 def test_an_untrusted_checkout_gives_one_error_line_with_the_remedy(project: Path, run: Run) -> None:
     # Git treats the checkout as another user's.
     other = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    done = run("python", "-m", "flows.demo", check=False, **other)
+    done = run("python", "-m", "flows", "demo", check=False, **other)
     assert done.returncode == 1
     assert "this checkout belongs to another user, and git does not trust it; run `git config --global" in done.stderr
     assert "Traceback" not in done.stderr

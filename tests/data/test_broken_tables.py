@@ -613,7 +613,7 @@ def test_the_stages_report_errors_and_quarantined_rows_can_be_corrected(project:
     assert made(project) == ["data/raw/keypoints.csv"]
 
     (project / "mine/emotion.csv.gz").write_bytes(gzip.compress(broken))
-    run("python", "-m", "flows.ingest")
+    run("python", "-m", "flows", "run", "ingest")
     assert (project / "data/raw/emotion.csv").read_bytes() == broken
     message = fails("validate")
     assert "60 of 80 rows (75.0%) are invalid" in message

@@ -133,7 +133,7 @@ def test_a_second_repro_skips_everything(first: str, dvc: Run) -> None:
 
 
 def test_a_stage_scored_again_by_hand_is_as_dvc_has_it(small: Path, first: str, dvc: Run) -> None:
-    runner(small)("python", "-m", "flows.score")
+    runner(small)("python", "-m", "flows", "run", "score")
     assert "Data and pipelines are up to date" in dvc("status").stdout
 
 
@@ -213,7 +213,7 @@ def test_a_failing_gate_stops_scoring_and_names_the_reason(small: Path, first: s
     assert "FAILED" in done.stdout
     assert re.search(r"keypoints: NME is 0\.\d+ \(0\.\d+ to 0\.\d+\), must be at most 1e-06", done.stderr)
     assert not json.loads((small / "reports/gate.json").read_text())["passed"]
-    scoring = runner(small)("python", "-m", "flows.score", check=False)
+    scoring = runner(small)("python", "-m", "flows", "run", "score", check=False)
     assert scoring.returncode == 1
     assert "the gate did not let these models pass" in scoring.stderr
     set_params(small, gate__keypoints__max_nme=SMALL["gate__keypoints__max_nme"])
@@ -226,24 +226,24 @@ def test_a_model_without_a_gate_result_is_not_used(small: Path, first: str, dvc:
     content[len(content) // 2] ^= 1
     model.unlink()
     model.write_bytes(content)
-    done = runner(small)("python", "-m", "flows.score", check=False)
+    done = runner(small)("python", "-m", "flows", "run", "score", check=False)
     assert done.returncode == 1
     assert "models/trained/emotion.keras: not the model that reports/gate.json is about" in done.stderr
     dvc("checkout", "--force")
-    runner(small)("python", "-m", "flows.score")
+    runner(small)("python", "-m", "flows", "run", "score")
 
 
 def test_scoring_uses_the_evaluated_classes_not_changed_settings(small: Path, first: str) -> None:
     before = pd.read_parquet(small / "data/scored/predictions.parquet")
     set_params(small, prepare__emotion__train_classes=["surprise", "happiness", "sad", "disgust", "anger"])
-    runner(small)("python", "-m", "flows.score")
+    runner(small)("python", "-m", "flows", "run", "score")
     pd.testing.assert_frame_equal(pd.read_parquet(small / "data/scored/predictions.parquet"), before)
     set_params(small, prepare__emotion__train_classes=["anger", "disgust", "sad", "happiness", "surprise"])
 
 
 def test_errors_of_both_tables_are_reported(small: Path, first: str) -> None:
     set_params(small, validate__keypoints__min_rows=900, validate__emotion__min_rows=900)
-    done = runner(small)("python", "-m", "flows.validate", check=False)
+    done = runner(small)("python", "-m", "flows", "run", "validate", check=False)
     assert done.returncode == 1
     assert "data/raw/keypoints.csv cannot be used:\n  fewer than 900 rows (150 found)" in done.stderr
     assert "data/raw/emotion.csv cannot be used:\n  fewer than 900 rows (250 found)" in done.stderr
@@ -319,7 +319,7 @@ def test_given_photographs_are_scored(small: Path, first: str, dvc: Run) -> None
     cv2.imwrite(str(small / "empty.png"), np.full((300, 300), 90, np.uint8))
     run = runner(small)
     (small / "other.csv").write_text("1,2")
-    run("python", "-m", "flows.score", "scene.png", "empty.png", "other.csv", "--out", "scored", "--draw", "--csv")
+    run("python", "-m", "flows", "score", "scene.png", "empty.png", "other.csv", "--out", "scored", "--draw", "--csv")
     table = pd.read_csv(small / "scored/predictions.csv")
     assert table["source"].tolist() == ["scene.png"] * 3
     assert table["face"].tolist() == [1, 2, 3]
@@ -335,14 +335,14 @@ def test_given_photographs_are_scored(small: Path, first: str, dvc: Run) -> None
     skipped = pd.read_parquet(small / "scored/skipped.parquet")
     assert skipped["source"].tolist() == ["empty.png", "other.csv"]
     assert stages_run(dvc("repro").stdout) == []
-    done = run("python", "-m", "flows.score", "scene.png", "absent.jpg", "--out", "other", check=False)
+    done = run("python", "-m", "flows", "score", "scene.png", "absent.jpg", "--out", "other", check=False)
     assert done.returncode == 1
     assert "absent.jpg: no such file" in done.stderr
     assert not (small / "other").exists()
-    done = run("python", "-m", "flows.score", "scene.png", "--out", "scored", check=False)
+    done = run("python", "-m", "flows", "score", "scene.png", "--out", "scored", check=False)
     assert "scored: exists already" in done.stderr
     assert "checkout" not in done.stderr
-    done = run("python", "-m", "flows.score", "--out", "other", check=False)
+    done = run("python", "-m", "flows", "score", "--out", "other", check=False)
     assert done.returncode == 1
     assert "--out, --mode and --draw need sources or another model set" in done.stderr
 
@@ -388,7 +388,7 @@ def test_models_that_passed_the_gate_can_be_released_and_score_as_evaluated(smal
     assert "docs/fast.md" in other
     tables: list[pd.DataFrame] = []
     for model_set in ("workspace", "released", "fast"):
-        run("python", "-m", "flows.score", "one.png", "--model-set", model_set, "--out", f"by-{model_set}")
+        run("python", "-m", "flows", "score", "one.png", "--model-set", model_set, "--out", f"by-{model_set}")
         tables.append(pd.read_parquet(small / f"by-{model_set}/predictions.parquet"))
         assert set(tables[-1].pop("model_version")) == {model_set}
     for table in tables[1:]:
@@ -408,7 +408,7 @@ def test_a_bad_score_input_is_named(small: Path, first: str) -> None:
     ):
         (small / name).write_bytes(content)
         set_params(small, score__input=name)
-        done = run("python", "-m", "flows.score", check=False)
+        done = run("python", "-m", "flows", "run", "score", check=False)
         assert done.returncode == 1
         assert f"{name}" in done.stderr
         assert message in done.stderr

@@ -22,7 +22,8 @@ import time
 from pathlib import Path
 
 from tasks.common.files import InputError
-from tasks.orchestration.api import flow, task
+from tasks.orchestration.api import flow
+from tasks.orchestration.decorators import task
 
 NAME = os.environ.get("DVC_STAGE", "step")
 
@@ -79,7 +80,7 @@ class Graph:
     """A project with fast stages, the API that records it, and the results of its last pipeline run."""
 
     def __init__(self, project: Path, server: str) -> None:
-        (project / "flows/step.py").write_text(STEP)
+        (project / "flows/stages/step.py").write_text(STEP)
         (project / "dvc.yaml").write_text(GRAPH)
         (project / "source.txt").write_text("one")
         set_params(project, pipeline__retry_delay_seconds=0)
@@ -87,7 +88,7 @@ class Graph:
         self.project, self.server, self.run = project, server, runner(project)
 
     def pipeline(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.run("python", "-m", "flows.pipeline", *arguments, check=check, PREFECT_API_URL=self.server)
+        return self.run("python", "-m", "flows", "pipeline", *arguments, check=check, PREFECT_API_URL=self.server)
 
     def last(self) -> dict[str, Any]:
         return flow_runs(self.server, "pipeline")[0]
@@ -211,7 +212,7 @@ def start(graph: Graph) -> subprocess.Popen[bytes]:
     started, log = graph.project / "started-ingest", graph.project.parent / "log.txt"
     started.unlink(missing_ok=True)
     environment = environment_of(PREFECT_API_URL=graph.server)
-    command = [str(BIN / "python"), "-m", "flows.pipeline"]
+    command = [str(BIN / "python"), "-m", "flows", "pipeline"]
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=graph.project, env=environment, stdout=output, stderr=output)
     wait_for(lambda: started.exists() or process.poll() is not None)
@@ -248,7 +249,7 @@ def test_promotion_follows_with_the_option(graph: Graph) -> None:
 
 
 def test_without_an_api_the_remedy_is_named(graph: Graph) -> None:
-    done = graph.run("python", "-m", "flows.pipeline", check=False)
+    done = graph.run("python", "-m", "flows", "pipeline", check=False)
     assert done.returncode == 1
     assert "`dvc repro` runs the same stages without one" in done.stderr
 

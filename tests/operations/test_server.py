@@ -16,9 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows import serve
 from tasks.common.files import InputError
-from tasks.operations import server
+from tasks.operations import api_server, server
 from tasks.orchestration import daemon, server_access
 from tasks.orchestration.api_settings import AUTH, URL, accepts, is_prefect
 from tests.conftest import runner
@@ -82,12 +81,12 @@ def mode(path: Path) -> int:
 
 
 def test_down_without_a_server_stops_nothing(folder: Path) -> None:
-    assert serve.down() is False
+    assert server.stop() is False
 
 
 def test_a_process_that_reuses_the_pid_is_not_stopped(stranger: psutil.Process) -> None:
     record(stranger.pid, stranger.create_time() - 100)
-    assert serve.down() is False
+    assert server.stop() is False
     assert stranger.is_running()
     assert not RECORD.exists()
 
@@ -95,7 +94,7 @@ def test_a_process_that_reuses_the_pid_is_not_stopped(stranger: psutil.Process) 
 def test_down_stops_the_recorded_process(stranger: psutil.Process) -> None:
     record(stranger.pid, stranger.create_time())
     server_access.write_client(NOWHERE)
-    assert serve.down() is True
+    assert server.stop() is True
     assert not stranger.is_running() or stranger.status() == psutil.STATUS_ZOMBIE
     assert not server_access.CLIENT.exists()
 
@@ -112,38 +111,38 @@ def test_a_copied_folder_does_not_own_the_original_s_server(
     monkeypatch.chdir(copy)
     assert server_access.own_address() is None
     assert server_access.left_over() == NOWHERE
-    assert serve.down() is False
+    assert server.stop() is False
     assert stranger.is_running()
 
 
 def test_a_user_s_address_is_not_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = f'[api]\nurl = "{NOWHERE}"\n'
     server_access.CLIENT.write_text(theirs)
-    monkeypatch.setattr(serve, "configured_url", lambda: NOWHERE)
+    monkeypatch.setattr(api_server, "configured_url", lambda: NOWHERE)
     with pytest.raises(InputError, match=f"no Prefect API responds at {NOWHERE}"):
-        serve.up()
-    serve.down()
+        api_server.ensure_api()
+    server.stop()
     assert server_access.CLIENT.read_text() == theirs
     server_access.CLIENT.unlink()
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     monkeypatch.setenv(URL, "")
     with pytest.raises(InputError, match=f"{URL} is empty"):
-        serve.up()
+        api_server.ensure_api()
     assert not RECORD.exists()
 
 
 def test_settings_that_a_user_wrote_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file without an address, and our file with a section that a user added."""
-    monkeypatch.setattr(serve, "configured_url", lambda: None)
+    monkeypatch.setattr(api_server, "configured_url", lambda: None)
     server_access.CLIENT.write_text("[logging]\nlevel = 'DEBUG'\n")
     with pytest.raises(InputError, match=r"prefect.toml: not a file of this project"):
-        serve.up()
+        api_server.ensure_api()
     server_access.write_client(NOWHERE)
     server_access.CLIENT.write_text(server_access.CLIENT.read_text() + '\n[logging]\nlevel = "DEBUG"\n')
     assert server_access.left_over() is None
     server_access.remove_left_over()
-    serve.down()
+    server.stop()
     assert "DEBUG" in server_access.CLIENT.read_text()
 
 
@@ -156,7 +155,7 @@ def test_an_invalid_client_file_gives_no_address(folder: Path, text: str) -> Non
 def test_an_unreadable_record_means_no_server(folder: Path) -> None:
     daemon.HOME.mkdir()
     RECORD.write_text("{")
-    assert serve.down() is False
+    assert server.stop() is False
     assert not RECORD.exists()
 
 
@@ -202,17 +201,17 @@ def test_another_web_site_is_not_taken_for_prefect(site: str) -> None:
 
 def test_the_address_of_a_killed_server_gets_no_request(site: str, project: Path) -> None:
     """Another server listens at its port now."""
-    (project / "flows/probe.py").write_text(PROBE)
+    (project / "flows/stages/probe.py").write_text(PROBE)
     (project / ".prefect").mkdir()
     dead = {"pid": 2**22 + 1, "started": 0.0, "address": site, "guarded": True}
     (project / ".prefect/server.json").write_text(json.dumps(dead))
     (project / "prefect.toml").write_text(
         f'{server_access.HEADER}[api]\nurl = "{site}"\nauth_string = "faces:secret"\n'
     )
-    output = runner(project)("python", "-m", "flows.probe", PREFECT_API_URL=None).stderr
+    output = runner(project)("python", "-m", "flows", "run", "probe", PREFECT_API_URL=None).stderr
     assert f"the Prefect server of this folder ({site}) no longer runs, `make up` starts it" in output
     assert (project / "probe.txt").exists()
-    status = runner(project)("python", "-m", "flows.operate", "status", check=False, PREFECT_API_URL=None)
+    status = runner(project)("python", "-m", "flows", "status", check=False, PREFECT_API_URL=None)
     assert status.returncode == 1
     assert "no longer runs" in status.stderr
     assert Site.requests == []
@@ -241,13 +240,13 @@ def test_a_wrong_auth_string_and_a_silent_server_are_named(
     stranger: psutil.Process, refusing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(stranger.pid, stranger.create_time(), address=refusing, guarded=True)
-    monkeypatch.setattr(serve, "configured_url", lambda: refusing)
+    monkeypatch.setattr(api_server, "configured_url", lambda: refusing)
     with pytest.raises(InputError, match=r"runs with another auth string .+ `make down`, then `make up`, restarts it"):
-        serve.up()
+        api_server.ensure_api()
     record(stranger.pid, stranger.create_time(), guarded=True)
-    monkeypatch.setattr(serve, "configured_url", lambda: NOWHERE)
+    monkeypatch.setattr(api_server, "configured_url", lambda: NOWHERE)
     with pytest.raises(InputError, match=f"runs, but does not respond at {NOWHERE}"):
-        serve.require_api()
+        api_server.require_api()
 
 
 def test_a_server_of_an_earlier_version_is_replaced_unless_its_worker_is_busy(
@@ -256,14 +255,14 @@ def test_a_server_of_an_earlier_version_is_replaced_unless_its_worker_is_busy(
     old = f'{server_access.HEADER}[api]\nurl = "{NOWHERE}"\n\n[flows]\nheartbeat_frequency = 30\n'
     server_access.CLIENT.write_text(old)
     record(stranger.pid, stranger.create_time())
-    monkeypatch.setattr(serve, "configured_url", lambda: NOWHERE)
+    monkeypatch.setattr(api_server, "configured_url", lambda: NOWHERE)
     monkeypatch.setattr(server, "start", lambda: "started")
     monkeypatch.setattr(daemon, "busy", lambda name: True)
     with pytest.raises(InputError, match="which any web page can use, and its worker is busy"):
-        serve.up()
+        api_server.ensure_api()
     assert stranger.is_running()
     monkeypatch.setattr(daemon, "busy", lambda name: False)
-    assert serve.up() == "started"
+    assert api_server.ensure_api() == "started"
     assert not stranger.is_running() or stranger.status() == psutil.STATUS_ZOMBIE
     assert "Replacing the Prefect server of an earlier version" in capsys.readouterr().out
 
@@ -271,15 +270,15 @@ def test_a_server_of_an_earlier_version_is_replaced_unless_its_worker_is_busy(
 def test_the_printed_instructions_contain_the_credentials(
     stranger: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve, "getproxies", dict)
-    assert serve.access() == ""
+    monkeypatch.setattr(api_server, "getproxies", dict)
+    assert api_server.sign_in_help() == ""
     record(stranger.pid, stranger.create_time(), guarded=True)
-    assert server_access.auth_string() in serve.access()
-    assert f"cd {Path.cwd()} && .venv/bin/prefect" in serve.access()
-    monkeypatch.setattr(serve, "getproxies", lambda: {"http": "http://127.0.0.1:9"})
-    assert "&& NO_PROXY=127.0.0.1 .venv/bin/prefect" in serve.access()
+    assert server_access.auth_string() in api_server.sign_in_help()
+    assert f"cd {Path.cwd()} && .venv/bin/prefect" in api_server.sign_in_help()
+    monkeypatch.setattr(api_server, "getproxies", lambda: {"http": "http://127.0.0.1:9"})
+    assert "&& NO_PROXY=127.0.0.1 .venv/bin/prefect" in api_server.sign_in_help()
     monkeypatch.setenv(AUTH, "me:mine")
-    assert "mine" not in serve.access()
+    assert "mine" not in api_server.sign_in_help()
 
 
 def test_a_port_that_another_server_takes_first_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +306,7 @@ def test_a_port_that_another_server_takes_first_is_not_used(folder: Path, monkey
 
 def test_an_invalid_prefect_setting_is_named_on_one_line(project: Path) -> None:
     (project / ".env").write_text("PREFECT_API_REQUEST_TIMEOUT=long\n")
-    done = runner(project)("python", "-m", "flows.serve", "status", check=False, PREFECT_API_URL=None)
+    done = runner(project)("python", "-m", "flows", "status", check=False, PREFECT_API_URL=None)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if "settings cannot be read" in line]
     assert "(request_timeout: Input should be a valid number" in line

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from flows import stage
+from flows import runner
 from tasks.orchestration import dvc_cache
 from tests.conftest import ROOT
 
@@ -84,23 +84,23 @@ def test_an_unreadable_lock_names_nothing(folder: Path, lock: bytes) -> None:
 def test_a_stage_that_fails_on_a_damaged_input_names_it_without_a_traceback(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def gate() -> None:
+    def gate(settings: object) -> None:
         raise KeyError("a reader's own message")
 
     (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     (folder / "dvc.yaml").write_text("stages: {}\n")
     cached().write_bytes(b"else")
     Path("models/model.keras").write_bytes(b"else")
-    monkeypatch.setattr("sys.argv", ["gate"])
-    monkeypatch.setattr("flows.stage._leave", sys.exit)
+    monkeypatch.setattr(runner, "_function", lambda module, name: gate)
+    monkeypatch.setattr("flows.runner._leave", sys.exit)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit, match="1"):
-        stage.main(gate)
+        runner.run_stage("gate")
     damaged_input = capsys.readouterr().err
     assert f"Remove {cached()}" in damaged_input
     assert "Traceback" not in damaged_input
     Path("models/model.keras").write_bytes(INTACT)
     with pytest.raises(SystemExit, match="1"):
-        stage.main(gate)
+        runner.run_stage("gate")
     signal.signal(signal.SIGTERM, before)
     assert 'KeyError: "a reader\'s own message"' in capsys.readouterr().err

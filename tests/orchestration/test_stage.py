@@ -1,28 +1,33 @@
 """The stage runner: plain functions, top-level runs, child runs; an API that rejects credentials, or that is lost."""
 
 import base64
+import inspect
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from http.server import ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 import requests
+from typer.testing import CliRunner
 
-import params
-from flows.stage import _arguments, main
+from flows import runner as flow_runner
+from flows.cli import app
 from tasks.common.files import source_of
-from tasks.orchestration import api
-from tasks.orchestration.api import exclusive_lock
+from tasks.common.process import PARENT_TASK_RUN
+from tasks.orchestration import flow_run
+from tasks.orchestration.locks import exclusive_lock
 from tests.conftest import (
     AUTH_STRINGS,
     PATIENCE,
@@ -41,7 +46,8 @@ import time
 from pathlib import Path
 
 from tasks.common.files import InputError
-from tasks.orchestration.api import flow, log_markdown, log_table, task
+from tasks.orchestration.artifacts import log_markdown, log_table
+from tasks.orchestration.decorators import task
 
 
 @task
@@ -57,16 +63,9 @@ def work(out: Path) -> Path:
     return out
 
 
-@flow
-def probe() -> None:
+def probe(settings) -> None:
     """A stage for tests."""
     work(Path("probe.txt"))
-
-
-if __name__ == "__main__":
-    from flows.stage import main
-
-    main(probe)
 '''
 
 
@@ -75,8 +74,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-
-from tasks.orchestration.api import flow
 
 
 class Faces(keras.utils.PyDataset):
@@ -90,32 +87,25 @@ class Faces(keras.utils.PyDataset):
         return np.asarray(images), np.zeros((64, 1))
 
 
-@flow
-def probe() -> None:
+def probe(settings) -> None:
     """A stage for tests."""
     model = keras.Sequential([keras.layers.Conv2D(8, 3), keras.layers.Flatten(), keras.layers.Dense(1)])
     model.compile(loss="mse")
     started = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: Path("started").touch())
     model.fit(Faces(), epochs=1000, steps_per_epoch=20, shuffle=False, verbose=0, callbacks=[started])
-
-
-if __name__ == "__main__":
-    from flows.stage import main
-
-    main(probe)
 '''
 
 
 @pytest.fixture
 def probe(project: Path) -> Path:
     """A copy of the project with a stage `probe`, which, with PROBE_WAIT, waits until the file `started` is removed."""
-    (project / "flows/probe.py").write_text(PROBE)
+    (project / "flows/stages/probe.py").write_text(PROBE)
     return project
 
 
 def start(project: Path, **environment: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.probe"],
+        [sys.executable, "-m", "flows", "run", "probe"],
         cwd=project,
         env=environment_of(**environment),
         stdout=subprocess.PIPE,
@@ -166,22 +156,20 @@ def stage_of(run: dict) -> str:
 
 
 def test_without_an_api_stages_are_plain_functions_and_prefect_is_not_imported(probe: Path) -> None:
-    code = (
-        "import runpy, sys; runpy.run_module('flows.probe', run_name='__main__'); assert 'prefect' not in sys.modules"
-    )
+    code = "import sys; from flows.runner import run_stage; run_stage('probe'); assert 'prefect' not in sys.modules"
     done = runner(probe)("python", "-c", code)
     assert done.stderr.count("no Prefect API is configured: running as plain functions") == 1
     assert (probe / "probe.txt").read_text() == "complete"
 
 
 def test_without_a_response_from_the_api_a_stage_warns_and_runs(probe: Path) -> None:
-    done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL="http://127.0.0.1:9/api")
+    done = runner(probe)("python", "-m", "flows", "run", "probe", PREFECT_API_URL="http://127.0.0.1:9/api")
     assert "no Prefect API responds at http://127.0.0.1:9/api" in done.stderr
     assert (probe / "probe.txt").exists()
 
 
 def test_an_api_that_rejects_the_credentials_is_an_error(probe: Path, refusing: str) -> None:
-    done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=refusing, check=False)
+    done = runner(probe)("python", "-m", "flows", "run", "probe", PREFECT_API_URL=refusing, check=False)
     assert done.returncode == 1
     assert "rejects the credentials (401)" in done.stderr
     assert "PREFECT_API_AUTH_STRING" in done.stderr
@@ -192,7 +180,7 @@ def test_an_api_that_rejects_the_credentials_is_an_error(probe: Path, refusing: 
 def test_bad_input_is_a_message_not_a_traceback(probe: Path) -> None:
     """Under DVC, which removes the stage's outputs first, the message says how to restore them."""
     for environment in ({}, {"DVC_STAGE": "probe"}):
-        done = runner(probe)("python", "-m", "flows.probe", check=False, PROBE_BAD="1", **environment)
+        done = runner(probe)("python", "-m", "flows", "run", "probe", check=False, PROBE_BAD="1", **environment)
         assert done.returncode == 1
         assert "faces.csv, row 3, column pixels: too short; correct it" in done.stderr
         assert ("dvc checkout --force" in done.stderr) == bool(environment)
@@ -202,7 +190,7 @@ def test_bad_input_is_a_message_not_a_traceback(probe: Path) -> None:
 def test_a_misspelt_setting_stops_every_stage(probe: Path) -> None:
     settings = probe / "params.yaml"
     settings.write_text(settings.read_text().replace("epochs:", "epohcs:", 1))
-    done = runner(probe)("python", "-m", "flows.probe", check=False)
+    done = runner(probe)("python", "-m", "flows", "run", "probe", check=False)
     assert done.returncode == 1
     assert "train.sample.keypoints.epohcs is no setting; did you mean epochs?" in done.stderr
     assert not (probe / "probe.txt").exists()
@@ -210,7 +198,7 @@ def test_a_misspelt_setting_stops_every_stage(probe: Path) -> None:
 
 def test_a_stage_holds_an_exclusive_lock_and_reports_an_interrupt(probe: Path) -> None:
     first = start(probe, PROBE_WAIT="1")
-    second = runner(probe)("python", "-m", "flows.probe", check=False)
+    second = runner(probe)("python", "-m", "flows", "run", "probe", check=False)
     assert second.returncode == 1
     assert "another run of probe is in progress" in second.stderr
     first.send_signal(signal.SIGTERM)
@@ -219,13 +207,13 @@ def test_a_stage_holds_an_exclusive_lock_and_reports_an_interrupt(probe: Path) -
     assert "probe was interrupted; no partial file is left" in output
     assert not (probe / "probe.txt").exists()
     (probe / "started").unlink()
-    runner(probe)("python", "-m", "flows.probe")
+    runner(probe)("python", "-m", "flows", "run", "probe")
     assert (probe / "probe.txt").exists()
 
 
 def test_an_interrupted_training_ends(probe: Path) -> None:
     """Regardless of the state of TensorFlow's threads."""
-    (probe / "flows/probe.py").write_text(TRAINING)
+    (probe / "flows/stages/probe.py").write_text(TRAINING)
     training = start(probe, PROBE_WAIT="1")
     training.send_signal(signal.SIGTERM)
     try:
@@ -240,9 +228,9 @@ def test_an_interrupted_training_ends(probe: Path) -> None:
 @pytest.mark.parametrize("moment", ["while it imports", "while it works"])
 def test_a_stage_ends_with_its_parent(probe: Path, moment: str) -> None:
     if moment == "while it imports":
-        stage_file = probe / "flows/probe.py"
+        stage_file = probe / "flows/stages/probe.py"
         stage_file.write_text("import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(7200)\n" + PROBE)
-    start_stage = "subprocess.Popen([sys.executable, '-m', 'flows.probe'])"
+    start_stage = "subprocess.Popen([sys.executable, '-m', 'flows', 'run', 'probe'])"
     code = f"import subprocess, sys; print({start_stage}.pid, flush=True); input()"
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -265,7 +253,7 @@ def test_a_stage_ends_with_its_parent(probe: Path, moment: str) -> None:
 
 
 def test_with_an_api_a_stage_is_a_run_with_tasks_and_artifacts(probe: Path, server: str) -> None:
-    runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=server, DVC_STAGE="probe@here")
+    runner(probe)("python", "-m", "flows", "run", "probe", PREFECT_API_URL=server, DVC_STAGE="probe@here")
     run = flow_runs(server, "probe")[0]
     assert run["state"]["name"] == "Completed"
     command = ["git", "rev-parse", "--short", "HEAD"]
@@ -280,7 +268,7 @@ def test_with_an_api_a_stage_is_a_run_with_tasks_and_artifacts(probe: Path, serv
 
 
 def test_bad_input_fails_the_run_with_its_message(probe: Path, server: str) -> None:
-    done = runner(probe)("python", "-m", "flows.probe", check=False, PREFECT_API_URL=server, PROBE_BAD="1")
+    done = runner(probe)("python", "-m", "flows", "run", "probe", check=False, PREFECT_API_URL=server, PROBE_BAD="1")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     run = flow_runs(server, "probe")[0]
@@ -297,7 +285,7 @@ from prefect.context import TaskRunContext
 def stage():
     parent = str(TaskRunContext.get().task_run.id)
     environment = {**os.environ, "FACES_PARENT_TASK_RUN_ID": parent}
-    subprocess.run([sys.executable, "-m", "flows.probe"], check=True, env=environment)
+    subprocess.run([sys.executable, "-m", "flows", "run", "probe"], check=True, env=environment)
     return parent
 @flow
 def parents():
@@ -326,17 +314,19 @@ def test_a_stage_waits_until_the_api_has_recorded_its_parent(monkeypatch: pytest
 
     monkeypatch.setattr("prefect.client.orchestration.get_client", lambda **about: nullcontext(Client()))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    monkeypatch.setenv(api.PARENT_TASK_RUN, str(uuid4()))
-    assert api._child_run("flow", {}) == "a flow run"
+    monkeypatch.setenv(PARENT_TASK_RUN, str(uuid4()))
+    assert flow_run._child_run("flow", {}) == "a flow run"
     assert responses == []
 
 
 def test_a_parent_that_the_api_never_records_causes_a_warning(probe: Path, server: str) -> None:
     code = """
-import runpy
-from tasks.orchestration import api
-api.PARENT_SECONDS = 1
-runpy.run_module("flows.probe", run_name="__main__")
+from flows.runner import run_stage
+from tasks.common import process
+from tasks.orchestration import flow_run
+process.prepare()
+flow_run.PARENT_SECONDS = 1
+run_stage("probe")
 """
     done = runner(probe)("python", "-c", code, PREFECT_API_URL=server, FACES_PARENT_TASK_RUN_ID=str(uuid4()))
     assert "this run is not linked to the pipeline run" in done.stderr
@@ -365,7 +355,7 @@ def test_an_api_that_cannot_record_causes_a_warning(probe: Path) -> None:
     threading.Thread(target=api.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{api.server_port}/api"
     try:
-        done = runner(probe)("python", "-m", "flows.probe", PREFECT_API_URL=address)
+        done = runner(probe)("python", "-m", "flows", "run", "probe", PREFECT_API_URL=address)
     finally:
         api.shutdown()
         api.server_close()
@@ -390,77 +380,101 @@ def test_losing_the_api_during_a_run_is_a_warning(probe: Path, tmp_path: Path) -
     assert (probe / "probe.txt").read_text() == "complete"
 
 
-def test_a_flow_s_parameters_are_the_command_s_arguments_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    def train(model_name: params.ModelName) -> None: ...
-
-    def score(
-        sources: list[str], model_set: str = "workspace", mode: Literal["auto", "whole"] = "auto", csv: bool = False
-    ) -> None: ...
-
-    for model_name in params.MODELS:
-        monkeypatch.setattr("sys.argv", ["train", model_name])
-        assert _arguments(train) == {"model_name": model_name}
-    monkeypatch.setattr("sys.argv", ["score", "a.png", "--model-set", "fast", "--mode", "whole", "--csv"])
-    assert _arguments(score) == {"sources": ["a.png"], "model_set": "fast", "mode": "whole", "csv": True}
-    monkeypatch.setattr("sys.argv", ["score"])
-    assert _arguments(score) == {"sources": [], "model_set": "workspace", "mode": "auto", "csv": False}
+CommandLine = Callable[..., str]
 
 
-@pytest.mark.parametrize("given", [[], ["age"], ["emotion", "keypoints"]])
-def test_a_stage_of_one_model_needs_a_model_of_the_project(
-    given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def command_line(monkeypatch: pytest.MonkeyPatch) -> tuple[CommandLine, list[tuple]]:
+    """A function that runs a command line and returns its output, and the calls of the runner that this made."""
+    calls: list[tuple] = []
+    monkeypatch.setattr(flow_runner, "run_stage", lambda *call: calls.append(call))
+    monkeypatch.setattr(flow_runner, "run_command", lambda *call, **options: calls.append((*call, options)))
+    return (lambda *words: CliRunner().invoke(app, list(words)).output), calls
+
+
+def test_a_command_s_arguments_and_options_are_the_flow_s_parameters(
+    command_line: tuple[CommandLine, list[tuple]],
 ) -> None:
-    def train(model_name: params.ModelName) -> None: ...
+    run, calls = command_line
+    given = {"dask": "", "draw": False, "mode": "auto"}
+    assert run("score", "a.png", "--model-set", "fast", "--mode", "whole", "--csv", "--out", "here") == ""
+    assert run("score") == ""
+    here, scored = Path("here"), Path("scored")
+    own = {"sources": ["a.png"], "model_set": "fast", "mode": "whole", "csv": True, "out": here}
+    assert calls[0] == ("score", "flows.score", given | own, {"into": here})
+    own = {"sources": [], "model_set": "workspace", "csv": False, "out": scored}
+    assert calls[1] == ("score", "flows.score", given | own, {"into": scored})
+    assert run("rollback") == run("rollback", "v1.0.0") == run("promote") == run("inbox", "--model-set", "v1.0.0") == ""
+    assert [call[:3] for call in calls[2:]] == [
+        ("rollback", "flows.promote", {"version": "previous"}),
+        ("rollback", "flows.promote", {"version": "v1.0.0"}),
+        ("promote", "flows.promote", {}),
+        ("inbox", "flows.inbox", {"model_set": "v1.0.0"}),
+    ]
+    assert run("pipeline", "evaluate@emotion", "--force") == ""
+    assert calls[-1][2] == {"targets": ["evaluate@emotion"], "force": True, "promote": False}
 
-    monkeypatch.setattr("sys.argv", ["train", *given])
-    with pytest.raises(SystemExit, match="2"):
-        _arguments(train)
-    assert "usage: python -m flows.train [-h] MODEL" in capsys.readouterr().err
+
+def test_every_command_fits_the_flow_that_it_runs() -> None:
+    """The names of its arguments are parameters of the function, after the settings."""
+    code = (ROOT / "flows/cli.py").read_text()
+    for name, module in re.findall(r'run_command\("(\w+)", "([\w.]+)"', code):
+        function = getattr(import_module(module), name)
+        assert next(iter(inspect.signature(function).parameters)) == "settings"
 
 
-def test_a_source_s_name_need_not_be_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["train"], "train needs one: keypoints, emotion"),
+        (["train", "age"], "'age' is not one of 'keypoints', 'emotion'"),
+        (["train", "emotion", "keypoints"], "unexpected extra argument"),
+        (["gate", "emotion"], "gate takes none"),
+        (["trian"], "there is no stage trian; name one of evaluate, explore"),
+    ],
+)
+def test_a_stage_takes_a_model_of_the_project_if_it_has_models(
+    given: list[str], message: str, command_line: tuple[CommandLine, list[tuple]]
+) -> None:
+    run, calls = command_line
+    assert message in run("run", *given)
+    assert calls == []
+    run("run", "train", "emotion")
+    run("run", "gate")
+    assert calls == [("train", "emotion"), ("gate", None)]
+
+
+def test_a_source_s_name_need_not_be_utf_8(command_line: tuple[CommandLine, list[tuple]]) -> None:
     """Flows receive an escaped text, which any API accepts."""
-
-    def score(sources: list[str]) -> None: ...
-
-    monkeypatch.setattr("sys.argv", ["score", os.fsdecode(b"caf\xe9.png"), "a\\x5c.png", "b\\c.png"])
-    texts = _arguments(score)["sources"]
+    run, calls = command_line
+    run("score", os.fsdecode(b"caf\xe9.png"), "a\\x5c.png", "b\\c.png")
+    texts = calls[0][2]["sources"]
     assert texts == ["caf\\xe9.png", "a\\x5cx5c.png", "b\\c.png"]
     assert [os.fsencode(source_of(text)) for text in texts] == [b"caf\xe9.png", b"a\\x5c.png", b"b\\c.png"]
 
 
-def test_scoring_given_sources_locks_its_output_folder_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_scoring_locks_its_output_folder_only(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def score(sources: list[str], model_set: str = "workspace", out: Path = Path("scored")) -> None:
-        done.append((sources, out))
+    def score(settings: object, out: Path) -> None:
+        done.append(out)
 
-    def score_into(out: str, *what: str) -> None:
-        monkeypatch.setattr("sys.argv", ["score", *(what or ("a.png",)), "--out", out])
-        main(score)
+    def score_into(out: str) -> None:
+        flow_runner.run_command("score", "flows.score", {"out": Path(out)}, into=Path(out))
 
-    done: list[tuple[list[str], Path]] = []
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("flows.stage._leave", sys.exit)
-    monkeypatch.setattr("tasks.orchestration.stage_files.require_inputs", lambda name: None)
+    done: list[Path] = []
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(flow_runner, "_leave", sys.exit)
+    monkeypatch.setattr(flow_runner, "_function", lambda module, name: score)
     long = f"{'ж' * 90}/{'a' * 200}"
-    (tmp_path / "link").symlink_to("here")
+    (project / "link").symlink_to("here")
     before = signal.getsignal(signal.SIGTERM)
     with exclusive_lock("score"), exclusive_lock("score", "here"):
         score_into("elsewhere")
         score_into(long)
-        score_into("the score input", "--model-set", "released")
-        monkeypatch.setattr("sys.argv", ["score"])
-        with pytest.raises(SystemExit, match="1"):
-            main(score)
-        assert "another run of score is in progress here" in capsys.readouterr().err
-        for same in ("here", "other/../here", str(tmp_path / "here"), "link"):
+        for same in ("here", "other/../here", str(project / "here"), "link"):
             with pytest.raises(SystemExit, match="1"):
                 score_into(same)
             assert f"another run of score into {same} is in progress here" in capsys.readouterr().err
-        with pytest.raises(SystemExit, match="1"):
-            score_into("here", "--model-set", "released")
-        assert "another run of score into here is in progress here" in capsys.readouterr().err
     signal.signal(signal.SIGTERM, before)
-    assert done == [(["a.png"], Path("elsewhere")), (["a.png"], Path(long)), ([], Path("the score input"))]
+    assert done == [Path("elsewhere"), Path(long)]

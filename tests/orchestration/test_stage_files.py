@@ -9,9 +9,9 @@ from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
 import params
-from flows.stage import main
+from flows import runner as flow_runner
 from tasks.common.files import InputError
-from tasks.orchestration.stage_files import require_inputs, stage_files
+from tasks.orchestration.stage_files import models_of, require_inputs, stage_files
 from tests.conftest import copy_project, runner, set_params
 from tests.test_structure import STAGES
 
@@ -128,21 +128,21 @@ def test_existing_inputs_are_accepted(here: Path) -> None:
         require_inputs("validate")
 
 
-def test_scoring_with_another_model_set_needs_no_outputs_of_the_graph(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def score(model_set: str = "workspace") -> None:
-        used.append(model_set)
-
+def test_only_a_stage_by_hand_is_refused_without_its_inputs(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC has checked the inputs itself, and a batch reads none of the graph's outputs but its models."""
     used: list[str] = []
-    monkeypatch.setattr("flows.stage._leave", sys.exit)
+    monkeypatch.setattr(flow_runner, "_function", lambda module, name: lambda settings: used.append(module))
+    monkeypatch.setattr(flow_runner, "_leave", sys.exit)
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("sys.argv", ["score", "--model-set", "released"])
-    main(score)
-    monkeypatch.setattr("sys.argv", ["score"])
+    flow_runner.run_command("score", "flows.score", {})
     with pytest.raises(SystemExit, match="1"):
-        main(score)
+        flow_runner.run_stage("score")
     monkeypatch.setenv("DVC_STAGE", "score")
-    main(score)
+    flow_runner.run_stage("score")
     signal.signal(signal.SIGTERM, before)
-    assert used == ["released", "workspace"]
+    assert used == ["flows.score", "flows.stages.score"]
+
+
+def test_models_of_a_stage_are_those_of_the_graph(here: Path) -> None:
+    assert models_of("train") == list(params.MODELS)
+    assert models_of("gate") == models_of("no stage") == []

@@ -18,7 +18,7 @@ import params
 from faces.common.geometry import mirror_points
 from faces.preparation.splits import DROPPED, SPLITS, group_split
 from faces.release.quality_gate import emotion_checks, interval_of
-from flows.prepare import prepare
+from flows.stages.prepare import prepare
 from tasks.common.dataset import FaceDataset, load_dataset
 from tasks.common.files import InputError
 from tasks.preparation.leakage_check import check_leakage
@@ -68,7 +68,7 @@ def run_flow(folder: Path, model_name: params.ModelName, table: pd.DataFrame, se
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(params, "load", lambda: SimpleNamespace(prepare=SimpleNamespace(**{model_name: settings})))
-        prepare(model_name)
+        prepare(params.load(), model_name)
     return folder
 
 

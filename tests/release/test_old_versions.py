@@ -14,12 +14,13 @@ import pytest
 from dvc.repo import Repo
 from PIL import Image
 
+import params
 import tasks.release.champion_challenger
 from faces.common.pixel_text import SIZES
 from faces.common.schema import COORDINATES, LABEL_ENCODINGS
 from faces.models.resnet import emotion_model, keypoints_model
 from faces.models.tta import Inference
-from flows.promote import promote
+from flows.promote import promote, rollback
 from flows.score import score
 from params import Promote, TrainEmotion, TrainKeypoints
 from tasks.common.dataset import FaceDataset, load_dataset, save_dataset
@@ -301,7 +302,7 @@ def test_the_gate_result_is_upgraded_and_the_models_load() -> None:
 def test_an_image_is_scored() -> None:
     image = images("keypoints", "today", 1)[0]
     Image.fromarray(image).save("face.png")
-    score(["face.png"], model_set=OLD, out=Path("scored"), mode="whole")
+    score(params.load(), ["face.png"], OLD, Path("scored"), mode="whole")
     (row,) = pd.read_parquet("scored/predictions.parquet").to_dict("records")
     assert row["model_version"] == OLD
     points = predict_functions(fetched())["keypoints"](image[None])[0]
@@ -329,11 +330,11 @@ def test_a_challenger_is_compared_on_images_that_the_champion_did_not_see(monkey
 def test_a_new_version_is_promoted_over_it_and_rolled_back_to_it() -> None:
     assert version_of(fetch(OLD)) == OLD
     assert version_of(Path("reports/gate.json")) is None
-    promote()
+    promote(params.load())
     assert (versions(), in_production()) == (["v1.1.0", OLD], "v1.1.0")
     assert fetched("prod").paths["emotion"].parent.parent.name == "v1.1.0"
     # GTO orders assignments by the dates of their tags, which are whole seconds.
     time.sleep(1.1)
-    promote(rollback="previous")
+    rollback(params.load(), "previous")
     assert in_production() == OLD
     assert fetched("prod") == fetched(OLD)

@@ -48,7 +48,7 @@ class Story:
         return done.stdout.strip()
 
     def promote(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.run("python", "-m", "flows.promote", *arguments, check=False, **environment)
+        return self.run("python", "-m", "flows", "promote", *arguments, check=False, **environment)
 
     def change_class(self, index: int, change: float) -> None:
         """Change the emotion model, record it as if it were trained, and run evaluation and gate."""
@@ -57,7 +57,7 @@ class Story:
         self.run("dvc", "repro", "gate")
 
     def score(self, out: str) -> bytes:
-        self.run("python", "-m", "flows.score", "--model-set", "prod", "--out", out)
+        self.run("python", "-m", "flows", "score", "--model-set", "prod", "--out", out)
         return (self.project / out / "predictions.parquet").read_bytes()
 
     def state(self) -> tuple[str, str]:
@@ -188,7 +188,7 @@ def test_the_inbox_is_scored_once_with_the_version_in_production(story: Story) -
     cv2.imwrite(str(inbox / "two faces.png"), scene)
     (inbox / "text.jpg").write_text("no picture")
     (scored / "notes").mkdir(parents=True)
-    story.run("python", "-m", "flows.inbox")
+    story.run("python", "-m", "flows", "inbox")
     (first,) = (path for path in scored.iterdir() if path.name != "notes")
     table = pd.read_parquet(first / "predictions.parquet")
     assert table["source"].tolist() == ["data/inbox/monday/two faces.png"] * 2
@@ -197,16 +197,16 @@ def test_the_inbox_is_scored_once_with_the_version_in_production(story: Story) -
     assert pd.read_parquet(first / "skipped.parquet")["source"].tolist() == ["data/inbox/monday/text.jpg"]
     hashes = pd.read_csv(first / "processed.csv").set_index("source")["sha256"].to_dict()
     assert hashes == {f"data/inbox/monday/{name}": sha256(inbox / name) for name in ("text.jpg", "two faces.png")}
-    again = story.run("python", "-m", "flows.inbox")
+    again = story.run("python", "-m", "flows", "inbox")
     assert "nothing new in data/inbox" in again.stderr
     (inbox / "text.jpg").write_text("no picture either")
-    story.run("python", "-m", "flows.inbox")
+    story.run("python", "-m", "flows", "inbox")
     second = max(path for path in scored.iterdir() if path.name != "notes")
     assert pd.read_csv(second / "processed.csv")["source"].tolist() == ["data/inbox/monday/text.jpg"]
     assert pd.read_parquet(second / "predictions.parquet").empty
 
 
 def test_an_unknown_version_is_named(story: Story) -> None:
-    done = story.run("python", "-m", "flows.score", "--model-set", "v9.9.9", "--out", "other", check=False)
+    done = story.run("python", "-m", "flows", "score", "--model-set", "v9.9.9", "--out", "other", check=False)
     assert done.returncode == 1
     assert "v9.9.9: no version of faces; registered: v1.3.0, v1.2.0, v1.1.0, v1.0.0" in done.stderr

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import flows.inbox
+import params
 import tasks.scoring.annotated_images
 import tasks.scoring.batch
 import tasks.scoring.inbox
@@ -92,7 +93,7 @@ def test_other_files_stay() -> None:
     (SCORED / "within").mkdir()
     (SCORED / "within" / WORK).symlink_to((elsewhere / WORK).absolute())
     before = {path for path in [*SCORED.rglob("*"), *elsewhere.rglob("*")] if "time" not in str(path)}
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert finished() == [{"a.png": sha256(INBOX / "a.png")}]
     assert {path for path in [*SCORED.rglob("*"), *elsewhere.rglob("*")] if "time" not in str(path)} == before
 
@@ -120,16 +121,16 @@ def test_a_run_killed_at_any_step_is_resumed(step: str, monkeypatch: pytest.Monk
     with monkeypatch.context() as killed:
         stopping(killed, *STEPS[step], 0, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
-            flows.inbox.inbox()
+            flows.inbox.inbox(params.load())
     put("2.png", FACES[2])
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     listed = [sorted(names) for names in finished()]
     once = step == "start of the list"  # nothing was written
     assert listed == ([["0.png", "1.png", "2.png"]] if once else [["0.png", "1.png"], ["2.png"]])
     assert [sorted(scored(out)) for out in sorted(SCORED.iterdir())] == listed
     assert not list(SCORED.rglob(f"*/{WORK}"))
     assert all((out / "report.html").exists() and len(list((out / "pictures").iterdir())) for out in SCORED.iterdir())
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert len(finished()) == len(listed)
 
 
@@ -137,7 +138,7 @@ def killed_run(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> Pat
     with monkeypatch.context() as killed:
         stopping(killed, owner, name, 0, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
-            flows.inbox.inbox()
+            flows.inbox.inbox(params.load())
     (out,) = SCORED.iterdir()
     return out
 
@@ -149,7 +150,7 @@ def test_a_run_that_cannot_be_resumed_is_abandoned_and_a_note_in_it_stays(
     killed = killed_run(monkeypatch, tasks.scoring.batch, "join_shards")
     (killed / "note.txt").write_text("mine")
     production.append("v1.1.0")
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert {path.name for path in killed.iterdir()} - {".gitignore"} == {"note.txt"}
     (table,) = SCORED.glob("*/predictions.parquet")
     assert set(pd.read_parquet(table)["model_version"]) == {"v1.1.0"}
@@ -161,7 +162,7 @@ def test_a_file_that_changed_since_a_kill_is_scored_as_it_is(monkeypatch: pytest
     put("b.png", FACES[1])
     killed = killed_run(monkeypatch, tasks.scoring.batch, "join_shards")
     put("a.png", FACES[2])
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert not killed.exists()
     assert finished() == [{name: sha256(INBOX / name) for name in ("a.png", "b.png")}]
 
@@ -171,7 +172,7 @@ def test_complete_tables_keep_their_model_version(production: list[str], monkeyp
     killed = killed_run(monkeypatch, flows.inbox, "watch_drift")
     production.append("v1.1.0")
     (INBOX / "a.png").unlink()
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert set(pd.read_parquet(killed / "predictions.parquet")["model_version"]) == {"v1.0.0"}
     assert "v1.0.0" in (killed / "drift.json").read_text()
     assert [list(names) for names in finished()] == [["a.png"]]
@@ -182,7 +183,7 @@ def test_an_unfinished_run_of_an_earlier_version_is_abandoned(monkeypatch: pytes
     put("a.png")
     killed = killed_run(monkeypatch, tasks.scoring.batch, "join_shards")
     (killed / WORK / tasks.scoring.inbox.ASKED).unlink()
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert not killed.exists()
     assert [list(names) for names in finished()] == [["a.png"]]
 
@@ -214,14 +215,14 @@ def test_files_of_any_name_are_scored_drawn_and_listed_once() -> None:
     put(b"\xe9.csv", b"a,b\n1,2\n")
     put(b"a::b.parquet")
     pd.DataFrame({"image": [FACES[1]]}).to_parquet(INBOX / "a::b*.parquet")
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     (out,) = SCORED.iterdir()
     table = pd.read_parquet(out / "predictions.parquet")
     assert {os.fsencode(os.path.basename(source_of(text))) for text in table["source"]} == {*NAMES, b"a::b*.parquet"}
     assert len(list((out / "pictures").iterdir())) == len(NAMES)
     assert len(finished()[0]) == len(NAMES) + 3
     assert set(pd.read_parquet(out / "skipped.parquet")["source"]) == {f"{INBOX}/\\xe9.csv", f"{INBOX}/a::b.parquet"}
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert len(finished()) == 1
 
 
@@ -239,7 +240,7 @@ def test_no_two_names_share_a_text() -> None:
 
 def test_a_face_of_a_file_whose_name_is_not_utf_8_is_shown_in_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     put(b"caf\xe9.png")
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     (out,) = SCORED.iterdir()
     assert (out / "faces.png").exists()
     assert (out / "pictures/0001-caf_xe9.png").exists()
@@ -249,7 +250,7 @@ def test_a_file_that_disappears_before_it_is_hashed_is_no_error(monkeypatch: pyt
     put("a.png")
     put("b.png", FACES[1])
     during(monkeypatch, tasks.scoring.inbox, "sha256", lambda: (INBOX / "a.png").unlink(missing_ok=True))
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert [list(names) for names in finished()] == [["b.png"]]
 
 
@@ -258,9 +259,9 @@ def test_a_file_that_disappears_before_it_is_scored_is_new_when_it_returns(monke
     put("b.png", FACES[1])
     with monkeypatch.context() as patched:
         during(patched, flows.inbox, "score_sources", lambda: (INBOX / "a.png").unlink())
-        flows.inbox.inbox()
+        flows.inbox.inbox(params.load())
     put("a.png")
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert [list(names) for names in finished()] == [["b.png"], ["a.png"]]
 
 
@@ -272,18 +273,18 @@ def test_a_file_that_is_still_being_copied_is_new_once_it_is_complete(
     put("a.png", FACES[0][:500])
     with monkeypatch.context() as patched:
         during(patched, flows.inbox, when, lambda: put("a.png"))
-        flows.inbox.inbox()
+        flows.inbox.inbox(params.load())
     assert finished() == [{}]
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert finished() == [{}, {"a.png": sha256(INBOX / "a.png")}]
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert len(finished()) == 2
 
 
 def test_a_file_moved_away_after_it_was_scored_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     put("a.png")
     during(monkeypatch, flows.inbox, "draw_pictures", lambda: (INBOX / "a.png").unlink())
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert [list(names) for names in finished()] == [["a.png"]]
 
 
@@ -295,7 +296,7 @@ def test_an_invalid_list_is_named(content: str) -> None:
     with pytest.raises(
         InputError, match=rf"monday/{LIST}: is not a list with the columns source and sha256 .* remove it"
     ):
-        flows.inbox.inbox()
+        flows.inbox.inbox(params.load())
 
 
 def test_both_folders_may_be_links() -> None:
@@ -308,7 +309,7 @@ def test_both_folders_may_be_links() -> None:
         else:
             disk.mkdir()
         folder.symlink_to(disk.absolute())
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert [list(names) for names in finished()] == [["a.png"]]
     assert SCORED.is_symlink()
     assert len(list(Path("disk/inbox_results").iterdir())) == 1
@@ -321,7 +322,7 @@ def test_a_file_in_a_list_of_the_earlier_version_is_not_scored_again() -> None:
     old.parent.mkdir(parents=True)
     # The lists compare bytes, so the file may have been moved since.
     old.write_text(f'"source","sha256"\n"data/inbox/elsewhere.png","{sha256(INBOX / "old.png")}"\n')
-    flows.inbox.inbox()
+    flows.inbox.inbox(params.load())
     assert finished() == [{"new.png": sha256(INBOX / "new.png")}]
     (out,) = SCORED.iterdir()
     assert scored(out) == ["new.png"]

@@ -3,13 +3,14 @@
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 import flows.score
+import flows.stages.score
+import params
 import tasks.scoring.batch
 from faces.models.tta import Inference
 from tasks.common.files import InputError
@@ -85,11 +86,11 @@ def test_predictions_of_the_score_input_are_ignored_too(repository: Path, monkey
         shutil.copy(ROOT / name, name)
     set_params(repository, score__input="face.png")
     approved = models(repository / ".git/models")
-    monkeypatch.setattr(flows.score, "_approved_models", lambda models: (approved, models))
+    monkeypatch.setattr(flows.score, "approved_models", lambda models: (approved, models))
+    monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda gate_result: approved)
     monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
-    flow: Any = flows.score.score
-    flow(model_set="released", out=Path("mine"), draw=True, csv=True)
-    flow()
+    flows.score.score(params.load(), [], "released", Path("mine"), draw=True, csv=True)
+    flows.stages.score.score(params.load())
     for name in ("mine/predictions.csv", "mine/faces.png", "data/scored/predictions.csv"):
         assert (repository / name).exists()
     assert not list(Path("data").rglob(".gitignore"))

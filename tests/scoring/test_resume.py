@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import flows.score
+import params
 import tasks.scoring.annotated_images
 import tasks.scoring.batch
 import tasks.scoring.drift_check
@@ -57,7 +58,7 @@ def set_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     crops(Path("in"))
     approved = models(Path("models"))
-    monkeypatch.setattr(flows.score, "_approved_models", lambda models: (approved, models))
+    monkeypatch.setattr(flows.score, "approved_models", lambda models: (approved, models))
     monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
 
 
@@ -76,7 +77,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def score(out: Path = OUT, **flags: Any) -> None:
-    flows.score.score(["in"], out=out, **{"draw": True, "csv": True, **flags})
+    flows.score.score(params.load(), ["in"], "workspace", out, **{"draw": True, "csv": True, **flags})
 
 
 def files(out: Path) -> dict[str, str]:
@@ -237,7 +238,7 @@ def test_an_unusable_output_is_refused_with_the_reason(tmp_path: Path) -> None:
 def test_an_output_that_the_next_run_would_score_is_refused(out: str, given: str) -> None:
     Path("link").symlink_to("in")
     with pytest.raises(InputError, match=f"{out}: is inside .*; name a folder elsewhere"):
-        flows.score.score([given], out=Path(out))
+        flows.score.score(params.load(), [given], "workspace", Path(out))
     assert sorted(path.name for path in Path("in").iterdir()) == [f"{number}.png" for number in range(6)]
 
 
@@ -268,13 +269,14 @@ import os, signal, sys
 from pathlib import Path
 
 import flows.score
+import params
 import tasks.scoring.batch
 import tasks.scoring.annotated_images
 from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import STEPS, models, score
 
 approved = models(Path("stubs"))
-flows.score._approved_models = lambda models: (approved, models)
+flows.score.approved_models = lambda models: (approved, models)
 tasks.scoring.batch.make_predictor = lambda paths, inference: stub_outputs
 
 

@@ -15,18 +15,20 @@ import pyarrow.parquet as pq
 import pytest
 
 import flows.score
+import flows.stages.score
+import params
 import tasks.scoring.batch
 import tasks.scoring.drift_check
 import tasks.scoring.report
 import tasks.scoring.run_folder
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
-from flows.score import FIGURE, SHARDS, STAGE
 from tasks.common.files import InputError
 from tests.conftest import ROOT, set_params
 from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import files, set_up, stopping
 
+STAGE, SHARDS, FIGURE = Path("data/scored"), Path("data/scoring"), Path("reports/score/predictions.png")
 INPUT, FACES, SHARD = Path("split.npz"), 60, 16
 
 
@@ -39,6 +41,8 @@ def split(path: Path, faces: int = FACES) -> None:
 def set_up_stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkout with settings, a split as `score.input`, and stub models."""
     set_up(folder, monkeypatch)
+    approved, _ = flows.score.approved_models("workspace")
+    monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda gate_result: approved)
     split(INPUT)
     set_params(Path(), score__input=str(INPUT), score__shard_size=SHARD, score__num_examples=4)
 
@@ -57,9 +61,12 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         return files(STAGE)
 
 
-def stage(**flags: Any) -> None:
-    flow: Any = flows.score.score
-    flow(**flags)
+def stage() -> None:
+    flows.stages.score.score(params.load())
+
+
+def batch(sources: list[str], model_set: str, out: Path, **options: bool) -> None:
+    flows.score.score(params.load(), sources, model_set, out, **options)  # type: ignore[arg-type]
 
 
 def forbid_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,8 +90,8 @@ def test_the_stage_writes_tables_and_figure_and_nothing_else() -> None:
 
 def test_there_is_one_schema() -> None:
     stage()
-    stage(sources=["in"], out=Path("batch"), csv=True)
-    stage(model_set="released", out=Path("released"), csv=True)
+    batch(["in"], "workspace", Path("batch"), csv=True)
+    batch([], "released", Path("released"), csv=True)
     for name in ("predictions.parquet", "skipped.parquet"):
         schemas = [pq.read_schema(folder / name) for folder in (STAGE, Path("batch"), Path("released"))]
         assert schemas[0].equals(schemas[1], check_metadata=True)
@@ -94,19 +101,13 @@ def test_there_is_one_schema() -> None:
 
 
 def test_the_score_input_with_another_model_set_is_as_any_source() -> None:
-    stage(model_set="released", out=Path("one"), draw=True)
-    stage(sources=[str(INPUT)], model_set="released", out=Path("other"), draw=True)
+    batch([], "released", Path("one"), draw=True)
+    batch([str(INPUT)], "released", Path("other"), draw=True)
     assert files(Path("one")) == files(Path("other"))
     assert (Path("one") / "report.html").exists()
     assert not STAGE.exists()
     with pytest.raises(InputError, match="one: exists already"):
-        stage(model_set="released", out=Path("one"))
-
-
-@pytest.mark.parametrize("flags", [{"out": Path("other")}, {"mode": "whole"}, {"draw": True}], ids=str)
-def test_the_stage_refuses_flags_that_the_graph_does_not_know(flags: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="need sources or another model set; data/scored is written by the stage"):
-        stage(**flags)
+        batch([], "released", Path("one"))
     assert not STAGE.exists()
 
 
@@ -115,10 +116,10 @@ STEPS: dict[str, tuple[object, str, int]] = {
     # Two tables of each of four shards come before.
     "first table": (pq.ParquetWriter, "write_table", 8),
     "second table": (pq.ParquetWriter, "write_table", 9),
-    "count": (flows.score, "count_scored", 0),
-    "csv": (flows.score, "write_csv", 0),
+    "count": (flows.stages.score, "count_scored", 0),
+    "csv": (flows.stages.score, "write_csv", 0),
     "grid": (tasks.scoring.report, "faces_figure", 0),
-    "end": (flows.score, "finish_run", 0),
+    "end": (flows.stages.score, "finish_run", 0),
 }
 
 
@@ -170,7 +171,7 @@ def test_tables_of_another_run_are_replaced_when_a_run_resumes(
         stopping(during, tasks.scoring.batch, "join_shards", 0, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             stage()
-    stage(sources=["in"], out=Path("before"))
+    batch(["in"], "workspace", Path("before"))
     shutil.copytree("before", STAGE, dirs_exist_ok=True)
     stage()
     assert files(STAGE) == uninterrupted
@@ -181,7 +182,7 @@ def test_an_unfinished_run_with_another_fingerprint_is_scored_again(
     other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as during:
-        stopping(during, flows.score, "count_scored", 0, KeyboardInterrupt())
+        stopping(during, flows.stages.score, "count_scored", 0, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             stage()
     if other == "input":
@@ -263,7 +264,8 @@ KILLS = """
 import os, signal, sys
 from pathlib import Path
 
-import flows.score
+import flows.stages.score
+import params
 import tasks.scoring.batch
 import tasks.scoring.report
 import tests.scoring.test_score_stage as test
@@ -271,7 +273,7 @@ from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import models
 
 approved = models(Path("stubs"))
-flows.score._approved_models = lambda models: (approved, models)
+flows.stages.score.load_approved_models = lambda gate_result: approved
 tasks.scoring.batch.make_predictor = lambda paths, inference: stub_outputs
 
 

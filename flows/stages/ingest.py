@@ -4,21 +4,13 @@ from pathlib import Path
 
 import params
 from tasks.data.ingestion import bring_in, report_tables
-from tasks.orchestration.api import flow
 
 
-@flow
-def ingest() -> None:
+def ingest(settings: params.Params) -> None:
     """Copy or download both raw tables into `data/raw/`."""
-    sources = params.load().ingest.model_dump()
+    sources = settings.ingest.model_dump()
     tables = {
         model_name: bring_in(model_name, sources[model_name], Path(f"data/raw/{model_name}.csv"))
         for model_name in params.MODELS
     }
     report_tables(sources, tables)
-
-
-if __name__ == "__main__":
-    from flows.stage import main
-
-    main(ingest)

@@ -4,21 +4,13 @@ from pathlib import Path
 
 import params
 from tasks.data.exploration import describe, draw_emotion, draw_keypoints
-from tasks.orchestration.api import flow
 
 
-@flow
-def explore() -> None:
+def explore(settings: params.Params) -> None:
     """Describe both validated tables and draw their faces."""
-    settings = params.load().explore
+    chosen = settings.dataset.explore
     folder = Path("reports/explore")
     for model_name in params.MODELS:
         describe(model_name, Path(f"data/validated/{model_name}.parquet"), folder)
-    draw_keypoints(Path("data/validated/keypoints.parquet"), settings, folder)
-    draw_emotion(Path("data/validated/emotion.parquet"), settings, folder)
-
-
-if __name__ == "__main__":
-    from flows.stage import main
-
-    main(explore)
+    draw_keypoints(Path("data/validated/keypoints.parquet"), chosen, folder)
+    draw_emotion(Path("data/validated/emotion.parquet"), chosen, folder)

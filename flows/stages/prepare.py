@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import params
-from tasks.orchestration.api import flow
 from tasks.preparation.leakage_check import check_leakage
 from tasks.preparation.near_duplicates import draw_duplicates, group_faces
 from tasks.preparation.normalization import normalize
@@ -12,27 +11,20 @@ from tasks.preparation.splits import augment_then_split, split
 from tasks.preparation.summary import report_prepared
 
 
-@flow
-def prepare(model_name: params.ModelName) -> None:
+def prepare(settings: params.Params, model_name: params.ModelName) -> None:
     """Turn a model's validated rows into arrays for training and evaluation."""
-    settings = getattr(params.load().prepare, model_name)
+    chosen = getattr(settings.dataset.prepare, model_name)
     valid, prepared, reports = (
         Path(f"data/validated/{model_name}.parquet"),
         Path(f"data/prepared/{model_name}"),
         Path("reports/prepare"),
     )
-    grouped = group_faces(model_name, valid, settings, prepared / "groups.csv")
-    if settings.split.strategy == "random":
-        splits = augment_then_split(model_name, valid, grouped, settings, prepared)
-        normalize(model_name, check_leakage(model_name, splits, settings.duplicates))
+    grouped = group_faces(model_name, valid, chosen, prepared / "groups.csv")
+    if chosen.split.strategy == "random":
+        splits = augment_then_split(model_name, valid, grouped, chosen, prepared)
+        normalize(model_name, check_leakage(model_name, splits, chosen.duplicates))
     else:
-        splits = check_leakage(model_name, split(model_name, valid, grouped, settings, prepared), settings.duplicates)
-        normalize(model_name, augment(model_name, splits, settings.offline_augmentation))
+        splits = check_leakage(model_name, split(model_name, valid, grouped, chosen, prepared), chosen.duplicates)
+        normalize(model_name, augment(model_name, splits, chosen.offline_augmentation))
     draw_duplicates(model_name, valid, prepared / "near_duplicate_pairs.csv", reports / f"{model_name}-duplicates.png")
     report_prepared(model_name, prepared, reports / f"{model_name}.json", reports / f"{model_name}.png")
-
-
-if __name__ == "__main__":
-    from flows.stage import main
-
-    main(prepare)

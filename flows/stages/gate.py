@@ -3,37 +3,30 @@
 from pathlib import Path
 
 import params
-from tasks.orchestration.api import flow
 from tasks.release.model_card import write_card
 from tasks.release.quality_gate import EvaluationPaths, evaluate_gate, report_gate, require_passed
 
 
-@flow
-def gate() -> None:
+def gate(settings: params.Params) -> None:
     """Check both models against the thresholds of `params.yaml`; write gate result and model card.
 
     Exit with status 1 unless every check passes.
     """
-    settings = params.load()
     evaluations = {
         model_name: EvaluationPaths(
             metrics=Path(f"reports/metrics/{model_name}.json"),
             reports=Path(f"reports/evaluate/{model_name}"),
             model_path=Path(f"models/trained/{model_name}.keras"),
             prepared=Path(f"data/prepared/{model_name}"),
-            recipe=getattr(settings.train.chosen, model_name).model_dump(mode="json"),
+            recipe=getattr(settings.recipe, model_name).student.model_dump(mode="json"),
         )
         for model_name in params.MODELS
     }
-    gate_result = evaluate_gate(evaluations, settings.gate, Path("reports/gate.json"))
+    gate_result = evaluate_gate(evaluations, settings.dataset.gate, Path("reports/gate.json"))
     training = {model_name: Path(f"reports/train/{model_name}.json") for model_name in params.MODELS}
     preparing = {model_name: Path(f"reports/prepare/{model_name}.json") for model_name in params.MODELS}
-    write_card(gate_result, evaluations, training, preparing, settings.gate.license, Path("reports/model_card.md"))
+    write_card(
+        gate_result, evaluations, training, preparing, settings.dataset.gate.license, Path("reports/model_card.md")
+    )
     report_gate(gate_result, Path("reports/gate.png"))
     require_passed(gate_result)
-
-
-if __name__ == "__main__":
-    from flows.stage import main
-
-    main(gate)

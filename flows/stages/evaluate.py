@@ -8,35 +8,27 @@ from tasks.evaluation.metrics import evaluate_emotion, evaluate_keypoints
 from tasks.evaluation.predict import predict_test
 from tasks.evaluation.robustness import draw_robustness, measure_robustness
 from tasks.evaluation.slices import evaluate_slices
-from tasks.orchestration.api import flow
 from tasks.plots.evaluation import draw_emotion, draw_keypoints
 
 
-@flow
-def evaluate(model_name: params.ModelName) -> None:
+def evaluate(settings: params.Params, model_name: params.ModelName) -> None:
     """Evaluate a model on its test split."""
-    every = params.load()
-    settings, duplicates = getattr(every.evaluate, model_name), getattr(every.prepare, model_name).duplicates
+    chosen = getattr(settings.recipe.evaluate, model_name)
+    duplicates = getattr(settings.dataset.prepare, model_name).duplicates
     model_path, prepared = Path(f"models/trained/{model_name}.keras"), Path(f"data/prepared/{model_name}")
     folder, metrics = Path(f"reports/evaluate/{model_name}"), Path(f"reports/metrics/{model_name}.json")
-    predictions = predict_test(model_name, model_path, prepared, settings, Path(f"data/predictions/{model_name}.npz"))
+    predictions = predict_test(model_name, model_path, prepared, chosen, Path(f"data/predictions/{model_name}.npz"))
     if model_name == "keypoints":
         evaluate_keypoints(prepared, predictions, model_path, duplicates, metrics, folder)
-        draw_keypoints(prepared, predictions, settings, folder)
+        draw_keypoints(prepared, predictions, chosen, folder)
     else:
-        evaluate_emotion(prepared, predictions, model_path, settings, duplicates, metrics, folder)
-        draw_emotion(prepared, predictions, settings, folder)
+        evaluate_emotion(prepared, predictions, model_path, chosen, duplicates, metrics, folder)
+        draw_emotion(prepared, predictions, chosen, folder)
         write_drift_reference(prepared, predictions, folder / "reference.json")
     evaluate_slices(model_name, prepared, predictions, folder)
     draw_robustness(
         model_name,
         prepared,
-        measure_robustness(model_name, prepared, predictions, model_path, settings, folder),
+        measure_robustness(model_name, prepared, predictions, model_path, chosen, folder),
         folder,
     )
-
-
-if __name__ == "__main__":
-    from flows.stage import main
-
-    main(evaluate)

@@ -1,34 +1,43 @@
-"""Scheduled runs: `python -m flows.operate up | down | status`.
+"""Scheduled runs: server, work pool, deployments, a worker that runs them, and notifications of bad runs."""
 
-Server, work pool, deployments, a worker that runs them, and notifications of bad runs.
-"""
-
-import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import httpx
-
-import params
-from flows import serve
+from params import Pipeline
 from tasks.common.files import InputError
-from tasks.operations import server
+from tasks.operations import api_server, server
 from tasks.orchestration import daemon, server_access
 from tasks.orchestration.server_access import HEARTBEAT_SECONDS
 
-NAME = serve.WORKER
+NAME = api_server.WORKER
 START_SECONDS = 120
 SILENT_SECONDS = 6 * HEARTBEAT_SECONDS
 
 
-def up() -> str:
+@contextmanager
+def _request_errors_as_input_errors() -> Iterator[None]:
+    # Imported here, since it takes a while and `down` needs no request.
+    import httpx
+
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise InputError(
+            f"a request to the Prefect API failed ({error}); it may need another PREFECT_API_AUTH_STRING or "
+            "PREFECT_API_KEY, or be down: see `make status`"
+        ) from None
+
+
+@_request_errors_as_input_errors()
+def up(settings: Pipeline) -> str:
     """Start the server, apply the deployments of prefect.yaml, and start a worker; returns the API's address.
 
     Raises InputError if no API responds or the worker does not start.
     """
-    settings = params.load().pipeline
-    address = serve.up()
+    address = api_server.ensure_api()
     # Imported after the server starts: Prefect reads the API's address when it is imported.
     from tasks.operations.deployments import (
         POOL,
@@ -46,7 +55,7 @@ def up() -> str:
         crash_silent_runs(SILENT_SECONDS)
     name = f"{POOL}-{os.getpid()}"
     if not daemon.running(NAME):
-        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name]
+        command = [sys.executable, "-m", "flows", "worker", POOL, name]
         daemon.start(NAME, command, dict(os.environ), worker=name)
     deadline = time.monotonic() + START_SECONDS
     while not worker_is_online(daemon.record(NAME)["worker"]):
@@ -58,13 +67,14 @@ def up() -> str:
 
 def down() -> list[str]:
     """Stop the worker and its runs, then the server; returns the names of what was stopped."""
-    worker, server = daemon.stop(NAME), serve.down()
-    return [name for name, stopped in (("worker", worker), ("server", server)) if stopped]
+    stopped = {"worker": daemon.stop(NAME), "server": server.stop()}
+    return [name for name, was_running in stopped.items() if was_running]
 
 
-def status() -> list[str]:
+@_request_errors_as_input_errors()
+def status_lines() -> list[str]:
     """Return a line each on server, worker and deployments. Raises InputError if no API responds."""
-    address = serve.require_api()
+    address = api_server.require_api()
     from tasks.operations.deployments import next_runs, paused_deployments
 
     lines = [f"Prefect: {address.removesuffix('/api')}"]
@@ -76,29 +86,3 @@ def status() -> list[str]:
         scheduled = f"next run {time_of_next:%Y-%m-%d %H:%M %Z}" if time_of_next else "no run scheduled"
         lines.append(f"{name}: {'paused; resume it in the UI' if name in paused else scheduled}")
     return lines
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m flows.operate", description=__doc__)
-    parser.add_argument("action", choices=("up", "down", "status"))
-    action = parser.parse_args().action
-    try:
-        if action == "up":
-            print(f"Prefect: {up().removesuffix('/api')}; a worker waits for the runs of its deployments")
-            print(serve.access())
-        elif action == "down":
-            print(f"Stopped: {', '.join(down()) or 'nothing was running'}.")
-        else:
-            print("\n".join(status()))
-            print(serve.access())
-    except (InputError, params.SettingsError) as error:
-        sys.exit(str(error))
-    except httpx.HTTPError as error:
-        sys.exit(
-            f"a request to the Prefect API failed ({error}); it may need another PREFECT_API_AUTH_STRING or "
-            "PREFECT_API_KEY, or be down: see `make status`"
-        )
-
-
-if __name__ == "__main__":
-    main()

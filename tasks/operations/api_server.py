@@ -1,13 +1,11 @@
-"""The project's own Prefect server, on loopback: `python -m flows.serve up | down | status`.
+"""The API that records runs: the configured one, or that of the project's own Prefect server, on loopback.
 
-Its database, log, credentials and process record are kept in `.prefect/`. While it runs, `prefect.toml`, which every
-Prefect command in this folder reads, contains its address and credentials. Git ignores both.
+The server's database, log, credentials and process record are kept in `.prefect/`. While it runs, `prefect.toml`, which
+every Prefect command in this folder reads, contains its address and credentials. Git ignores both.
 """
 
-import argparse
 import os
 import shlex
-import sys
 from pathlib import Path
 from urllib.request import getproxies
 
@@ -21,7 +19,7 @@ from tasks.orchestration.api_settings import URL, accepts, configured_url, is_pr
 WORKER = "worker"
 
 
-def up() -> str:
+def ensure_api() -> str:
     """Return the address of the API that records runs: the configured one, or that of this project's own server.
 
     Starts that server unless it runs. Raises InputError, with the remedy, if there is no usable API.
@@ -77,7 +75,7 @@ def _stop_unguarded() -> None:
     server.stop()
 
 
-def access() -> str:
+def sign_in_help() -> str:
     """Return the instructions for using the server of this folder; empty for another API that the user configured."""
     if not server_access.own_address():
         return ""
@@ -93,26 +91,6 @@ def access() -> str:
     )
 
 
-def down() -> bool:
-    """Stop the server that `up` started; returns whether it was running."""
-    return server.stop()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m flows.serve", description=__doc__)
-    parser.add_argument("action", choices=("up", "down", "status"))
-    action = parser.parse_args().action
-    try:
-        if action == "down":
-            print("The Prefect server is stopped." if down() else "No Prefect server of this project was running.")
-            return
-        address = up() if action == "up" else require_api()
-    except InputError as error:
-        sys.exit(str(error))
-    print(f"Prefect: {address.removesuffix('/api')}")
-    print(access())
-
-
 def require_api() -> str:
     """Return the configured API's address. Raises InputError if it does not respond or rejects the credentials."""
     if gone := server_access.left_over():
@@ -126,7 +104,3 @@ def require_api() -> str:
     elif not is_prefect(address):
         raise InputError(f"no Prefect API responds at {address}, the address in Prefect's settings")
     return address
-
-
-if __name__ == "__main__":
-    main()

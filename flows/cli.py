@@ -1,0 +1,180 @@
+"""The command line. Each command imports what it runs, so that help and completion are quick."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows import cli_operations
+
+app = typer.Typer(
+    name="faces",
+    help="15 keypoints and an emotion for every face: DVC stages, Prefect flows, two residual networks.",
+    no_args_is_help=True,
+    # Plain help: drawing boxes with Rich takes half of the time that help takes.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+STAGES = Path(__file__).parent / "stages"
+
+
+class Model(StrEnum):
+    """The models; `params` has them too, but takes long to import."""
+
+    keypoints = "keypoints"
+    emotion = "emotion"
+
+
+class Mode(StrEnum):
+    """How an image becomes faces."""
+
+    auto = "auto"
+    detect = "detect"
+    whole = "whole"
+
+
+def stages() -> list[str]:
+    """Return the names of the stages: each is a module of flows/stages."""
+    return sorted(path.stem for path in STAGES.glob("[!_]*.py"))
+
+
+def _known_stage(stage: str) -> str:
+    if stage not in stages():
+        raise typer.BadParameter(f"there is no stage {stage}; name one of {', '.join(stages())}")
+    return stage
+
+
+StageArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="STAGE",
+        help=f"One of {', '.join(stages())}.",
+        callback=_known_stage,
+        autocompletion=stages,
+    ),
+]
+ModelArgument = Annotated[
+    Model | None, typer.Argument(metavar="MODEL", help="keypoints or emotion, where a stage has both.")
+]
+ModelSetOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="workspace: as trained here; prod: in production; a version such as v1.0.0; released or fast.",
+    ),
+]
+
+
+@app.command()
+def run(stage: StageArgument, model: ModelArgument = None) -> None:
+    """Run one stage of dvc.yaml by itself. `dvc repro` runs what is out of date, in order."""
+    from flows.runner import run_stage
+    from tasks.orchestration.stage_files import models_of
+
+    models = models_of(stage)
+    if models and not model:
+        raise typer.BadParameter(f"{stage} needs one: {', '.join(models)}", param_hint="MODEL")
+    if model and not models:
+        raise typer.BadParameter(f"{stage} takes none", param_hint="MODEL")
+    run_stage(stage, model.value if model else None)
+
+
+@app.command()
+def pipeline(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TARGET", help="Stages or outputs, such as evaluate@emotion; none for all."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run stages even if nothing has changed.")] = False,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Then promote the models, unless they are worse than the champion.")
+    ] = False,
+) -> None:
+    """Run every stage that is out of date, recorded by Prefect; needs an API, see `up`."""
+    from flows.runner import run_command
+
+    arguments = {"targets": targets or [], "force": force, "promote": promote}
+    run_command("pipeline", "flows.pipeline", arguments, needs_api=True)
+
+
+@app.command()
+def score(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Images, folders, patterns, raw CSV or Parquet tables, prepared splits (.npz), or addresses; "
+            "none for score.input of params.yaml.",
+        ),
+    ] = None,
+    model_set: ModelSetOption = "workspace",
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="A new folder, or that of an interrupted run, which is resumed.")
+    ] = Path("scored"),
+    mode: Annotated[
+        Mode, typer.Option(help="detect faces; take each image whole; or auto: whole up to the size of a crop.")
+    ] = Mode.auto,
+    draw: Annotated[bool, typer.Option("--draw", help="Also write annotated images and a report.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Also write the predictions as CSV.")] = False,
+    dask: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Scheduler of Dask workers that score, tcp://HOST:PORT.")
+    ] = "",
+) -> None:
+    """Predict keypoints and emotion of every face in images and tables."""
+    from flows.runner import run_command
+    from tasks.common.files import text_of
+
+    arguments = {
+        "sources": [text_of(source) for source in sources or []],  # Prefect's API accepts only UTF-8
+        "model_set": model_set,
+        "out": out,
+        "mode": mode.value,
+        "draw": draw,
+        "csv": csv,
+        "dask": dask,
+    }
+    run_command("score", "flows.score", arguments, into=out)
+
+
+@app.command()
+def inbox(model_set: ModelSetOption = "prod") -> None:
+    """Score the files that arrived in data/inbox since the last run."""
+    from flows.runner import run_command
+
+    run_command("inbox", "flows.inbox", {"model_set": model_set})
+
+
+@app.command()
+def promote() -> None:
+    """Promote models that passed the gate to production, unless they are worse than the champion."""
+    from flows.runner import run_command
+
+    run_command("promote", "flows.promote", {})
+
+
+@app.command()
+def rollback(
+    version: Annotated[
+        str, typer.Argument(metavar="VERSION", help="A version; by default the one before.")
+    ] = "previous",
+) -> None:
+    """Return production to an earlier version."""
+    from flows.runner import run_command
+
+    run_command("rollback", "flows.promote", {"version": version})
+
+
+@app.command()
+def demo() -> None:
+    """Check the settings, start the server, run all stages and print the results."""
+    from flows.runner import reporting_errors
+
+    with reporting_errors("demo"):
+        from flows.demo import demo
+
+        demo()
+
+
+cli_operations.add_to(app)

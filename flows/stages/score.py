@@ -1,0 +1,28 @@
+"""Stage `score`: `score.input` with both models of the workspace, into one table of predictions."""
+
+from pathlib import Path
+
+import params
+from tasks.common.files import source_of
+from tasks.models.approved_models import load_approved_models
+from tasks.readers.sources import sources_of
+from tasks.scoring.annotated_images import count_scored, write_csv
+from tasks.scoring.batch import score_sources
+from tasks.scoring.drift_check import watch_drift
+from tasks.scoring.report import draw_predictions
+from tasks.scoring.run_folder import finish_run
+
+MODEL_SET = "workspace"
+
+
+def score(settings: params.Params) -> None:
+    """Score `score.input` into `data/scored`; after an interruption, resume from the shards in `data/scoring`."""
+    out, shards = Path("data/scored"), Path("data/scoring")
+    approved = load_approved_models(Path("reports/gate.json"))
+    sources = sources_of([source_of(settings.score.input)])
+    score_sources(sources, approved, MODEL_SET, "auto", settings.score, out, shards_folder=shards)
+    count_scored(out)
+    watch_drift(out, approved.reference, settings.score.drift, MODEL_SET)
+    write_csv(out)
+    draw_predictions(out, settings.score, Path("reports/score/predictions.png"))
+    finish_run(out, shards)
