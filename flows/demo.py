@@ -75,7 +75,10 @@ def summary(console: Console, address: str | None) -> None:
 
 def main() -> None:
     console = Console(highlight=False)
-    params.main()
+    try:
+        params.check()
+    except params.SettingsError as error:
+        sys.exit(str(error))
     if why := git_revision.trouble():
         sys.exit(why)
     console.print("Starting the project's Prefect server, unless an API responds ...")

@@ -16,16 +16,20 @@ from tasks.plots.evaluation import draw_emotion, draw_keypoints
 def evaluate(model_name: params.ModelName) -> None:
     """Evaluate a model on its test split."""
     every = params.load()
-    settings, duplicates = getattr(every.evaluate, model_name), getattr(every.prepare, model_name).duplicates
+    drawing = getattr(every.recipe.report, model_name)
+    settings, duplicates = (
+        getattr(every.recipe.evaluate, model_name),
+        getattr(every.dataset.prepare, model_name).duplicates,
+    )
     model_path, prepared = Path(f"models/trained/{model_name}.keras"), Path(f"data/prepared/{model_name}")
     folder, metrics = Path(f"reports/evaluate/{model_name}"), Path(f"reports/metrics/{model_name}.json")
     predictions = predict_test(model_name, model_path, prepared, settings, Path(f"data/predictions/{model_name}.npz"))
     if model_name == "keypoints":
         evaluate_keypoints(prepared, predictions, model_path, duplicates, metrics, folder)
-        draw_keypoints(prepared, predictions, settings, folder)
+        draw_keypoints(prepared, predictions, drawing, folder)
     else:
         evaluate_emotion(prepared, predictions, model_path, settings, duplicates, metrics, folder)
-        draw_emotion(prepared, predictions, settings, folder)
+        draw_emotion(prepared, predictions, drawing, folder)
         write_drift_reference(prepared, predictions, folder / "reference.json")
     evaluate_slices(model_name, prepared, predictions, folder)
     draw_robustness(

@@ -10,7 +10,7 @@ from tasks.orchestration.api import flow
 @flow
 def explore() -> None:
     """Describe both validated tables and draw their faces."""
-    settings = params.load().explore
+    settings = params.load().dataset.explore
     folder = Path("reports/explore")
     for model_name in params.MODELS:
         describe(model_name, Path(f"data/validated/{model_name}.parquet"), folder)

@@ -10,7 +10,7 @@ from tasks.release.quality_gate import EvaluationPaths, evaluate_gate, report_ga
 
 @flow
 def gate() -> None:
-    """Check both models against the thresholds of `params.yaml`; write gate result and model card.
+    """Check both models against the thresholds of the data set; write gate result and model card.
 
     Exit with status 1 unless every check passes.
     """
@@ -21,14 +21,16 @@ def gate() -> None:
             reports=Path(f"reports/evaluate/{model_name}"),
             model_path=Path(f"models/trained/{model_name}.keras"),
             prepared=Path(f"data/prepared/{model_name}"),
-            recipe=getattr(settings.train.chosen, model_name).model_dump(mode="json"),
+            recipe=getattr(settings.recipe, model_name).student.model_dump(mode="json"),
         )
         for model_name in params.MODELS
     }
-    gate_result = evaluate_gate(evaluations, settings.gate, Path("reports/gate.json"))
+    gate_result = evaluate_gate(evaluations, settings.dataset.gate, Path("reports/gate.json"))
     training = {model_name: Path(f"reports/train/{model_name}.json") for model_name in params.MODELS}
     preparing = {model_name: Path(f"reports/prepare/{model_name}.json") for model_name in params.MODELS}
-    write_card(gate_result, evaluations, training, preparing, settings.gate.license, Path("reports/model_card.md"))
+    write_card(
+        gate_result, evaluations, training, preparing, settings.dataset.gate.license, Path("reports/model_card.md")
+    )
     report_gate(gate_result, Path("reports/gate.png"))
     require_passed(gate_result)
 

@@ -15,7 +15,7 @@ from tasks.preparation.summary import report_prepared
 @flow
 def prepare(model_name: params.ModelName) -> None:
     """Turn a model's validated rows into arrays for training and evaluation."""
-    settings = getattr(params.load().prepare, model_name)
+    settings = getattr(params.load().dataset.prepare, model_name)
     valid, prepared, reports = (
         Path(f"data/validated/{model_name}.parquet"),
         Path(f"data/prepared/{model_name}"),

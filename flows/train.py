@@ -12,7 +12,7 @@ from tasks.training.fit import train_model
 @flow
 def train(model_name: params.ModelName) -> None:
     """Train a model on its prepared faces."""
-    settings = getattr(params.load().train.chosen, model_name)
+    settings = getattr(params.load().recipe, model_name).student
     prepared, checkpoints = Path(f"data/prepared/{model_name}"), Path(f"models/checkpoints/{model_name}")
     curve, model_path = Path(f"reports/train/{model_name}.csv"), Path(f"models/trained/{model_name}.keras")
     draw_augmented_batch(model_name, prepared, settings, Path(f"reports/train/{model_name}-augmented_batch.png"))

@@ -11,7 +11,7 @@ from tasks.orchestration.api import flow
 @flow
 def validate() -> None:
     """Validate both raw tables; write `data/validated/`, `data/quarantine/` and `reports/validation/`."""
-    settings = params.load().validate_
+    settings = params.load().dataset.validate_
     reports = Path("reports/validation")
     results, valid, refusals = {}, {}, []
     for model_name in params.MODELS:

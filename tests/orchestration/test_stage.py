@@ -2,7 +2,6 @@
 
 import base64
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,9 +25,9 @@ from tasks.orchestration.api import exclusive_lock
 from tests.conftest import (
     AUTH_STRINGS,
     PATIENCE,
-    ROOT,
     Refusing,
     copy_project,
+    copy_settings,
     environment_of,
     runner,
     start_server,
@@ -200,11 +199,11 @@ def test_bad_input_is_a_message_not_a_traceback(probe: Path) -> None:
 
 
 def test_a_misspelt_setting_stops_every_stage(probe: Path) -> None:
-    settings = probe / "params.yaml"
+    settings = probe / "conf/recipe/sample.yaml"
     settings.write_text(settings.read_text().replace("epochs:", "epohcs:", 1))
     done = runner(probe)("python", "-m", "flows.probe", check=False)
     assert done.returncode == 1
-    assert "train.sample.keypoints.epohcs is no setting; did you mean epochs?" in done.stderr
+    assert "keypoints.student.epohcs is no setting; did you mean epochs?" in done.stderr
     assert not (probe / "probe.txt").exists()
 
 
@@ -440,7 +439,7 @@ def test_scoring_given_sources_locks_its_output_folder_only(
         main(score)
 
     done: list[tuple[list[str], Path]] = []
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    copy_settings(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("flows.stage._leave", sys.exit)
     monkeypatch.setattr("tasks.orchestration.stage_files.require_inputs", lambda name: None)

@@ -67,7 +67,11 @@ def run_flow(folder: Path, model_name: params.ModelName, table: pd.DataFrame, se
     write_table(folder, model_name, table)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(params, "load", lambda: SimpleNamespace(prepare=SimpleNamespace(**{model_name: settings})))
+        patch.setattr(
+            params,
+            "load",
+            lambda: SimpleNamespace(dataset=SimpleNamespace(prepare=SimpleNamespace(**{model_name: settings}))),
+        )
         prepare(model_name)
     return folder
 
@@ -670,7 +674,7 @@ def test_metrics_on_the_random_split_are_marked_and_fail_the_gate(stages: dict[s
             prepared,
             tmp_path / "predictions.npz",
             tmp_path / "model",
-            params.EvaluateEmotion(num_examples=4, pixel_baseline_rows=50, flip_tta=False, corruption_samples=None),
+            params.EvaluateEmotion(pixel_baseline_rows=50, flip_tta=False, corruption_samples=None),
             emotion_settings().duplicates,
             tmp_path / "metrics.json",
             tmp_path,
