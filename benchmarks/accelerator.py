@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=jax python -m benchmarks.accelerator OUT [--project FOLDER] [--precision mixed_bfloat16]
 
-FOLDER contains params.yaml, whose recipe is trained, and data/prepared/emotion. Writes into OUT `emotion.keras` and,
+FOLDER contains params.yaml, conf and data/prepared/emotion. Writes into OUT `emotion.keras` and,
 for each member, `seed-N.npz`: the weights of its best epoch, and all epochs. Models, losses and random augmentation
 parameters are those of the stage; augmentation, batch norm updates and a teacher's predictions are compiled. Results
 differ by rounding, and by the units that dropout drops, which JAX samples. JAX with support for the accelerator must be

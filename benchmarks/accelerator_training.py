@@ -122,7 +122,7 @@ def train_recipe(
 
     Raises InputError for a recipe that initializes from its teacher's weights.
     """
-    settings: TrainEmotion = params.load(project / "params.yaml").train.chosen.emotion
+    settings: TrainEmotion = params.load(project).recipe.emotion.student
     data, teacher = load_prepared(project), None
     if settings.distillation:
         if settings.distillation.init_from_teacher:

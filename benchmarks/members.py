@@ -2,7 +2,7 @@
 
     python -m benchmarks.members emotion [--split validation] [--project FOLDER]
 
-Run it after `dvc repro train@emotion`. Predictions are made as by `evaluate`: with flip TTA if params.yaml sets it, and
+Run it after `dvc repro train@emotion`. Predictions are made as by `evaluate`: with flip TTA if the recipe sets it, and
 for the emotion with a temperature per member, fitted on the validation split. Select models on `validation`, the
 default, and use `--split test` once.
 """
@@ -47,7 +47,7 @@ def metrics_of(model: keras.Model, dataset: FaceDataset, validation: FaceDataset
 
 def measure(model_name: str, split: str, project: Path) -> tuple[FaceDataset, dict[str, dict[str, float]]]:
     """Return the split, and its metrics by member name, `mean` for the ensemble last."""
-    settings = getattr(params.load(project / "params.yaml").evaluate, model_name)
+    settings = getattr(params.load(project).recipe.evaluate, model_name)
     prepared, how = project / "data/prepared" / model_name, Inference(settings.flip_tta)
     validation, dataset = (load_dataset(prepared / f"{one}.npz").with_output_classes() for one in ("validation", split))
     model = load_model(project / f"models/trained/{model_name}.keras")

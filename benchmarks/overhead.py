@@ -67,12 +67,13 @@ class Cost(NamedTuple):
 def clone_of(folder: Path, rows: int, epochs: int) -> Path:
     """Make a clone of the checkout with small settings: sample tables of `rows` rows, and `epochs` epochs."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
-    yaml, path = YAML(), folder / "params.yaml"
-    settings = yaml.load(path)
+    yaml, dataset, recipe = YAML(), folder / "conf/dataset/sample.yaml", folder / "conf/recipe/sample.yaml"
+    faces, training = yaml.load(dataset), yaml.load(recipe)
     for model_name in ("keypoints", "emotion"):
-        settings["sample"]["num_samples"][model_name] = rows
-        settings["train"]["sample"][model_name]["epochs"] = epochs
-    yaml.dump(settings, path)
+        faces["sample"]["num_samples"][model_name] = rows
+        training[model_name]["student"]["epochs"] = epochs
+    yaml.dump(faces, dataset)
+    yaml.dump(training, recipe)
     # The committed lock belongs to other settings; no stage may be taken from it.
     (folder / "dvc.lock").unlink()
     return folder

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from ruamel.yaml import YAML
 
+import params
 from tasks.release.model_card import TITLES, auxiliary_classes, format_interval, markdown_table, metric_rows
 
 MODELS = ("keypoints", "emotion")
@@ -78,7 +78,7 @@ def file_rows(project: Path, gate_result: Mapping) -> list[dict[str, object]]:
 
 def shifted_labels(project: Path) -> str:
     """Return a note on shifted keypoint labels; empty without a shift."""
-    shift = YAML(typ="safe").load(project / "params.yaml")["prepare"]["keypoints"]["keypoint_offset_px"]
+    shift = params.load(project).dataset.prepare.keypoints.keypoint_offset_px
     if not any(shift):
         return ""
     return (
@@ -86,6 +86,16 @@ def shifted_labels(project: Path) -> str:
         "the published labels are off the centre of the faces, as `explore` found. Against the published labels,\n"
         "the predictions, shifted back, have the same errors.\n"
     )
+
+
+def changed_settings(project: Path) -> list[str]:
+    """Return the changed lines of the settings since the last commit, after the name of their file."""
+    changed = git(project, "diff", "HEAD", "--unified=0", "--", "params.yaml", "conf").splitlines()
+    lines = [line for line in changed if not line.startswith(("diff ", "index ", "--- ", "@@", "new file "))]
+    untracked = git(project, "ls-files", "--others", "--exclude-standard", "--", "conf").splitlines()
+    for name in untracked:
+        lines += [f"+++ {name}", *(f"+{line}" for line in (project / name).read_text().splitlines())]
+    return [line.replace("+++ b/", "+++ ") for line in lines]
 
 
 def page(project: Path, gate_result: Mapping, name: str, origin: str) -> str:
@@ -107,8 +117,7 @@ def page(project: Path, gate_result: Mapping, name: str, origin: str) -> str:
         sections.append(markdown_table(metric_rows(model_name, metrics)))
     sections.append(shifted_labels(project))
     sections.append(f"Slices, corruptions and charts: [docs/{name}.md](../../docs/{name}.md).\n")
-    revision, changed = git(project, "rev-parse", "HEAD"), git(project, "diff", "HEAD", "--unified=0", "params.yaml")
-    settings = "\n".join(line for line in changed.splitlines()[4:] if not line.startswith("@@"))
+    revision, settings = git(project, "rev-parse", "HEAD"), "\n".join(changed_settings(project))
     sections.append(f"## How to make them\n\n{origin.strip() or '`dvc repro` on those data sets.'}\n")
     sections.append(f"Revision {revision}, settings changed:\n\n```diff\n{settings or 'none'}\n```\n")
     return "\n".join([*sections, LIMITS.format(name=name)])

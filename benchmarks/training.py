@@ -2,7 +2,7 @@
 
     python -m benchmarks.training [--prepared data/prepared/emotion] [--target 0.55] [--recipes original quick]
 
-Run it after `dvc repro prepare@emotion`. Each recipe of params.yaml trains in a separate process, one after another, on
+Run it after `dvc repro prepare@emotion`. Each recipe of conf/recipe trains in a separate process, one after another, on
 the same prepared faces. Times exclude the evaluation on test faces. A recipe's learning rate schedule is that of a
 short training of `--epochs` epochs: a warmup of six epochs makes no sense for a training of one. The evaluated weights
 are those of the last step, not their moving average. Times include the making of batches, and the batch norm update
@@ -51,7 +51,7 @@ class Result(NamedTuple):
 
 def shortened(recipe: str, epochs: int) -> TrainEmotion:
     """Return a recipe's settings with another number of epochs."""
-    settings: TrainEmotion = getattr(params.load().train, recipe).emotion
+    settings = params.load(recipe=recipe).recipe.emotion.student
     return settings.model_copy(update={"epochs": epochs})
 
 

@@ -26,6 +26,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from ruamel.yaml import YAML
 
+from params import section_files
+
 PATIENCE = 600
 """Timeout in seconds for processes and servers: it ends a hanging test and measures no speed."""
 
@@ -63,12 +65,35 @@ def commit(project: Path, message: str) -> None:
         subprocess.run(["git", *command], cwd=project, check=True)
 
 
+def copy_settings(target: Path) -> None:
+    """Copy params.yaml and the presets into a folder."""
+    shutil.copyfile(ROOT / "params.yaml", target / "params.yaml")
+    shutil.copytree(ROOT / "conf", target / "conf")
+
+
 def set_params(project: Path, **settings: object) -> None:
-    """Set values in a project's params.yaml, `gate__emotion__min_accuracy=0.5` for gate.emotion.min_accuracy."""
-    path = project / "params.yaml"
+    """Set values of a project, `gate__emotion__min_accuracy=0.5` for gate.emotion.min_accuracy, each in its file.
+
+    `dataset` and `recipe` come first: the others are set in the files of these presets.
+    """
+    chosen = {key: value for key, value in settings.items() if key in ("dataset", "recipe")}
+    _write_values(project / "params.yaml", chosen)
+    names = YAML(typ="safe").load(project / "params.yaml")
+    files = section_files(names["dataset"], names["recipe"])
+    by_file: dict[Path, dict[str, object]] = {}
+    for key, value in settings.items():
+        if key not in chosen:
+            by_file.setdefault(files[key.split("__")[0]], {})[key] = value
+    for path, values in by_file.items():
+        _write_values(project / path, values)
+
+
+def _write_values(path: Path, values: dict[str, object]) -> None:
+    if not values:
+        return
     yaml = YAML()
     document = yaml.load(path)
-    for name, value in settings.items():
+    for name, value in values.items():
         *sections, key = name.split("__")
         section = document
         for parent in sections:

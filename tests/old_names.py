@@ -37,8 +37,9 @@ REPORTS = """
 """
 
 OLD_NAMES: dict[str, str] = {
-    **{f"{folder}/*.py": CODE for folder in ("benchmarks", "docs", "faces", "flows", "tasks", "tests")},
+    **{f"{folder}/*.py": CODE for folder in ("benchmarks", "docs", "faces", "flows", "params", "tasks", "tests")},
     "params.yaml": SETTINGS,
+    "conf/*.yaml": SETTINGS,
     "dvc.yaml": "item.head tasks/score.py verdict parts.csv pairs.csv data/valid data/evaluated models/unfinished "
     "errors.png points.png worst.png",
     "README.md": "--models --faces verdict.json parts.csv arrived.csv page.html data/from_inbox",
@@ -53,6 +54,7 @@ OLD_NAMES: dict[str, str] = {
 }
 
 READERS = {
+    "params/renamed.py",
     "tasks/models/old_layout.py",
     "tests/models/test_old_layout.py",
     "tests/release/test_old_versions.py",

@@ -32,7 +32,13 @@ def test_a_clone_with_line_ending_conversion_has_the_same_bytes(tmp_path: Path) 
     subprocess.run(["git", "clone", "--quiet", "--config", "core.autocrlf=true", origin, clone], check=True)
     hashes = blobs(clone)
     assert hashes == blobs(origin)
-    assert {"dvc.lock", "params.py", "docs/predictions.png", "models/released/emotion.keras"} <= hashes.keys()
+    assert {
+        "dvc.lock",
+        "params/loading.py",
+        "conf/recipe/sample.yaml",
+        "docs/predictions.png",
+        "models/released/emotion.keras",
+    } <= hashes.keys()
     status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True)
     assert status.stdout == ""
 

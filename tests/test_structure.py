@@ -21,7 +21,7 @@ PREFECTS_OWN = {
     for name in ("orchestration/api", "orchestration/api_settings", "operations/pipeline_run", "operations/deployments")
 }
 """What decides whether there is a Prefect API, and what is nothing without one."""
-EXEMPT = {"params.py", "flows/stage.py"} | {
+EXEMPT = {"flows/stage.py"} | {
     f"tasks/{name}.py"
     for name in (
         "common/host",
@@ -104,7 +104,9 @@ def test_imports_never_climb_to_a_higher_layer(layer: str) -> None:
 
 
 def test_settings_are_a_leaf() -> None:
-    assert not roots(Path("params.py")) & {*LAYERS, "benchmarks", "tests"}
+    assert {
+        str(path): found for path in sources("params") if (found := roots(path) & {*LAYERS, "benchmarks", "tests"})
+    } == {}
 
 
 @pytest.mark.parametrize("layer", ROOMS)
@@ -132,7 +134,11 @@ def test_rooms_are_small() -> None:
 
 
 def test_modules_are_short() -> None:
-    lines = {str(path): len((ROOT / path).read_text().splitlines()) for layer in LAYERS for path in sources(layer)}
+    lines = {
+        str(path): len((ROOT / path).read_text().splitlines())
+        for layer in ("params", *LAYERS)
+        for path in sources(layer)
+    }
     assert {path for path, count in lines.items() if count > MOST_LINES} == TOO_LONG
 
 
@@ -189,21 +195,53 @@ def roots(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_stage_is_flow_is_section(name: str) -> None:
-    """Stage = flow module = params section, and no text of a user's reaches a command line."""
+    """Stage = flow module = section of the settings, in its file; no text of a user's reaches a command line."""
     stage = STAGES[name]
     model_name = " ${item.model}" if "matrix" in stage else ""
     assert stage["cmd"] == f"exec python -m flows.{name}{model_name}"
     if model_name:
         assert stage["matrix"] == {"model": list(params.MODELS)}
-    sections = {field.alias or key for key, field in params.Params.model_fields.items()}
-    assert name in sections
-    assert any(watched.split(".")[0] == name for watched in stage["params"])
+    # A model's training settings stand in the model's own section.
+    section = SECTIONS.get(name, f"{name}.{model_name.strip()}" if model_name else name)
+    assert section in watched(stage)[FILES[section.replace("${item.model}.student", "keypoints").split(".")[0]]]
+
+
+SECTIONS = {"train": "${item.model}.student"}
+FILES = {
+    section: str(path).replace("DATASET", "${dataset}").replace("RECIPE", "${recipe}")
+    for section, path in params.section_files("DATASET", "RECIPE").items()
+}
+
+
+def watched(stage: dict) -> dict[str, list[str]]:
+    """Settings that a stage watches, by file."""
+    found: dict[str, list[str]] = {}
+    for one in stage["params"]:
+        for path, names in one.items() if isinstance(one, dict) else [("params.yaml", [one])]:
+            found.setdefault(path, []).extend(names)
+    return found
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_watched_setting_stands_in_its_file(name: str) -> None:
+    """A key that the chosen file lacks would fail every DVC command."""
+    for path, names in watched(STAGES[name]).items():
+        for setting in names:
+            for model_name in params.MODELS:
+                key = setting.replace("${item.model}", model_name)
+                assert FILES[key.split(".")[0]] == path
+                assert key in KEYS
+
+
+KEYS = {".".join(path) for model in params.schemas("DATASET", "RECIPE").values() for path in params.key_paths(model)}
 
 
 def test_every_section_has_a_stage() -> None:
-    """But for what stands outside DVC's graph."""
-    sections = {field.alias or key for key, field in params.Params.model_fields.items()}
-    assert sections == {*STAGES, "promote", "pipeline"}
+    """But for what stands outside DVC's graph, and `report`, which the stage evaluate reads."""
+    assert FILES.keys() - {*params.MODELS, "dataset", "recipe", "promote", "pipeline", "report"} == STAGES.keys() - {
+        "train"
+    }
+    assert tuple(STAGES) == params.STAGES
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -3,14 +3,14 @@
 import re
 import subprocess
 
-CODE = ("dvc.yaml", "params.py", "flows", "tasks", "faces")
-"""The code that determines a stage's outputs."""
+CODE, SETTINGS = ("dvc.yaml", "params", "flows", "tasks", "faces"), ("params.yaml", "conf")
+"""The code and the settings that determine a stage's outputs."""
 
 
 def revision() -> str:
     """Return the short hash of the current commit, with a + if code or settings have uncommitted changes; or empty."""
     commit = _git("rev-parse", "--short", "HEAD")
-    return commit + ("+" if commit and _git("status", "--porcelain", "--", *CODE, "params.yaml") else "")
+    return commit + ("+" if commit and _git("status", "--porcelain", "--", *CODE, *SETTINGS) else "")
 
 
 def trouble() -> str | None:

@@ -18,7 +18,7 @@ from faces.plots.evaluation import (
     risk_coverage_figure,
 )
 from faces.plots.face_grid import faces_figure
-from params import EvaluateEmotion, EvaluateKeypoints
+from params import ReportModel
 from tasks.common.dataset import FaceDataset, load_dataset
 from tasks.common.files import replacing
 from tasks.evaluation.predictions import load_predictions, save_figure
@@ -28,7 +28,7 @@ WRONG = "#b71c1c"
 
 
 @task
-def draw_keypoints(prepared: Path, predictions: Path, settings: EvaluateKeypoints, folder: Path) -> None:
+def draw_keypoints(prepared: Path, predictions: Path, settings: ReportModel, folder: Path) -> None:
     """Write and log the CED curve, the error of each keypoint, a random sample and the worst errors."""
     test, predicted = load_dataset(prepared / "test.npz"), load_predictions(predictions).predicted
     mean = np.broadcast_to(mean_face(load_dataset(prepared / "train.npz").targets), test.targets.shape)
@@ -51,7 +51,7 @@ def draw_keypoints(prepared: Path, predictions: Path, settings: EvaluateKeypoint
 
 
 @task
-def draw_emotion(prepared: Path, predictions: Path, settings: EvaluateEmotion, folder: Path) -> None:
+def draw_emotion(prepared: Path, predictions: Path, settings: ReportModel, folder: Path) -> None:
     """Write and log confusion matrix, reliability diagram, risk-coverage curve, a random sample and the worst errors.
 
     `confusion.csv`, `reliability.csv` and `risk_coverage.csv` are the data of `dvc plots`.

@@ -12,7 +12,7 @@ from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.operations.dvc_graph import plan_of
 from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
-from tasks.orchestration.git_revision import CODE
+from tasks.orchestration.git_revision import CODE, SETTINGS
 from tasks.release.champion_challenger import compare_with_champion
 from tasks.release.registry import (
     MODEL_FILES,
@@ -26,7 +26,7 @@ from tasks.release.registry import (
     versions,
 )
 
-COMMITTED = ("dvc.lock", "params.yaml", "reports")
+COMMITTED = ("dvc.lock", *SETTINGS, "reports")
 USE = ("sha256", "flip_tta", "temperature")
 """Keys of a gate result's models that determine predictions."""
 

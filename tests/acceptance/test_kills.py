@@ -84,7 +84,7 @@ def test_a_killed_promotion_is_completed_by_the_next(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         versions = {tag for tag in story.git("tag").split() if tag.startswith("faces@")}
         assert versions == {f"faces@v1.{minor}.0" for minor in range(number + 1)}
-        assert story.git("status", "--porcelain", "--", "dvc.lock", "params.yaml", "reports") == ""
+        assert story.git("status", "--porcelain", "--", "dvc.lock", "params.yaml", "conf", "reports") == ""
         done = story.run("python", "-c", "from tasks.release.registry import in_production; print(in_production())")
         assert done.stdout.split()[-1] == f"v1.{number}.0"
 

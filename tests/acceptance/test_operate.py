@@ -46,7 +46,7 @@ class Operation:
     """A small project with server and worker, whose deployment runs every minute."""
 
     def __init__(self, project: Path) -> None:
-        set_params(project, **SMALL | {"train__sample__emotion__epochs": 60})
+        set_params(project, **SMALL | {"emotion__student__epochs": 60})
         yaml = YAML()
         document = yaml.load(project / "prefect.yaml")
         document["deployments"][0]["schedules"] = [{"cron": "* * * * *", "timezone": "UTC"}]

@@ -46,7 +46,7 @@ def test_another_backend_is_refused(tmp_path: Path) -> None:
 
 @needs_jax
 def test_a_recipe_with_a_teacher_is_trained_by_jax_in_mixed_precision(tmp_path: Path) -> None:
-    project, out = small_project(tmp_path, "distilled"), tmp_path / "out"
+    project, out = small_project(tmp_path, "student"), tmp_path / "out"
     give_teacher(project)
     done = command(RUN, str(out), "--project", str(project), backend="jax")
     assert done.returncode == 0, done.stderr

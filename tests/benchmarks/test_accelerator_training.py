@@ -1,7 +1,6 @@
 """Training for an accelerator, here on few faces: every member is written, and so is their ensemble."""
 
 import json
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from tasks.common.dataset import save_dataset
 from tasks.common.files import InputError, sha256
 from tasks.models.keras_files import load_model, save_model
 from tasks.training.builders import build_model
-from tests.conftest import ROOT, set_params
+from tests.conftest import copy_settings, set_params
 from tests.tiny import CLASSES, CONSTANTS, noise, part, training
 
 FACES = {"train": 12, "augmented": 4, "validation": 7}
@@ -29,7 +28,7 @@ def predictor_of(model: keras.Model) -> partial:
 
 def small_project(folder: Path, recipe: str = "sample", ensemble_size: int = 1) -> Path:
     """A project whose recipe trains in a second."""
-    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
+    copy_settings(folder)
     small = {
         "ensemble_size": ensemble_size,
         "architecture__widths": [2, 4],
@@ -38,9 +37,7 @@ def small_project(folder: Path, recipe: str = "sample", ensemble_size: int = 1) 
         "batch_size": 8,
         "patience": 1,
     }
-    set_params(
-        folder, train__recipe=recipe, **{f"train__{recipe}__emotion__{name}": value for name, value in small.items()}
-    )
+    set_params(folder, recipe=recipe, **{f"emotion__student__{name}": value for name, value in small.items()})
     prepared = folder / "data/prepared/emotion"
     for name, num_faces in FACES.items():
         save_dataset(prepared / f"{name}.npz", part("emotion", num_faces))
@@ -49,13 +46,11 @@ def small_project(folder: Path, recipe: str = "sample", ensemble_size: int = 1) 
 
 
 def give_teacher(project: Path, **changes: object) -> Path:
-    """Give the recipe `distilled` a teacher with few weights; returns its path."""
+    """Give the recipe `student` a teacher with few weights; returns its path."""
     path = project / "teacher.keras"
     save_model(build_model(part("emotion", 3), training("emotion"), CONSTANTS), path)
     settings = {"file": path.name, "sha256": sha256(path), **changes}
-    set_params(
-        project, **{f"train__distilled__emotion__distillation__{name}": value for name, value in settings.items()}
-    )
+    set_params(project, **{f"emotion__student__distillation__{name}": value for name, value in settings.items()})
     return path
 
 
@@ -76,7 +71,7 @@ def outputs_of(project: Path, member: Path) -> np.ndarray:
         (epoch,) = json.loads(str(arrays["epochs"]))
         best = [arrays[f"best_{k:04}"] for k in range(len(arrays.files) - 1)]
     assert np.isfinite([epoch["metrics"]["loss"], epoch["metrics"]["val_loss"]]).all()
-    settings = params.load(project / "params.yaml").train.chosen.emotion
+    settings = params.load(project).recipe.emotion.student
     model = build_model(part("emotion", 3), settings, CONSTANTS)
     for variable, value in zip(model.variables, best, strict=True):
         variable.assign(value)
@@ -90,7 +85,7 @@ def test_offline_augmentation_is_part_of_the_training_split(tmp_path: Path) -> N
 
 
 def test_the_teacher_predicts_every_batch(tmp_path: Path) -> None:
-    project, batch_sizes = small_project(tmp_path, "distilled"), list[int]()
+    project, batch_sizes = small_project(tmp_path, "student"), list[int]()
     give_teacher(project)
 
     def recorded(model: keras.Model):
@@ -106,7 +101,7 @@ def test_the_teacher_predicts_every_batch(tmp_path: Path) -> None:
 
 
 def test_unsupported_recipes_are_errors(tmp_path: Path) -> None:
-    project = small_project(tmp_path, "distilled")
+    project = small_project(tmp_path, "student")
     give_teacher(project, init_from_teacher=True)
     with pytest.raises(InputError, match="is not supported here; set `init_from_teacher` to false"):
         train_recipe(project, tmp_path / "out", "float32", predictor_of)

@@ -15,7 +15,7 @@ from benchmarks.end_to_end import CORNERS, FACES_PER_PHOTOGRAPH, INPUTS, cluster
 from benchmarks.scoring import sample_faces
 from tasks.common.files import sha256
 from tests.benchmarks.test_scoring import tiny_models
-from tests.conftest import ROOT
+from tests.conftest import ROOT, copy_settings
 
 FACES = 4
 
@@ -25,7 +25,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which `score` uses models with few weights."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    shutil.copyfile(ROOT / "params.yaml", "params.yaml")
+    copy_settings(tmp_path)
     approved = tiny_models(tmp_path)
     models = {
         model_name: {"path": str(path), "sha256": sha256(path)} | approved.inference[model_name]._asdict()

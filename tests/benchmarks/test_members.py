@@ -1,6 +1,5 @@
 """The benchmark of members: metrics of each member of a saved ensemble and of the ensemble, on the given split."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from faces.models.ensemble import ensemble
 from tasks.common.dataset import save_dataset
 from tasks.models.keras_files import save_model
 from tasks.training.builders import build_model
-from tests.conftest import ROOT
+from tests.conftest import copy_settings
 from tests.tiny import CLASSES, CONSTANTS, MODELS, part, training
 
 FACES = {"validation": 20, "test": 9}
@@ -20,7 +19,7 @@ METRIC = {"keypoints": "nme", "emotion": "log_loss"}
 
 def trained(project: Path, model_name: str, ensemble_size: int) -> Path:
     """A project with a saved ensemble, and with validation and test splits."""
-    shutil.copyfile(ROOT / "params.yaml", project / "params.yaml")
+    copy_settings(project)
     for split, num_faces in FACES.items():
         save_dataset(project / f"data/prepared/{model_name}/{split}.npz", part(model_name, num_faces))
     settings = training(model_name)

@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
+import params
 from benchmarks.overhead import WAYS, Api, Cost, clone_of, cost_of, main, table_rows
 from tests.conftest import ROOT
 
@@ -24,9 +24,9 @@ def test_the_command_shows_both_ways_without_a_server(capsys: pytest.CaptureFixt
 
 def test_a_clone_has_small_settings_and_no_lock(tmp_path: Path) -> None:
     project = clone_of(tmp_path / "clone", 123, 4)
-    settings = YAML(typ="safe").load(project / "params.yaml")
-    assert settings["sample"]["num_samples"] == {"emotion": 123, "keypoints": 123}
-    assert settings["train"]["sample"]["emotion"]["epochs"] == 4
+    settings = params.load(project)
+    assert settings.sample.num_samples == params.NumSamples(keypoints=123, emotion=123)
+    assert settings.recipe.emotion.student.epochs == 4
     assert not (project / "dvc.lock").exists()
     command = ["git", "rev-parse", "HEAD"]
     assert subprocess.check_output(command, cwd=project) == subprocess.check_output(command, cwd=ROOT)

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.release_page import CHARTS, MODELS, SHOWN, evidence, page, read_json
 from faces.common.schema import KEYPOINTS, LABEL_ENCODINGS
 from tasks.common.files import sha256
-from tests.conftest import ROOT, commit
+from tests.conftest import ROOT, commit, copy_settings
 
 CLASSES = LABEL_ENCODINGS["course"]
 
@@ -29,7 +29,7 @@ def evaluated(folder: Path) -> Path:
         gate_result["models"][model_name]["sha256"] = sha256(model)
         _write_tables(model_name, folder / "reports/evaluate" / model_name)
     (folder / "reports/gate.json").write_text(json.dumps(gate_result))
-    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
+    copy_settings(folder)
     (folder / ".dvc").mkdir()
     (folder / ".gitignore").write_text("/models\n/docs\n")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
@@ -62,10 +62,11 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_page_contains_files_metrics_revision_and_changed_settings(project: Path) -> None:
-    settings = project / "params.yaml"
+    settings = project / "conf/dataset/sample.yaml"
     settings.write_text(
         settings.read_text().replace("keypoint_offset_px: [0.0, 0.0]", "keypoint_offset_px: [1.5, 0.0]")
     )
+    (project / "conf/recipe/mine.yaml").write_text("emotion: {}\n")
     gate_result = read_json(project / "reports/gate.json")
     text = page(project, gate_result, "fast", "")
     for model_name in MODELS:
@@ -75,7 +76,11 @@ def test_the_page_contains_files_metrics_revision_and_changed_settings(project: 
         assert f"{read_json(project / f'reports/prepare/{model_name}.json')['rows']['train']:,}" in text
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, check=True, text=True).stdout
     assert f"Revision {head.strip()}, settings changed:" in text
-    assert re.search(r"^\+ +keypoint_offset_px: \[1\.5, 0\.0\].*\n```", text, re.M)
+    assert re.search(
+        r"^\+\+\+ conf/dataset/sample.yaml\n- .*\n\+ +keypoint_offset_px: \[1\.5, 0\.0\].*\n\+\+\+ conf/recipe/mine",
+        text,
+        re.M,
+    )
     assert "shifted by 1.5 px in x and 0 px in y" in text
     assert "`dvc repro` on those data sets." in text
     assert "Drawn by hand." in page(project, gate_result, "fast", "Drawn by hand.\n")

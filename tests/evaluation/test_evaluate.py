@@ -17,7 +17,7 @@ from faces.evaluation.corruptions import CORRUPTIONS
 from faces.evaluation.metrics import emotion_metrics, keypoint_metrics
 from faces.models.calibration import apply_temperature, fit_temperature
 from faces.models.tta import Inference
-from params import Duplicates, EvaluateEmotion, EvaluateKeypoints, EvaluateModel
+from params import Duplicates, EvaluateEmotion, EvaluateKeypoints, EvaluateModel, ReportModel
 from tasks.common.dataset import FaceDataset, save_dataset
 from tasks.evaluation.metrics import evaluate_emotion, evaluate_keypoints
 from tasks.evaluation.predict import predict_test
@@ -45,8 +45,9 @@ FLIPPED: dict[str, np.ndarray] = {
     "emotion": GENERATOR.dirichlet(np.ones(3), COUNT),
     "keypoints": np.nan_to_num(POINTS) - 1,
 }
-EMOTION = EvaluateEmotion(num_examples=5, flip_tta=False, corruption_samples=None, pixel_baseline_rows=30)
-POINT = EvaluateKeypoints(num_examples=5, flip_tta=False, corruption_samples=None)
+EMOTION = EvaluateEmotion(flip_tta=False, corruption_samples=None, pixel_baseline_rows=30)
+POINT = EvaluateKeypoints(flip_tta=False, corruption_samples=None)
+DRAWN = ReportModel(num_examples=5)
 SETTINGS: dict[str, EvaluateModel] = {"emotion": EMOTION, "keypoints": POINT}
 
 
@@ -281,7 +282,7 @@ def test_every_artifact_with_a_metric_has_the_leakage_warning_and_dvc_outputs_ar
 
 def test_curves_for_dvc_match_the_predictions(tmp_path: Path) -> None:
     folder = written(tmp_path, "emotion")
-    draw_emotion(folder, folder / "predictions.npz", EMOTION, folder)
+    draw_emotion(folder, folder / "predictions.npz", DRAWN, folder)
     risks = read(folder / "risk_coverage.csv")
     wrong = (NO_TTA["emotion"].argmax(axis=1) != LABELS).mean()
     assert risks["coverage"].iloc[-1] == 1
@@ -295,9 +296,9 @@ def run_all(folder: Path, model_name: str) -> None:
     evaluated(folder, model_name)
     predictions, settings = folder / "predictions.npz", SETTINGS[model_name]
     if model_name == "emotion":
-        draw_emotion(folder, predictions, EMOTION, folder)
+        draw_emotion(folder, predictions, DRAWN, folder)
     else:
-        draw_keypoints(folder, predictions, POINT, folder)
+        draw_keypoints(folder, predictions, DRAWN, folder)
     evaluate_slices(model_name, folder, predictions, folder)
     draw_robustness(
         model_name,

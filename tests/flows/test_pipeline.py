@@ -28,11 +28,11 @@ SMALL = {
     "prepare__keypoints__offline_augmentation__brightness": [1.5, 2.0],
     "prepare__emotion__offline_augmentation__horizontal_flip": True,
     "prepare__emotion__offline_augmentation__brightness": [1.5, 2.0],
-    "train__sample__keypoints__architecture__widths": [8, 8, 8],
-    "train__sample__keypoints__architecture__depths": [1, 1, 1],
-    "train__sample__keypoints__epochs": 2,
-    "train__sample__emotion__architecture__widths": [8, 8, 8],
-    "train__sample__emotion__epochs": 2,
+    "keypoints__student__architecture__widths": [8, 8, 8],
+    "keypoints__student__architecture__depths": [1, 1, 1],
+    "keypoints__student__epochs": 2,
+    "emotion__student__architecture__widths": [8, 8, 8],
+    "emotion__student__epochs": 2,
     "evaluate__keypoints__corruption_samples": 8,
     "evaluate__emotion__flip_tta": True,
     "evaluate__emotion__corruption_samples": 8,
@@ -167,7 +167,7 @@ def test_pull_restores_everything_that_was_pushed(small: Path, first: str, dvc: 
 
 
 def test_a_setting_of_one_model_runs_the_stages_of_that_model(small: Path, first: str, dvc: Run) -> None:
-    set_params(small, train__sample__emotion__seed=2)
+    set_params(small, emotion__student__seed=2)
     assert stages_run(dvc("repro").stdout) == ["train@emotion", "evaluate@emotion", "gate", "score"]
 
 

@@ -35,7 +35,9 @@ def test_plots_are_defined_before_any_output_exists(clone: Path) -> None:
 @pytest.mark.parametrize("options", [[], ["--temp"]], ids=["here", "temporary"])
 def test_an_experiment_with_one_stage_is_kept(clone: Path, dvc: Run, options: list[str]) -> None:
     name = "temporary" if options else "here"
-    done = dvc("exp", "run", *options, "--name", name, "-S", f"sample.seed={len(name)}", "sample")
+    done = dvc(
+        "exp", "run", *options, "--name", name, "-S", f"conf/dataset/sample.yaml:sample.seed={len(name)}", "sample"
+    )
     assert "Running stage 'sample'" in done.stdout
     assert name in dvc("exp", "list", "--name-only").stdout.split()
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from flows import runner
 from tasks.orchestration import dvc_cache
-from tests.conftest import ROOT
+from tests.conftest import copy_settings
 
 INTACT = b"the recorded bytes"
 
@@ -87,7 +87,7 @@ def test_a_stage_that_fails_on_a_damaged_input_names_it_without_a_traceback(
     def gate(settings: object) -> None:
         raise KeyError("a reader's own message")
 
-    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    copy_settings(folder)
     (folder / "dvc.yaml").write_text("stages: {}\n")
     cached().write_bytes(b"else")
     Path("models/model.keras").write_bytes(b"else")

@@ -188,11 +188,11 @@ def test_bad_input_is_a_message_not_a_traceback(probe: Path) -> None:
 
 
 def test_a_misspelt_setting_stops_every_stage(probe: Path) -> None:
-    settings = probe / "params.yaml"
+    settings = probe / "conf/recipe/sample.yaml"
     settings.write_text(settings.read_text().replace("epochs:", "epohcs:", 1))
     done = runner(probe)("python", "-m", "flows", "run", "probe", check=False)
     assert done.returncode == 1
-    assert "train.sample.keypoints.epohcs is no setting; did you mean epochs?" in done.stderr
+    assert "keypoints.student.epohcs is no setting; did you mean epochs?" in done.stderr
     assert not (probe / "probe.txt").exists()
 
 

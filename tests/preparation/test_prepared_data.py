@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,8 +68,8 @@ def run_flow(folder: Path, model_name: params.ModelName, table: pd.DataFrame, se
     write_table(folder, model_name, table)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(params, "load", lambda: SimpleNamespace(prepare=SimpleNamespace(**{model_name: settings})))
-        prepare(params.load(), model_name)
+        every: Any = SimpleNamespace(dataset=SimpleNamespace(prepare=SimpleNamespace(**{model_name: settings})))
+        prepare(every, model_name)
     return folder
 
 
@@ -670,7 +671,7 @@ def test_metrics_on_the_random_split_are_marked_and_fail_the_gate(stages: dict[s
             prepared,
             tmp_path / "predictions.npz",
             tmp_path / "model",
-            params.EvaluateEmotion(num_examples=4, pixel_baseline_rows=50, flip_tta=False, corruption_samples=None),
+            params.EvaluateEmotion(pixel_baseline_rows=50, flip_tta=False, corruption_samples=None),
             emotion_settings().duplicates,
             tmp_path / "metrics.json",
             tmp_path,

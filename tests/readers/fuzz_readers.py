@@ -21,7 +21,7 @@ from tests.readers.bombs import SOFT, encoded
 from tests.readers.fuzz_seeds import zipped
 
 MAX_PIXELS = 2**22
-SCORE = params.load(ROOT / "params.yaml").score.model_copy(update={"max_image_pixels": MAX_PIXELS})
+SCORE = params.load(ROOT).score.model_copy(update={"max_image_pixels": MAX_PIXELS})
 GOOD = encoded(SOFT, "PNG")
 
 

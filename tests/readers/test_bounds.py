@@ -40,7 +40,7 @@ from tasks.scoring.face_detector import make_detector
 from tests.conftest import ROOT
 from tests.readers.test_layouts import emotion_rows
 
-SCORE = params.load(ROOT / "params.yaml").score
+SCORE = params.load(ROOT).score
 MAX_MB = 1000
 """Memory that reading a bomb may add to a process: a shard, a page, a batch, and copies by Python and Arrow."""
 
@@ -397,7 +397,7 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -
         (record,) = read_records(str(pipe))
         assert isinstance(record.content, str)
         assert count_records(str(pipe)) == 1
-    settings = params.load(ROOT / "params.yaml")
+    settings = params.load(ROOT)
     detector = {"file": str(pipe), "sha256": "0" * 64}
     with pytest.raises(InputError, match="is not a regular file"):
         make_detector(params.Score.model_validate(settings.score.model_dump() | {"detector": detector}))

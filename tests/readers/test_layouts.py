@@ -32,7 +32,7 @@ Write = Callable[[Path], str]
 
 def rules(label_encoding: str = "course", max_invalid_fraction: float = 0.2, min_rows: int = 10) -> params.Validate:
     """The project's validation settings, for small tables."""
-    content = params.load(ROOT / "params.yaml").validate_.model_dump()
+    content = params.load(ROOT).dataset.validate_.model_dump()
     content["max_invalid_fraction"] = max_invalid_fraction
     content["keypoints"]["min_rows"] = content["emotion"]["min_rows"] = min_rows
     content["emotion"]["label_encoding"] = label_encoding
@@ -279,7 +279,7 @@ def unordered(dataset: FaceDataset) -> list[tuple[bytes, int]]:
 def test_seven_and_five_classes_give_the_same_prepared_arrays(
     both: dict[str, Path], tmp_path: Path, strategy: str
 ) -> None:
-    content = params.load(ROOT / "params.yaml").prepare.emotion.model_dump()
+    content = params.load(ROOT).dataset.prepare.emotion.model_dump()
     content["train_classes"] = COURSE
     content["split"] |= {"strategy": strategy, "val_size": 0.25, "test_size": 0.25}
     settings = params.PrepareEmotion.model_validate(content)

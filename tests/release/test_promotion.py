@@ -76,7 +76,7 @@ class Story:
 
 MORE = {
     "sample__num_samples__emotion": 900,
-    "train__sample__emotion__epochs": 5,
+    "emotion__student__epochs": 5,
     "score__input": "data/sample/emotion.csv",
 }
 
@@ -94,7 +94,7 @@ def test_promotion_and_rollback(story: Story) -> None:
         in done.stdout + done.stderr
     )
     assert story.git("tag").split() == ["faces#prod#1", "faces@v1.0.0"]
-    assert story.git("status", "--porcelain", "--", "dvc.lock", "params.yaml", "reports") == ""
+    assert story.git("status", "--porcelain", "--", "dvc.lock", "params.yaml", "conf", "reports") == ""
     story.run("dvc", "artifacts", "get", ".", "faces", "--stage", "prod", "--out", "fetched")
     for model_name in ("keypoints", "emotion"):
         assert sha256(story.project / f"fetched/{model_name}.keras") == sha256(
@@ -117,7 +117,7 @@ def test_promotion_and_rollback(story: Story) -> None:
     assert "v1.1.0 is in production" in done.stdout + done.stderr
     named = set(story.git("show", "--name-only", "--format=", "HEAD").split())
     assert "dvc.lock" in named
-    assert all(name.split("/")[0] in ("dvc.lock", "params.yaml", "reports") for name in named)
+    assert all(name.split("/")[0] in ("dvc.lock", "params.yaml", "conf", "reports") for name in named)
     assert "?? notes.txt" in story.git("status", "--porcelain")
     assert story.score("second") != first
 

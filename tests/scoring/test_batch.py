@@ -99,7 +99,7 @@ def sources(tmp_path: Path, faces: np.ndarray, scene: np.ndarray) -> Path:
 
 
 def settings(**changes: object) -> params.Score:
-    return params.load(ROOT / "params.yaml").score.model_copy(update=changes)
+    return params.load(ROOT).score.model_copy(update=changes)
 
 
 def scored(

@@ -89,7 +89,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(model: Path, **changes: Any) -> Score:
     detector = Detector(file=str(model), sha256=hashlib.sha256(model.read_bytes()).hexdigest())
-    return load(ROOT / "params.yaml").score.model_copy(update={"detector": detector} | changes)
+    return load(ROOT).score.model_copy(update={"detector": detector} | changes)
 
 
 def photograph(*cells: tuple[int, int]) -> np.ndarray:

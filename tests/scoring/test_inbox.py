@@ -1,7 +1,6 @@
 """Each file that arrives is scored once, whatever its name, other files in the folders, or interrupted runs."""
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from tasks.common.files import InputError, sha256, source_of, text_of
 from tasks.models import old_layout
 from tasks.scoring.inbox import LIST
 from tasks.scoring.shards import WORK
-from tests.conftest import ROOT
+from tests.conftest import copy_settings
 from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import models, stopping
 
@@ -37,7 +36,7 @@ FACES = [
 def production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A checkout with an inbox and stub models; the last version of this list is in production."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    copy_settings(tmp_path)
     INBOX.mkdir(parents=True)
     versions, approved = ["v1.0.0"], models(Path("models"))
 

@@ -19,7 +19,7 @@ from tasks.scoring.annotated_images import draw_pictures, write_csv
 from tasks.scoring.batch import score_sources
 from tasks.scoring.report import write_report
 from tasks.scoring.shards import WORK
-from tests.conftest import ROOT, set_params
+from tests.conftest import ROOT, copy_settings, set_params
 from tests.scoring.test_batch import CLASSES, settings, stub_outputs
 from tests.scoring.test_resume import models
 
@@ -82,8 +82,8 @@ def test_a_folder_that_only_ignores_itself_is_empty_and_one_with_ignores_of_its_
 
 def test_predictions_of_the_score_input_are_ignored_too(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With another model set, in a new folder; as the stage, in the folder that DVC tracks, without a .gitignore."""
-    for name in ("params.yaml", ".gitignore"):
-        shutil.copy(ROOT / name, name)
+    shutil.copy(ROOT / ".gitignore", ".gitignore")
+    copy_settings(repository)
     set_params(repository, score__input="face.png")
     approved = models(repository / ".git/models")
     monkeypatch.setattr(flows.score, "approved_models", lambda models: (approved, models))
@@ -94,4 +94,4 @@ def test_predictions_of_the_score_input_are_ignored_too(repository: Path, monkey
     for name in ("mine/predictions.csv", "mine/faces.png", "data/scored/predictions.csv"):
         assert (repository / name).exists()
     assert not list(Path("data").rglob(".gitignore"))
-    assert staged() == [".gitignore", "face.png", "params.yaml"]
+    assert staged() == [".gitignore", *sorted(map(str, Path("conf").rglob("*.yaml"))), "face.png", "params.yaml"]

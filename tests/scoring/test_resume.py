@@ -27,7 +27,7 @@ from tasks.common.files import InputError, sha256
 from tasks.models.approved_models import ApprovedModels
 from tasks.readers.sources import require_outside
 from tasks.scoring.shards import MANIFEST, WORK
-from tests.conftest import ROOT
+from tests.conftest import ROOT, copy_settings
 from tests.scoring.test_batch import CLASSES, stub_outputs
 
 OUT = Path("out")
@@ -54,7 +54,7 @@ def models(folder: Path) -> ApprovedModels:
 
 def set_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with settings, six faces in `in`, and models that are stubs."""
-    shutil.copy(ROOT / "params.yaml", folder)
+    copy_settings(folder)
     monkeypatch.chdir(folder)
     crops(Path("in"))
     approved = models(Path("models"))

@@ -1,0 +1,97 @@
+"""All settings in a typed, frozen form: `params.yaml` and the presets of `conf/` that it names.
+
+Unknown keys are refused, by file, name and line.
+"""
+
+from params.dataset import Dataset, Explore, NumSamples, Sample, Validate, ValidateEmotion, ValidateKeypoints
+from params.gate import Gate, GateEmotion, GateKeypoints, GateLicense
+from params.layout import PARAMS, PRESETS, Params, key_paths, preset_file, presets, schemas, section_files
+from params.loading import check, load
+from params.preparation import (
+    Duplicates,
+    EmotionDuplicates,
+    EmotionSplit,
+    OfflineAugmentation,
+    Prepare,
+    PrepareEmotion,
+    PrepareKeypoints,
+    Split,
+)
+from params.recipe import Evaluate, EvaluateEmotion, EvaluateKeypoints, EvaluateModel, Recipe, Report, ReportModel
+from params.run import STAGES, Detector, Drift, Ingest, Pipeline, Promote, Quality, Score
+from params.sources import wrong_sources
+from params.training import (
+    Architecture,
+    Augmentation,
+    EmotionAugmentation,
+    EmotionLoss,
+    Optimizer,
+    Teacher,
+    TrainEmotion,
+    TrainKeypoints,
+    TrainModel,
+)
+from params.types import MODELS, NOT_IN_COURSE, Emotion, ModelName, Settings, SettingsError
+
+__all__ = [
+    "MODELS",
+    "NOT_IN_COURSE",
+    "PARAMS",
+    "PRESETS",
+    "STAGES",
+    "Architecture",
+    "Augmentation",
+    "Dataset",
+    "Detector",
+    "Drift",
+    "Duplicates",
+    "Emotion",
+    "EmotionAugmentation",
+    "EmotionDuplicates",
+    "EmotionLoss",
+    "EmotionSplit",
+    "Evaluate",
+    "EvaluateEmotion",
+    "EvaluateKeypoints",
+    "EvaluateModel",
+    "Explore",
+    "Gate",
+    "GateEmotion",
+    "GateKeypoints",
+    "GateLicense",
+    "Ingest",
+    "ModelName",
+    "NumSamples",
+    "OfflineAugmentation",
+    "Optimizer",
+    "Params",
+    "Pipeline",
+    "Prepare",
+    "PrepareEmotion",
+    "PrepareKeypoints",
+    "Promote",
+    "Quality",
+    "Recipe",
+    "Report",
+    "ReportModel",
+    "Sample",
+    "Score",
+    "Settings",
+    "SettingsError",
+    "Split",
+    "Teacher",
+    "TrainEmotion",
+    "TrainKeypoints",
+    "TrainModel",
+    "Validate",
+    "ValidateEmotion",
+    "ValidateKeypoints",
+    "check",
+    "key_paths",
+    "load",
+    "preset_file",
+    "presets",
+    "schemas",
+    "section_files",
+    "wrong_sources",
+]

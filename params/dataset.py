@@ -1,0 +1,71 @@
+"""`conf/dataset/NAME.yaml`: the faces, from the drawn sample tables to what is validated, explored and judged."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from params.gate import Gate
+from params.preparation import Prepare
+from params.types import NOT_IN_COURSE, Count, InOrder, NotNegative, Seed, Settings, Share
+
+
+class NumSamples(Settings):
+    keypoints: Annotated[int, Field(ge=100)]
+    emotion: Annotated[int, Field(ge=100)]
+
+
+class Sample(Settings):
+    """`num_samples`: rows of each drawn table."""
+
+    seed: Seed
+    num_samples: NumSamples
+
+
+class SampleSection(Settings):
+    sample: Sample
+
+
+class ValidateKeypoints(Settings):
+    """`min_pixel_std` is in grey levels; `interocular_distance_px` is [min, max] in pixels of the 96x96 image."""
+
+    min_rows: Count
+    min_pixel_std: NotNegative
+    interocular_distance_px: Annotated[tuple[NotNegative, NotNegative], InOrder]
+    max_missing_fraction: Share
+
+
+class ValidateEmotion(Settings):
+    """`class_fraction`: [min, max] fraction of the rows that a class of the label encoding may have."""
+
+    min_rows: Count
+    min_pixel_std: NotNegative
+    label_encoding: Literal["course", "fer2013"]
+    class_fraction: Annotated[tuple[Share, Share], InOrder]
+
+
+class Validate(Settings):
+    max_invalid_fraction: Share
+    keypoints: ValidateKeypoints
+    emotion: ValidateEmotion
+
+
+class Explore(Settings):
+    seed: Seed
+    num_examples: Count
+
+
+class Dataset(Settings):
+    validate_: Annotated[Validate, Field(alias="validate")]
+    explore: Explore
+    prepare: Prepare
+    gate: Gate
+
+    @model_validator(mode="after")
+    def train_on_classes_of_the_label_encoding(self) -> "Dataset":
+        foreign = [name for name in self.prepare.emotion.train_classes if name in NOT_IN_COURSE]
+        if foreign and self.validate_.emotion.label_encoding == "course":
+            raise ValueError(
+                f"prepare.emotion.train_classes names {foreign[0]}, which is not in the label encoding course; "
+                "leave it out, or set validate.emotion.label_encoding to fer2013 if that is the file's numbering"
+            )
+        return self

@@ -1,0 +1,41 @@
+"""Section `gate`: bounds that the models must keep, and the terms of their data."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from params.types import Positive, Settings, Share
+
+
+class GateKeypoints(Settings):
+    """Bounds for the whole 95% interval. `max_slice_nme`: no slice may have its whole interval above it."""
+
+    max_nme: Positive
+    max_rmse_px: Positive
+    max_failure_rate: Share
+    max_nme_ratio: Positive
+    max_slice_nme: Positive
+
+
+class GateEmotion(Settings):
+    """Bounds for the whole 95% interval. `min_slice_accuracy`: no slice may have its whole interval below it."""
+
+    min_accuracy: Share
+    min_macro_f1: Share
+    max_ece: Share
+    min_skill_score: Annotated[float, Field(lt=1)]
+    min_recall: Share
+    min_slice_accuracy: Share
+
+
+class GateLicense(Settings):
+    """For the model card: what the faces of each model are, and under which terms they are published."""
+
+    keypoints: str
+    emotion: str
+
+
+class Gate(Settings):
+    license: GateLicense
+    keypoints: GateKeypoints
+    emotion: GateEmotion

@@ -1,0 +1,99 @@
+"""`params.yaml`: the chosen presets, and sources, scoring, promotion and pipeline runs."""
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from params.types import Address, Count, NotNegative, Positive, Settings, Sha256, Share
+
+STAGES = ("sample", "ingest", "validate", "explore", "prepare", "train", "evaluate", "gate", "score")
+"""The stages of `dvc.yaml`."""
+
+
+class Ingest(Settings):
+    """The two raw tables: a path, or an http(s) address."""
+
+    keypoints: Address
+    emotion: Address
+
+
+class Quality(Settings):
+    """Beyond which a face is flagged, see `faces.scoring.quality_flags.Bounds`."""
+
+    min_side: NotNegative
+    min_laplacian_variance: NotNegative
+    min_brightness: NotNegative
+    max_saturated_fraction: Share
+
+
+class Drift(Settings):
+    """A property has drifted if its PSI is over `psi_threshold` and its p-value is under `p_value`."""
+
+    psi_threshold: Positive
+    p_value: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Detector(Settings):
+    """YuNet's ONNX file: a path, or an address that every worker of a cluster can read too, and its hash."""
+
+    file: Address
+    sha256: Sha256
+
+
+class Score(Settings):
+    """`input` is scored by `dvc repro`, which draws `num_examples` of its faces; the rest is for all scoring.
+
+    `max_crop_px`: an image no larger, in pixels, is taken for one face; `detector_max_px`: a larger one is searched for
+    faces at this size, by `detector` or, if that is None, by OpenCV's cascade; `max_image_pixels`: a still larger one
+    is not opened; `shard_size`: images, or rows of tables, that are scored at one time; `confidence_threshold`: an
+    emotion below it is marked as abstained.
+    """
+
+    input: Address
+    num_examples: Count
+    max_crop_px: Count
+    detector_max_px: Count
+    detector: Detector | None = None
+    max_image_pixels: Count
+    shard_size: Count
+    confidence_threshold: Share
+    quality: Quality
+    drift: Drift
+
+
+class Promote(Settings):
+    """By how much a challenger may be worse than the champion: in accuracy, in the recall of any class, in NME."""
+
+    max_accuracy_drop: Share
+    max_recall_drop: Share
+    max_nme_increase: NotNegative
+
+
+class Pipeline(Settings):
+    """`retries` by stage, for failures that are no fault of the input, such as a process that was killed.
+
+    `notification_block`: the block, `type/name`, by which Prefect reports failed and crashed runs; None for none.
+    `retrain_on_drift`: whether the deployment `retrain` runs when scored faces have drifted.
+    """
+
+    retries: dict[str, NonNegativeInt]
+    retry_delay_seconds: NonNegativeInt
+    notification_block: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] | None
+    retrain_on_drift: bool
+
+
+class ParamsFile(Settings):
+    """`dataset` and `recipe` are names of presets: `conf/dataset/NAME.yaml`, `conf/recipe/NAME.yaml`."""
+
+    dataset: str
+    recipe: str
+    ingest: Ingest
+    score: Score
+    promote: Promote
+    pipeline: Pipeline
+
+    @model_validator(mode="after")
+    def retry_stages_that_there_are(self) -> "ParamsFile":
+        if foreign := [name for name in self.pipeline.retries if name not in STAGES]:
+            raise ValueError(f"pipeline.retries names {foreign[0]}, which is no stage; name one of {', '.join(STAGES)}")
+        return self
