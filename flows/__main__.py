@@ -6,9 +6,9 @@ from tasks.common import process
 def main() -> None:
     process.prepare()
     # Imported here: libraries read the environment variables when they are imported.
-    from flows.cli import app
+    from flows.cli import make_app
 
-    app()
+    make_app()()
 
 
 if __name__ == "__main__":

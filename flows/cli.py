@@ -6,18 +6,29 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_operations
+from flows.cli_operations import PASS_ON, check, dask_worker, down, repro, status, up, versions, worker
 
-app = typer.Typer(
-    name="faces",
-    help="15 keypoints and an emotion for every face: DVC stages, Prefect flows, two residual networks.",
-    no_args_is_help=True,
-    # Plain help: drawing boxes with Rich takes half of the time that help takes.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 STAGES = Path(__file__).parent / "stages"
+
+
+def make_app() -> typer.Typer:
+    """Return the application with all commands; the hidden ones are run by processes of this project."""
+    app = typer.Typer(
+        name="faces",
+        help="15 keypoints and an emotion for every face: DVC stages, Prefect flows, two residual networks.",
+        no_args_is_help=True,
+        # Plain help: drawing boxes with Rich takes half of the time that help takes.
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command(epilog=f"Stages: {', '.join(stages())}.")(run)
+    for command in (pipeline, score, inbox, promote, rollback, up, down, status, check, versions, demo):
+        app.command()(command)
+    app.command(hidden=True)(worker)
+    app.command(hidden=True, context_settings=PASS_ON)(repro)
+    app.command(name="dask-worker", hidden=True, context_settings=PASS_ON)(dask_worker)
+    return app
 
 
 class Model(StrEnum):
@@ -50,7 +61,7 @@ StageArgument = Annotated[
     str,
     typer.Argument(
         metavar="STAGE",
-        help=f"One of {', '.join(stages())}.",
+        help="A stage of dvc.yaml.",
         callback=_known_stage,
         autocompletion=stages,
     ),
@@ -67,7 +78,6 @@ ModelSetOption = Annotated[
 ]
 
 
-@app.command()
 def run(stage: StageArgument, model: ModelArgument = None) -> None:
     """Run one stage of dvc.yaml by itself. `dvc repro` runs what is out of date, in order."""
     from flows.runner import run_stage
@@ -81,7 +91,6 @@ def run(stage: StageArgument, model: ModelArgument = None) -> None:
     run_stage(stage, model.value if model else None)
 
 
-@app.command()
 def pipeline(
     targets: Annotated[
         list[str] | None,
@@ -99,7 +108,6 @@ def pipeline(
     run_command("pipeline", "flows.pipeline", arguments, needs_api=True)
 
 
-@app.command()
 def score(
     sources: Annotated[
         list[str] | None,
@@ -138,7 +146,6 @@ def score(
     run_command("score", "flows.score", arguments, into=out)
 
 
-@app.command()
 def inbox(model_set: ModelSetOption = "prod") -> None:
     """Score the files that arrived in data/inbox since the last run."""
     from flows.runner import run_command
@@ -146,7 +153,6 @@ def inbox(model_set: ModelSetOption = "prod") -> None:
     run_command("inbox", "flows.inbox", {"model_set": model_set})
 
 
-@app.command()
 def promote() -> None:
     """Promote models that passed the gate to production, unless they are worse than the champion."""
     from flows.runner import run_command
@@ -154,7 +160,6 @@ def promote() -> None:
     run_command("promote", "flows.promote", {})
 
 
-@app.command()
 def rollback(
     version: Annotated[
         str, typer.Argument(metavar="VERSION", help="A version; by default the one before.")
@@ -166,7 +171,6 @@ def rollback(
     run_command("rollback", "flows.promote", {"version": version})
 
 
-@app.command()
 def demo() -> None:
     """Check the settings, start the server, run all stages and print the results."""
     from flows.runner import reporting_errors
@@ -175,6 +179,3 @@ def demo() -> None:
         from flows.demo import demo
 
         demo()
-
-
-cli_operations.add_to(app)

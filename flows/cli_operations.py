@@ -10,15 +10,6 @@ PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 """For commands that hand their arguments to another program."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands to an application."""
-    for command in (up, down, status, check, versions):
-        app.command()(command)
-    app.command(hidden=True)(worker)
-    app.command(hidden=True, context_settings=PASS_ON)(repro)
-    app.command(name="dask-worker", hidden=True, context_settings=PASS_ON)(dask_worker)
-
-
 ServerOnly = Annotated[bool, typer.Option("--server-only", help="Only the server, without worker and deployments.")]
 
 

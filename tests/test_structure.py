@@ -16,25 +16,12 @@ from tests.conftest import ROOT, tracked_files
 from tests.old_names import OLD_NAMES, READERS
 
 FACES_MAY_NOT = {"prefect", "dvc", "great_expectations", "params", "pathlib", "flows", "tasks", "os", "io"}
-PREFECTS_OWN = {
-    Path(f"tasks/{name}.py")
-    for name in ("orchestration/api", "orchestration/api_settings", "operations/pipeline_run", "operations/deployments")
+PREFECT_AT_IMPORT = {
+    Path(name) for name in ("flows/deployed.py", "tasks/operations/pipeline_run.py", "tasks/operations/deployments.py")
 }
-"""What decides whether there is a Prefect API, and what is nothing without one."""
-EXEMPT = {"flows/stage.py"} | {
-    f"tasks/{name}.py"
-    for name in (
-        "common/host",
-        "common/text_escaping",
-        "orchestration/api",
-        "orchestration/api_settings",
-        "orchestration/daemon",
-        "orchestration/dvc_cache",
-        "orchestration/git_revision",
-        "orchestration/server_access",
-        "orchestration/stage_files",
-    )
-}
+"""Modules that are nothing without an API. Others import Prefect in functions, once an API was found."""
+EXEMPT_ROOMS = ("params/", "tasks/orchestration/")
+EXEMPT = {f"tasks/common/{name}.py" for name in ("host", "process", "text_escaping")}
 """What changes no output: who runs a stage and where, and what is said about it."""
 LAYERS = ("faces", "tasks", "flows")
 """Lowest first: each imports only itself and those before it."""
@@ -50,7 +37,7 @@ ROOMS = {
 }
 """Of each layer, lowest first: a room imports only itself and those before it, so there is no cycle."""
 MOST_MODULES, MOST_LINES = 12, 200
-UNLIMITED, TOO_LONG = {("faces", "synthetic")}, {"tasks/orchestration/api.py"}
+UNLIMITED, TOO_LONG = {("faces", "synthetic")}, set()
 TEST_FOLDERS = {"acceptance", "benchmarks", "docs", "flows"}
 """Folders of tests/ that are no rooms."""
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -158,16 +145,66 @@ def test_names_of_earlier_versions_do_not_come_back(pattern: str) -> None:
     assert {path: names for path, names in found.items() if names} == {}
 
 
+def top_level(path: Path) -> Iterator[ast.stmt]:
+    """Statements that run when a module is imported, without functions and classes."""
+    for statement in ast.parse((ROOT / path).read_text()).body:
+        guard = ast.unparse(statement.test) if isinstance(statement, ast.If) else ""
+        if not (isinstance(statement, ast.FunctionDef | ast.ClassDef) or guard in GUARDS):
+            yield statement
+
+
+GUARDS = ("__name__ == '__main__'", "TYPE_CHECKING")
+PREFECT_FLOWS = {"pipeline", "inbox"}
+
+
+@pytest.mark.parametrize("layer", ["params", *LAYERS])
+def test_nothing_happens_at_import(layer: str) -> None:
+    """Modules import, define and name constants; only flows/deployed.py makes Prefect flows."""
+    quiet = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+    found = {
+        f"{path}, line {statement.lineno}"
+        for path in sources(layer)
+        for statement in top_level(path)
+        if not (isinstance(statement, quiet) or isinstance(getattr(statement, "value", None), ast.Constant))
+    }
+    assert found == set()
+
+
+def test_decorators_do_not_ask_whether_there_is_an_api() -> None:
+    """A module's functions become tasks when they are called; flows when they are run."""
+    decorators = {
+        (str(path), ast.unparse(decorator))
+        for layer in LAYERS
+        for path in sources(layer)
+        for node in ast.walk(ast.parse((ROOT / path).read_text()))
+        if isinstance(node, ast.FunctionDef)
+        for decorator in node.decorator_list
+    }
+    makers = {path for path, decorator in decorators if decorator.startswith("flow")}
+    assert makers == {"flows/deployed.py"}
+
+
 @pytest.mark.parametrize("path", [*sources("flows"), *sources("tasks")], ids=str)
-def test_stages_do_not_import_prefect(path: Path) -> None:
-    if path not in PREFECTS_OWN:
-        assert "prefect" not in {name.split(".")[0] for name in imported_names(path)}
+def test_prefect_is_imported_in_functions(path: Path) -> None:
+    imports = [statement for statement in top_level(path) if isinstance(statement, ast.Import | ast.ImportFrom)]
+    names = {alias.name for one in imports if isinstance(one, ast.Import) for alias in one.names}
+    names |= {one.module or "" for one in imports if isinstance(one, ast.ImportFrom)}
+    assert ("prefect" in {name.split(".")[0] for name in names}) == (path in PREFECT_AT_IMPORT)
 
 
-@pytest.mark.parametrize("path", sources("flows"), ids=str)
-def test_flows_import_each_other_only_to_run_them(path: Path) -> None:
-    own = {name for name in imported_names(path) if name.startswith("flows.")}
-    assert own <= {"flows.stage", "flows.stage.main", "flows.serve"}, "each is a command of its own"
+def test_only_the_deployments_refer_to_the_deployed_flows() -> None:
+    assert [str(path) for layer in LAYERS for path in sources(layer) if "flows.deployed" in imported_names(path)] == []
+    deployments = YAML(typ="safe").load((ROOT / "prefect.yaml").read_text())["deployments"]
+    assert {one["entrypoint"] for one in deployments} == {f"flows/deployed.py:{name}" for name in PREFECT_FLOWS}
+
+
+@pytest.mark.parametrize("path", [path for path in sources("flows") if path.parts[1] == "stages"], ids=str)
+def test_a_stage_imports_no_other_flow(path: Path) -> None:
+    assert {name for name in imported_names(path) if name.startswith("flows")} == set()
+
+
+def test_every_stage_has_a_module_and_no_module_is_no_stage() -> None:
+    assert {path.stem for path in modules("flows") if path.parts[1] == "stages"} == set(STAGES)
 
 
 def test_heavy_libraries_are_imported_only_where_used() -> None:
@@ -198,7 +235,7 @@ def test_stage_is_flow_is_section(name: str) -> None:
     """Stage = flow module = section of the settings, in its file; no text of a user's reaches a command line."""
     stage = STAGES[name]
     model_name = " ${item.model}" if "matrix" in stage else ""
-    assert stage["cmd"] == f"exec python -m flows.{name}{model_name}"
+    assert stage["cmd"] == f"exec python -m flows run {name}{model_name}"
     if model_name:
         assert stage["matrix"] == {"model": list(params.MODELS)}
     # A model's training settings stand in the model's own section.
@@ -246,15 +283,30 @@ def test_every_section_has_a_stage() -> None:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_stage_watches_what_its_flow_imports(name: str) -> None:
-    """Else a change of code would leave a stale cache, or a change of nothing would run a stage again."""
-    declared = {dep for dep in STAGES[name]["deps"] if dep.split("/")[0] in ("faces", "flows", "tasks")}
+    """Else a change of code would leave a stale cache, or a change of nothing would run a stage again.
+
+    A folder may stand for its modules if the stage imports at least three quarters of them. A training, which takes
+    hours, watches exactly what it imports.
+    """
+    declared = {dep for dep in STAGES[name]["deps"] if dep.split("/")[0] in LAYERS}
     folders = {dep for dep in declared if (ROOT / dep).is_dir()}
-    imported = {str(path) for path in imported_files(Path(f"flows/{name}.py"))} - EXEMPT
-    covered = {folder for folder in folders if any(path.startswith(f"{folder}/") for path in imported)}
-    assert covered == folders
-    assert {path for path in imported if not any(path.startswith(f"{folder}/") for folder in folders)} == (
+    imported = {str(path) for path in imported_files(Path(f"flows/stages/{name}.py"))}
+    imported = {path for path in imported - EXEMPT if not path.startswith(EXEMPT_ROOMS)}
+    shares = {folder: share(folder, imported) for folder in folders}
+    assert {folder: one for folder, one in shares.items() if one < LEAST_SHARE} == {}
+    assert {path for path in imported if not path.startswith(tuple(f"{folder}/" for folder in folders))} == (
         declared - folders
     )
+    assert not (name.startswith("train") and folders)
+
+
+LEAST_SHARE = 0.75
+
+
+def share(folder: str, imported: set[str]) -> float:
+    """The fraction of a folder's modules that a stage imports."""
+    held = {str(path) for path in modules(folder.split("/")[0]) if str(path).startswith(f"{folder}/")}
+    return len(held & imported) / len(held)
 
 
 def test_dvc_reads_the_graph() -> None:

@@ -1,16 +1,21 @@
 """Runs the models with OpenVINO, the fastest inference engine in `benchmarks/scoring.py`."""
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import openvino
 
 from faces.common.pixel_text import SIZES
 from faces.models.tta import Inference, predict_by
 from tasks.models.keras_files import load_model
+
+if TYPE_CHECKING:
+    import openvino
 
 CHUNK = 32
 """Faces per request, always the same number, so that a prediction does not depend on the other faces."""
@@ -36,8 +41,17 @@ def predictor(path: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:
     return partial(_run, _requests(path, size))
 
 
-def _requests(path: Path, size: int) -> openvino.AsyncInferQueue:
+def _openvino() -> ModuleType:
+    # OpenVINO reports usage by this package when it is imported; where it is absent, it reports nothing.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+def _requests(path: Path, size: int) -> "openvino.AsyncInferQueue":
     """A request queue of a saved model; each request stores its outputs in the array and at the row it is given."""
+    openvino = _openvino()
     core = openvino.Core()
     with TemporaryDirectory() as folder:
         exported = str(Path(folder) / "model.xml")
@@ -52,12 +66,12 @@ def _requests(path: Path, size: int) -> openvino.AsyncInferQueue:
     return queue
 
 
-def _store_output(request: openvino.InferRequest, target: tuple[np.ndarray, int]) -> None:
+def _store_output(request: "openvino.InferRequest", target: tuple[np.ndarray, int]) -> None:
     outputs, start = target
     outputs[start : start + CHUNK] = request.get_output_tensor(0).data[: len(outputs) - start]
 
 
-def _run(queue: openvino.AsyncInferQueue, images: np.ndarray) -> np.ndarray:
+def _run(queue: "openvino.AsyncInferQueue", images: np.ndarray) -> np.ndarray:
     shape = list(queue[0].get_output_tensor(0).shape)
     outputs = np.empty((len(images), *shape[1:]), np.float32)
     for start in range(0, len(images), CHUNK):

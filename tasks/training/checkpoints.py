@@ -15,7 +15,8 @@ from faces.training.trainer import Checkpoint, Epoch
 from tasks.common.files import replacing, sha256
 from tasks.orchestration.decorators import task
 
-LIBRARIES = ("keras", keras.backend.backend(), "numpy", "openvino", "scipy")
+LIBRARIES = ("keras", "numpy", "openvino", "scipy")
+"""Beside Keras's backend."""
 LISTS = ("model", "optimizer", "best")
 ROOT = Path(__file__).resolve().parents[2]
 CODE = (
@@ -32,7 +33,8 @@ def run_fingerprint(settings: str, inputs: Sequence[Path], root: Path = ROOT) ->
     A checkpoint of another fingerprint is not resumed. `root` is the folder of the project.
     """
     code = [f"{path.relative_to(root).as_posix()} {sha256(path)}" for path in _code_files(root)]
-    content = [settings, keras.backend.backend(), *map(version, LIBRARIES), *map(sha256, inputs), *code]
+    backend = keras.backend.backend()
+    content = [settings, backend, *map(version, (*LIBRARIES, backend)), *map(sha256, inputs), *code]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()
 
 

@@ -59,5 +59,5 @@ def test_no_faces_give_empty_predictions(predict: Predictor, approved: ApprovedM
     assert none["keypoints"].shape == (0, 15, 2)
 
 
-def test_no_usage_is_reported() -> None:
+def test_no_usage_is_reported(predict: Predictor) -> None:
     assert sys.modules["openvino_telemetry"] is None

@@ -23,7 +23,7 @@ import requests
 from typer.testing import CliRunner
 
 from flows import runner as flow_runner
-from flows.cli import app
+from flows.cli import make_app
 from tasks.common.files import source_of
 from tasks.common.process import PARENT_TASK_RUN
 from tasks.orchestration import flow_run
@@ -389,7 +389,7 @@ def command_line(monkeypatch: pytest.MonkeyPatch) -> tuple[CommandLine, list[tup
     calls: list[tuple] = []
     monkeypatch.setattr(flow_runner, "run_stage", lambda *call: calls.append(call))
     monkeypatch.setattr(flow_runner, "run_command", lambda *call, **options: calls.append((*call, options)))
-    return (lambda *words: CliRunner().invoke(app, list(words)).output), calls
+    return (lambda *words: CliRunner().invoke(make_app(), list(words)).output), calls
 
 
 def test_a_command_s_arguments_and_options_are_the_flow_s_parameters(
