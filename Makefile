@@ -19,8 +19,9 @@ help: ## List the targets
 	@echo "Creating .venv with $(PYTHON); the first time takes minutes ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
-	@# The command `faces`. Everything it needs is installed by now, so nothing is downloaded.
-	@$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@# The command `faces`; nothing is downloaded. The build backend warns that the current folder takes precedence,
+	@# which is intended: `python -m flows` runs the code of the checkout that it is called in.
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: .venv/installed ## Run all stages on the synthetic sample faces and show the results

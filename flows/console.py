@@ -20,7 +20,8 @@ def main() -> None:
     if "_FACES_COMPLETE" not in os.environ and (reason := _refusal(sys.argv[1:])):
         print(reason, file=sys.stderr)
         sys.exit(2)
-    # Heavy, and the wrong code if the folder is refused.
+    # As `python -m flows` there. Imported only now: it is the wrong code if the folder is refused.
+    sys.path.insert(0, str(CHECKOUT))
     from flows.__main__ import main as run
 
     run()

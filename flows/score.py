@@ -5,19 +5,15 @@ from typing import Literal
 
 import params
 from tasks.common.files import InputError, source_of
-from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.orchestration.api import flow
 from tasks.readers.sources import require_outside, sources_of
-from tasks.release.registry import MODEL_FILES, fetch
+from tasks.release.model_sets import load_model_set as _approved_models
 from tasks.scoring.annotated_images import count_scored, draw_pictures, write_csv
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
 from tasks.scoring.report import draw_predictions, write_report
 from tasks.scoring.run_folder import finish_run
 
-GATE_RESULTS = {"workspace": Path("reports/gate.json")} | {
-    name: Path("models", name, "gate.json") for name in ("released", "fast")
-}
 SCORED = Path("scored")
 STAGE, SHARDS, FIGURE = Path("data/scored"), Path("data/scoring"), Path("reports/score/predictions.png")
 """The outputs of the stage, and the folder of the shards of an unfinished run, which DVC does not remove."""
@@ -65,14 +61,6 @@ def score(
     if is_stage:
         draw_predictions(out, settings, FIGURE)
     finish_run(out, shards_folder)
-
-
-def _approved_models(model_set: str) -> tuple[ApprovedModels, str]:
-    """The models of a model set, and the model version for the table of predictions."""
-    if model_set in GATE_RESULTS:
-        return load_approved_models(GATE_RESULTS[model_set]), model_set
-    gate_result = fetch(model_set)
-    return load_approved_models(gate_result, gate_result.parent / MODEL_FILES), gate_result.parent.name
 
 
 if __name__ == "__main__":
