@@ -14,11 +14,14 @@ export USER := $(shell printf %s "$${USER:-$$(id -un 2>/dev/null || echo "uid-$$
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and was not found on the PATH."; exit 1; }
 	@echo "Creating .venv with $(PYTHON); the first time takes minutes ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	@# The command `faces`; nothing is downloaded. The build backend warns that the current folder takes precedence,
+	@# which is intended: `python -m flows` runs the code of the checkout that it is called in.
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: .venv/installed ## Run all stages on the synthetic sample faces and show the results

@@ -36,10 +36,10 @@ from faces.models.complexity import macs
 from faces.scoring.prediction_table import prediction_table
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
-from flows.score import GATE_RESULTS
 from tasks.models.approved_models import ApprovedModels, load_approved_models, predict_functions
 from tasks.models.inference_engine import make_predictor
 from tasks.models.keras_files import load_model
+from tasks.release.model_sets import GATE_RESULTS
 
 ORIGINAL = "original"
 NUM_DISTINCT = 500

@@ -5,18 +5,13 @@ from typing import Literal
 
 import params
 from tasks.common.files import source_of
-from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.readers.sources import require_outside, sources_of
-from tasks.release.registry import MODEL_FILES, fetch
+from tasks.release.model_sets import load_model_set
 from tasks.scoring.annotated_images import count_scored, draw_pictures, write_csv
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
 from tasks.scoring.report import write_report
 from tasks.scoring.run_folder import finish_run
-
-GATE_RESULTS = {"workspace": Path("reports/gate.json")} | {
-    name: Path("models", name, "gate.json") for name in ("released", "fast")
-}
 
 
 def score(
@@ -33,7 +28,7 @@ def score(
 
     `sources` are written as in the column `source`: images, folders of images, patterns, tables, or addresses.
     """
-    approved, version = approved_models(model_set)
+    approved, version = load_model_set(model_set)
     given = [source_of(text) for text in sources] or [settings.score.input]
     require_outside(out, given)
     score_sources(sources_of(given), approved, version, mode, settings.score, out, dask)
@@ -45,11 +40,3 @@ def score(
         draw_pictures(out, settings.score)
         write_report(out, approved.reference, settings.score)
     finish_run(out)
-
-
-def approved_models(model_set: str) -> tuple[ApprovedModels, str]:
-    """The models of a model set, and the model version for the table of predictions."""
-    if model_set in GATE_RESULTS:
-        return load_approved_models(GATE_RESULTS[model_set]), model_set
-    gate_result = fetch(model_set)
-    return load_approved_models(gate_result, gate_result.parent / MODEL_FILES), gate_result.parent.name

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from gto import api as gto
@@ -29,7 +30,13 @@ def tag_of(version: str) -> str:
 
 def versions() -> list[str]:
     """Returns all registered versions, the newest first."""
-    return [str(row["version"]) for row in _rows(ARTIFACT, gto.VersionSort.SemVer)]
+    return [version for version, _, _ in registrations()]
+
+
+def registrations() -> list[tuple[str, str, datetime]]:
+    """Returns version, commit and date of registration of all registered versions, the newest version first."""
+    rows = _rows(ARTIFACT, gto.VersionSort.SemVer)
+    return [(str(row["version"]), str(row["commit_hexsha"]), row["created_at"]) for row in rows]
 
 
 def in_production() -> str | None:

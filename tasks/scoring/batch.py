@@ -29,6 +29,7 @@ def score_sources(
     out: Path,
     dask: str = "",
     shards_folder: Path | None = None,
+    predict: Predictor | None = None,
 ) -> Path:
     """Write `predictions.parquet`, one row per face, and `skipped.parquet`, one row per record without a face.
 
@@ -38,7 +39,8 @@ def score_sources(
     unfinished run. Raises InputError if `out` holds anything else, or the detector is not available.
 
     `shards_folder` is for an `out` that DVC tracks: a folder outside it for the shards. `out` then stays unchanged
-    until everything is scored, and is replaced as a whole; raises InputError if no face was found.
+    until everything is scored, and is replaced as a whole; raises InputError if no face was found. `predict` runs the
+    approved models if the caller has loaded them already.
     """
     make_detector(settings)  # raises before anything is written
     fingerprint = run_fingerprint(sources, approved, version, mode, settings)
@@ -54,7 +56,8 @@ def score_sources(
 
         scored = score_on_dask(pending, dask, approved, info, mode, settings)
     else:
-        scored = _score_here(pending, make_predictor(approved.paths, approved.inference), info, mode, settings)
+        predict = predict or make_predictor(approved.paths, approved.inference)
+        scored = score_here(pending, predict, info, mode, settings)
     _write_each(scored, work, pending, list(map(count_records, sources)))
     if shards_folder:
         clear_output(out, work)
@@ -95,7 +98,7 @@ def _write_each(scored: Iterable[tuple[Shard, Rows]], work: Path, pending: _Pend
             log(f"{done:,} scored, total unknown · {rate:.0f}/s")
 
 
-def _score_here(
+def score_here(
     shards: Iterable[Shard], predict: Predictor, info: ModelInfo, mode: str, settings: Score
 ) -> Iterator[tuple[Shard, Rows]]:
     """Each shard with its rows; the faces of a shard are cropped while the models run on the shard before it."""

@@ -10,9 +10,9 @@ from benchmarks.release import LARGEST_BYTES
 from benchmarks.release_page import CHARTS, MODELS, SETS
 from faces.common.pixel_text import SIZES
 from faces.common.schema import KEYPOINTS, LABEL_ENCODINGS
-from flows.score import GATE_RESULTS
 from tasks.models.approved_models import load_approved_models, predict_functions
 from tasks.release.model_card import METRICS, format_interval
+from tasks.release.model_sets import GATE_RESULTS
 from tests.conftest import ROOT, tracked_files
 from tests.tiny import noise
 

@@ -41,7 +41,7 @@ def split(path: Path, faces: int = FACES) -> None:
 def set_up_stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkout with settings, a split as `score.input`, and stub models."""
     set_up(folder, monkeypatch)
-    approved, _ = flows.score.approved_models("workspace")
+    approved, _ = flows.score.load_model_set("workspace")
     monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda gate_result: approved)
     split(INPUT)
     set_params(Path(), score__input=str(INPUT), score__shard_size=SHARD, score__num_examples=4)

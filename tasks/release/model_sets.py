@@ -1,0 +1,26 @@
+"""The model sets that can be chosen by name: of the workspace, published with the project, or registered."""
+
+from pathlib import Path
+
+from tasks.common.files import InputError
+from tasks.models.approved_models import ApprovedModels, load_approved_models
+from tasks.orchestration.git_revision import trouble
+from tasks.release.registry import MODEL_FILES, fetch
+
+GATE_RESULTS = {"workspace": Path("reports/gate.json")} | {
+    name: Path("models", name, "gate.json") for name in ("released", "fast")
+}
+"""Gate results of the model sets that are no registered versions, relative to the project's folder."""
+
+
+def load_model_set(model_set: str) -> tuple[ApprovedModels, str]:
+    """The approved models of a model set, and the model version for the table of predictions.
+
+    Raises InputError if there is no such model set, or it did not pass the gate.
+    """
+    if model_set in GATE_RESULTS:
+        return load_approved_models(GATE_RESULTS[model_set]), model_set
+    if why := trouble():
+        raise InputError(f"{model_set}: not one of {', '.join(GATE_RESULTS)}, and there are no versions: {why}")
+    gate_result = fetch(model_set)
+    return load_approved_models(gate_result, gate_result.parent / MODEL_FILES), gate_result.parent.name
