@@ -37,7 +37,7 @@ ROOMS = {
 }
 """Of each layer, lowest first: a room imports only itself and those before it, so there is no cycle."""
 MOST_MODULES, MOST_LINES = 12, 200
-UNLIMITED, TOO_LONG = {("faces", "synthetic")}, set()
+UNLIMITED, TOO_LONG = {("faces", "synthetic")}, set[str]()
 TEST_FOLDERS = {"acceptance", "benchmarks", "docs", "flows"}
 """Folders of tests/ that are no rooms."""
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -20,6 +20,7 @@ from faces.common.pixel_text import SIZES
 from faces.common.schema import COORDINATES, LABEL_ENCODINGS
 from faces.models.resnet import emotion_model, keypoints_model
 from faces.models.tta import Inference
+from flows.predictor import load
 from flows.promote import promote, rollback
 from flows.score import score
 from params import Promote, TrainEmotion, TrainKeypoints
@@ -308,6 +309,19 @@ def test_an_image_is_scored() -> None:
     points = predict_functions(fetched())["keypoints"](image[None])[0]
     np.testing.assert_allclose([row[name] for name in COORDINATES], points.ravel(), atol=0.02)
     assert row["emotion"] in CLASSES
+
+
+def test_it_predicts_from_python_in_another_folder(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = predict_functions(fetched())["keypoints"]
+    monkeypatch.chdir(tmp_path)
+    faces = images("keypoints", "today", 3)
+    table = load(OLD, root=project).predict(faces)
+    assert table["model_version"].tolist() == [OLD] * 3
+    points = expected(faces).reshape(3, -1)
+    np.testing.assert_allclose(table[list(COORDINATES)].to_numpy(), points, atol=0.02)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_challenger_is_compared_on_images_that_the_champion_did_not_see(monkeypatch: pytest.MonkeyPatch) -> None:
