@@ -1,16 +1,10 @@
 """DVC's graph as one Prefect flow run with a child run per stage, for schedules, triggers and review."""
 
-import sys
 import time
-
-from tasks.operations.dvc_plan import plan_ahead, planned
-
-if __name__ == "__main__":
-    # Before the imports below, which load Prefect.
-    plan_ahead([word for word in sys.argv[1:] if not word.startswith("-")])
 
 import params
 from tasks.common.files import InputError
+from tasks.operations.dvc_graph import plan_of
 from tasks.operations.pipeline_report import GATE_RESULT, metrics_now, report_pipeline, require_done
 from tasks.operations.pipeline_run import run_stages
 from tasks.orchestration.api import api, exclusive_lock, flow
@@ -33,7 +27,7 @@ def pipeline(
         raise InputError(f"{api.note}; the pipeline needs an API. `dvc repro` runs the same stages without one")
     settings = params.load()
     with exclusive_lock("the pipeline"):
-        plan, before, start_time = planned(targets), metrics_now(), time.time()
+        plan, before, start_time = plan_of(targets), metrics_now(), time.time()
         results = run_stages(plan, force, settings.pipeline.retries, settings.pipeline.retry_delay_seconds)
         report_pipeline(results, before, start_time)
         require_done(results)

@@ -20,6 +20,7 @@ from tasks.common import host
 from tasks.common.files import InputError, text_of
 from tasks.common.text_escaping import visible
 from tasks.orchestration import api, dvc_cache, git_revision, stage_files
+from tasks.orchestration.stage_status import Outcome, write_status
 
 RESTORE = (
     "`dvc checkout --force` restores the stage's previous outputs and removes what it wrote now; "
@@ -64,6 +65,12 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
+def _report(outcome: Outcome, message: str = "", input_fault: bool = False) -> None:
+    """Report to the pipeline how the stage ended. A run by hand must not answer for the one that DVC started."""
+    if stage := os.environ.get("DVC_STAGE"):
+        write_status(stage, outcome, message, input_fault)
+
+
 def _fail(name: str, error: Exception, folders: list[Path], remedy: str) -> NoReturn:
     """Print the reason and the inputs that differ from DVC's record, and exit; a traceback if the reason is unknown."""
     # Scoring given sources into a folder is not a DVC stage.
@@ -74,8 +81,10 @@ def _fail(name: str, error: Exception, folders: list[Path], remedy: str) -> NoRe
     if why or changed or isinstance(error, (InputError, params.SettingsError)):
         lines = ["", f"{name} cannot be done:", why or str(error) or type(error).__name__, *changed, remedy]
         lines = [visible(line, lines=True) for line in lines]
+        _report("failed", "\n".join(lines[2:-1]), input_fault=True)
     else:
         traceback.print_exception(error)
+        _report("failed", visible(f"{type(error).__name__}: {error}".splitlines()[0]))
         lines = ["", f"{name} failed. {remedy}"]
     print("\n".join(lines).rstrip(), file=sys.stderr)
     _leave(1)
@@ -104,7 +113,9 @@ def main(flow: Callable[..., object]) -> None:
         with api.exclusive_lock(name, str(arguments["out"]) if is_batch else ""):
             api.run(flow, arguments)
     except KeyboardInterrupt:
+        _report("interrupted")
         print(f"\n{name} was interrupted; no partial file is left. {remedy}".rstrip(), file=sys.stderr)
         _leave(130)
     except Exception as error:
         _fail(name, error, [Path(), Path(str(arguments["out"]))] if is_batch else [Path()], remedy)
+    _report("completed")

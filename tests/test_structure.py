@@ -33,6 +33,7 @@ EXEMPT = {"params.py", "flows/stage.py"} | {
         "orchestration/git_revision",
         "orchestration/server_access",
         "orchestration/stage_files",
+        "orchestration/stage_status",
     )
 }
 """What changes no output: who runs a stage and where, and what is said about it."""
