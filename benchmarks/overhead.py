@@ -26,10 +26,12 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ("explore", "evaluate@keypoints", "evaluate@emotion")
 IN_ONE_PROCESS = """
 import importlib, sys
+import params
 from tasks.operations.dvc_graph import plan_of
+settings = params.load()
 for stage in plan_of(sys.argv[1:]).needs:
     name, *model = stage.split("@")
-    getattr(importlib.import_module(f"flows.{name}"), name)(*model)
+    getattr(importlib.import_module(f"flows.stages.{name}"), name)(settings, *model)
 """
 
 
@@ -101,13 +103,13 @@ def cost_of(way: Way, targets: Sequence[str], project: Path, api: Api) -> Cost:
 @contextmanager
 def served(home: Path) -> Iterator[Api]:
     """Run a Prefect server of the clone `home`."""
-    serve = [sys.executable, "-m", "flows.serve"]
+    flows = [sys.executable, "-m", "flows"]
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    started = subprocess.run([*serve, "up"], cwd=home, env=environment, capture_output=True, text=True, check=True)
+    started = subprocess.run([*flows, "up", "--server-only"], cwd=home, env=environment, capture_output=True, text=True, check=True)
     try:
         yield Api(started.stdout.split()[1] + "/api", (home / ".prefect/auth").read_text().strip())
     finally:
-        subprocess.run([*serve, "down"], cwd=home, env=environment, check=True)
+        subprocess.run([*flows, "down"], cwd=home, env=environment, check=True)
 
 
 def measure(ways: Sequence[str], targets: Sequence[str], clone: Callable[[Path], Path], api: Api) -> dict[str, Cost]:

@@ -3,7 +3,7 @@
 import time
 
 import params
-from tasks.operations.dvc_plan import planned
+from tasks.operations.dvc_graph import plan_of
 from tasks.operations.pipeline_report import GATE_RESULT, metrics_now, report_pipeline, require_done
 from tasks.operations.pipeline_run import run_stages
 from tasks.orchestration.locks import exclusive_lock
@@ -15,7 +15,7 @@ def pipeline(settings: params.Params, targets: list[str], force: bool, promote: 
     `targets` are stages or outputs; none are all. With `force`, stages run even if nothing has changed.
     """
     with exclusive_lock("the pipeline"):
-        plan, before, start_time = planned(targets), metrics_now(), time.time()
+        plan, before, start_time = plan_of(targets), metrics_now(), time.time()
         results = run_stages(plan, force, settings.pipeline.retries, settings.pipeline.retry_delay_seconds)
         report_pipeline(results, before, start_time)
         require_done(results)

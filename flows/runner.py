@@ -87,10 +87,9 @@ def reporting_errors(name: str, *folders: Path, is_stage: bool = False) -> Itera
         if by_dvc:
             write_status(name, "completed")
     except KeyboardInterrupt:
-        message = f"{name} was interrupted; no partial file is left. {remedy}".rstrip()
-        print(f"\n{message}", file=sys.stderr)
+        print(f"\n{name} was interrupted; no partial file is left. {remedy}".rstrip(), file=sys.stderr)
         if by_dvc:
-            write_status(name, "interrupted", message)
+            write_status(name, "interrupted")
         _leave(130)
     except Exception as error:
         reason = _reason(error, dvc_cache.inputs(name) if is_stage else [], folders or (Path(),))

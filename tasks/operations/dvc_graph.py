@@ -1,15 +1,15 @@
 """DVC's own graph, read in this process: its stages, their dependencies, and which of them would run."""
 
-import json
-import sys
-
-from dvc.exceptions import DvcException
-from dvc.lock import LockError
-from dvc.repo import Repo
-from dvc.repo.reproduce import plan_repro
+from typing import NamedTuple
 
 from tasks.common.files import InputError
-from tasks.operations.dvc_plan import REFUSED, Plan
+
+
+class Plan(NamedTuple):
+    """`needs`: each stage with the stages it depends on, in topological order; `changed`: the stages that would run."""
+
+    needs: dict[str, list[str]]
+    changed: list[str]
 
 
 def plan_of(targets: list[str]) -> Plan:
@@ -17,6 +17,12 @@ def plan_of(targets: list[str]) -> Plan:
 
     Raises InputError for an unknown target, and while another DVC command holds the repository's lock.
     """
+    # Imported here: loading DVC takes a second, and users of `Plan` alone need none of it.
+    from dvc.exceptions import DvcException
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+    from dvc.repo.reproduce import plan_repro
+
     try:
         with Repo() as repo:
             graph = repo.index.graph
@@ -29,11 +35,3 @@ def plan_of(targets: list[str]) -> Plan:
         raise InputError("another DVC command is running here; wait for it, or end it first") from None
     except DvcException as error:
         raise InputError(f"{error}; `dvc stage list` names the stages") from None
-
-
-if __name__ == "__main__":
-    try:
-        print(json.dumps(plan_of(sys.argv[1:])._asdict()))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(REFUSED)

@@ -5,11 +5,9 @@ not change, since the last digits of a training depend on them.
 """
 
 import os
-import re
 import subprocess
 import sys
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -25,14 +23,13 @@ from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed, Failed
 
 from tasks.common.process import PARENT_TASK_RUN
-from tasks.operations.dvc_plan import Plan
+from tasks.operations.dvc_graph import Plan
+from tasks.operations.dvc_record import StageRecord, record_of
 from tasks.orchestration.artifacts import console
+from tasks.orchestration.stage_status import read_status, remove_status
 
-OUTCOMES = {"Running stage": "Completed", "is cached - skipping run": "Restored", "didn't change": "Skipped"}
-"""Messages of DVC about a stage, and the name of the final state of its task."""
-
-LAST_LINES = 60
-FAULT = re.compile(r"cannot be done:\n(.+?)\n(?:`dvc checkout --force` restores the stage|ERROR:|\Z)", re.DOTALL)
+DONE = ("Completed", "Restored", "Skipped")
+"""Names of the final states of a stage that ran, that DVC restored from its cache, or that had nothing to do."""
 
 
 class Killed(RuntimeError):
@@ -50,7 +47,7 @@ class StageResult(NamedTuple):
 
     @property
     def done(self) -> bool:
-        return self.outcome in OUTCOMES.values()
+        return self.outcome in DONE
 
 
 def run_stages(plan: Plan, force: bool, retries: dict[str, int], retry_delay_seconds: int) -> list[StageResult]:
@@ -116,8 +113,26 @@ def _run_stage(stage: str, changed: bool, force: bool, needs: list[str], running
     """Run a stage by DVC. `needs` are the outcomes of its dependencies: if nothing changed, no process is started."""
     if not changed and not force and set(needs) <= {"Skipped"}:
         return Completed(name="Skipped", message="nothing to do: the outputs are up to date", data="Skipped")
+    before = record_of(stage)
+    # The status of an earlier run must not count for this one.
+    remove_status(stage)
+    exit_status, last_line = _run_by_dvc(stage, force, running)
+    if exit_status == 0:
+        outcome = _outcome(stage, before, force)
+        return Completed(name=outcome, message=f"{outcome} by DVC", data=outcome)
+    if running.terminated:
+        return Failed(message=f"{stage} was terminated with the pipeline")
+    status = read_status(stage)
+    if status and status.input_fault:
+        return Failed(message=f"{stage} cannot be done: {status.message}")
+    reason = (status and status.message) or last_line or f"exit status {exit_status}"
+    raise Killed(f"{stage} failed: {reason}")
+
+
+def _run_by_dvc(stage: str, force: bool, running: _Running) -> tuple[int, str]:
+    """Run a stage by DVC, and show its output; return the exit status and the last line that is not empty."""
     command = [sys.executable, "-m", "flows", "repro", *(["--force"] if force else []), stage]
-    outcome, lines = "Completed", deque[str](maxlen=LAST_LINES)
+    last_line = ""
     with subprocess.Popen(
         command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -125,16 +140,16 @@ def _run_stage(stage: str, changed: bool, force: bool, needs: list[str], running
         assert process.stdout is not None
         for line in process.stdout:
             console().out(f"{stage} | {line.rstrip()}", highlight=False)
-            lines.append(line)
-            outcome = next((name for message, name in OUTCOMES.items() if message in line), outcome)
-    if process.returncode == 0:
-        return Completed(name=outcome, message=f"{outcome} by DVC", data=outcome)
-    if running.terminated:
-        return Failed(message=f"{stage} was terminated with the pipeline")
-    output = "".join(lines).strip()
-    if fault := FAULT.search(output):
-        return Failed(message=f"{stage} cannot be done: {fault[1].strip()}")
-    raise Killed(f"{stage} failed: {output.splitlines()[-1] if output else f'exit status {process.returncode}'}")
+            last_line = line.strip() or last_line
+    return process.returncode, last_line
+
+
+def _outcome(stage: str, before: StageRecord, force: bool) -> str:
+    """Return the name of the final state of a stage after DVC succeeded."""
+    # A stage writes a status unless the disk is full. With force, DVC always runs it.
+    if force or read_status(stage):
+        return "Completed"
+    return "Skipped" if record_of(stage) == before else "Restored"
 
 
 def _environment() -> dict[str, str]:

@@ -33,7 +33,7 @@ def read_status(stage: str) -> StageStatus | None:
         if status.outcome not in get_args(Outcome):
             raise ValueError(f"unknown outcome {status.outcome}")
         return StageStatus(cast(Outcome, status.outcome), str(status.message), status.input_fault is True)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError):
         # The stage ran, but how it ended is unknown.

@@ -34,8 +34,8 @@ def test_a_clone_has_small_settings_and_no_lock(tmp_path: Path) -> None:
 
 def test_a_failed_command_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "flows").mkdir()
-    (tmp_path / "flows/pipeline.py").write_text("raise SystemExit('broken')")
-    with pytest.raises(SystemExit, match=r"-m flows\.pipeline explore failed:\nbroken"):
+    (tmp_path / "flows/__main__.py").write_text("raise SystemExit('broken')")
+    with pytest.raises(SystemExit, match=r"-m flows pipeline explore failed:\nbroken"):
         cost_of(WAYS["pipeline"], ["explore"], tmp_path, Api())
 
 

@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +20,7 @@ from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
 from tasks.common.dataset import load_dataset
 from tasks.common.files import sha256
+from tasks.orchestration.stage_status import FOLDER
 from tests.conftest import Run, commit, copy_project, runner, set_params
 
 SMALL = {
@@ -48,6 +51,8 @@ STAGES = [
     *("train@keypoints", "train@emotion", "evaluate@keypoints", "evaluate@emotion", "gate", "score"),
 ]
 
+Repro = Callable[..., list[str]]
+
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -59,11 +64,29 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def dvc(small: Path) -> Run:
     run = runner(small)
-    return lambda *command, **options: run("dvc", *command, **options)
+
+    def dvc(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        for stage in stages_run(small):
+            (small / FOLDER / f"{stage}.json").unlink()
+        return run("dvc", *command, **options)
+
+    return dvc
 
 
-def stages_run(output: str) -> list[str]:
-    return re.findall(r"Running stage '(.+)'", output)
+def stages_run(project: Path) -> list[str]:
+    """The stages that the last DVC command ran, in order: by their status files, not by what DVC prints."""
+    return [path.stem for path in sorted((project / FOLDER).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)]
+
+
+@pytest.fixture(scope="module")
+def repro(small: Path, dvc: Run) -> Repro:
+    """Runs `dvc repro` and returns the stages that it ran."""
+
+    def repro(*targets: str) -> list[str]:
+        dvc("repro", *targets)
+        return stages_run(small)
+
+    return repro
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +97,7 @@ def first(small: Path, dvc: Run) -> str:
 
 
 def test_every_stage_runs_without_a_server(small: Path, first: str) -> None:
-    assert sorted(stages_run(first)) == sorted(STAGES)
+    assert sorted(stages_run(small)) == sorted(STAGES)
     assert first.count("no Prefect API is configured: running as plain functions") == len(STAGES)
     assert "Traceback" not in first
 
@@ -125,16 +148,14 @@ def test_the_gate_result_names_the_models_by_hash(small: Path, first: str) -> No
         assert model["sha256"] == sha256(small / model["path"])
 
 
-def test_a_second_repro_skips_everything(first: str, dvc: Run) -> None:
-    done = dvc("repro")
-    assert stages_run(done.stdout) == []
-    assert "Data and pipelines are up to date" in done.stdout
-    assert "Data and pipelines are up to date" in dvc("status").stdout
+def test_a_second_repro_skips_everything(first: str, dvc: Run, repro: Repro) -> None:
+    assert repro() == []
+    assert json.loads(dvc("status", "--json").stdout) == {}
 
 
 def test_a_stage_scored_again_by_hand_is_as_dvc_has_it(small: Path, first: str, dvc: Run) -> None:
     runner(small)("python", "-m", "flows", "run", "score")
-    assert "Data and pipelines are up to date" in dvc("status").stdout
+    assert json.loads(dvc("status", "--json").stdout) == {}
 
 
 def test_dvc_shows_metrics_plots_and_graph(small: Path, first: str, dvc: Run) -> None:
@@ -156,19 +177,19 @@ def test_dvc_shows_metrics_plots_and_graph(small: Path, first: str, dvc: Run) ->
     assert all(word in page for word in ("val_loss", "confusion", "predictions.png", "robustness.png", "coverage"))
 
 
-def test_pull_restores_everything_that_was_pushed(small: Path, first: str, dvc: Run) -> None:
+def test_pull_restores_everything_that_was_pushed(small: Path, first: str, dvc: Run, repro: Repro) -> None:
     dvc("push")
     before = sha256(small / "models/trained/emotion.keras")
     for folder in ("models", "data", ".dvc/cache"):
         shutil.rmtree(small / folder)
     dvc("pull")
     assert sha256(small / "models/trained/emotion.keras") == before
-    assert stages_run(dvc("repro").stdout) == []
+    assert repro() == []
 
 
-def test_a_setting_of_one_model_runs_the_stages_of_that_model(small: Path, first: str, dvc: Run) -> None:
+def test_a_setting_of_one_model_runs_the_stages_of_that_model(small: Path, first: str, repro: Repro) -> None:
     set_params(small, emotion__student__seed=2)
-    assert stages_run(dvc("repro").stdout) == ["train@emotion", "evaluate@emotion", "gate", "score"]
+    assert repro() == ["train@emotion", "evaluate@emotion", "gate", "score"]
 
 
 def test_the_same_seed_gives_the_same_bytes(small: Path, first: str, dvc: Run) -> None:
@@ -179,7 +200,7 @@ def test_the_same_seed_gives_the_same_bytes(small: Path, first: str, dvc: Run) -
     assert {model_name: sha256(small / f"models/trained/{model_name}.keras") for model_name in before} == before
 
 
-def test_a_damaged_cache_is_named_and_the_remedy_restores_it(small: Path, first: str, dvc: Run) -> None:
+def test_a_damaged_cache_is_named_and_the_remedy_restores_it(small: Path, first: str, dvc: Run, repro: Repro) -> None:
     """DVC trusts its cache: it checks the damaged copy out, and reports everything as up to date."""
     path = "data/prepared/emotion/test.npz"
     before = sha256(small / path)
@@ -190,7 +211,7 @@ def test_a_damaged_cache_is_named_and_the_remedy_restores_it(small: Path, first:
     cached.chmod(0o444)
     (small / path).unlink()
     dvc("checkout", "--force")
-    assert "up to date" in dvc("status").stdout
+    assert json.loads(dvc("status", "--json").stdout) == {}
     done = dvc("repro", "--force", "--single-item", "score", check=False)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
@@ -202,14 +223,14 @@ def test_a_damaged_cache_is_named_and_the_remedy_restores_it(small: Path, first:
     dvc(*remedy[2].split())
     assert sha256(small / path) == before
     dvc("repro")
-    assert stages_run(dvc("repro").stdout) == []
+    assert repro() == []
 
 
 def test_a_failing_gate_stops_scoring_and_names_the_reason(small: Path, first: str, dvc: Run) -> None:
     set_params(small, gate__keypoints__max_nme=1e-6)
     done = dvc("repro", check=False)
     assert done.returncode != 0
-    assert stages_run(done.stdout) == ["gate"]
+    assert stages_run(small) == ["gate"]
     assert "FAILED" in done.stdout
     assert re.search(r"keypoints: NME is 0\.\d+ \(0\.\d+ to 0\.\d+\), must be at most 1e-06", done.stderr)
     assert not json.loads((small / "reports/gate.json").read_text())["passed"]
@@ -253,7 +274,7 @@ def test_errors_of_both_tables_are_reported(small: Path, first: str) -> None:
     runner(small)("dvc", "checkout", "--force")
 
 
-def test_outputs_removed_before_a_failed_stage_can_be_restored(small: Path, first: str, dvc: Run) -> None:
+def test_outputs_removed_before_a_failed_stage_can_be_restored(small: Path, first: str, dvc: Run, repro: Repro) -> None:
     before = sha256(small / "data/validated/emotion.parquet")
     set_params(small, validate__max_invalid_fraction=0.0)
     done = dvc("repro", check=False)
@@ -265,17 +286,17 @@ def test_outputs_removed_before_a_failed_stage_can_be_restored(small: Path, firs
     assert remedy
     dvc(*remedy[1].split())
     assert sha256(small / "data/validated/emotion.parquet") == before
-    assert stages_run(dvc("repro").stdout) == []
+    assert repro() == []
 
 
-def test_a_changed_source_runs_the_stages_that_depend_on_it(small: Path, first: str, dvc: Run) -> None:
+def test_a_changed_source_runs_the_stages_that_depend_on_it(small: Path, first: str, dvc: Run, repro: Repro) -> None:
     source = small / "source.csv"
     shutil.copyfile(small / "data/sample/emotion.csv", source)
     set_params(small, ingest__emotion="source.csv")
-    assert stages_run(dvc("repro").stdout) == ["ingest"]
+    assert repro() == ["ingest"]
     lines = source.read_text().splitlines(keepends=True)
     source.write_text("".join(lines[:-1]))
-    assert stages_run(dvc("repro", "prepare@emotion", "prepare@keypoints").stdout) == [
+    assert repro("prepare@emotion", "prepare@keypoints") == [
         "ingest",
         "validate",
         "prepare@emotion",
@@ -286,8 +307,8 @@ def test_a_changed_source_runs_the_stages_that_depend_on_it(small: Path, first: 
 
 def test_an_experiment_changes_one_setting(small: Path, first: str, dvc: Run) -> None:
     commit(small, "results of the first runs")
-    done = dvc("exp", "run", "-S", "score.num_examples=4")
-    assert stages_run(done.stdout) == ["score"]
+    dvc("exp", "run", "-S", "score.num_examples=4")
+    assert stages_run(small) == ["score"]
     assert "reports/metrics/emotion.json" in dvc("metrics", "diff", "HEAD~1", "--all", "--json").stdout
 
 
@@ -310,7 +331,7 @@ def test_faces_are_scored_as_they_were_evaluated(small: Path, first: str) -> Non
     assert approved["keypoints"]["temperature"] == 1
 
 
-def test_given_photographs_are_scored(small: Path, first: str, dvc: Run) -> None:
+def test_given_photographs_are_scored(small: Path, first: str, repro: Repro) -> None:
     faces, _ = draw_faces(np.random.default_rng(5), np.arange(3), 160, KEYPOINTS_FRAMING)
     scene = np.full((260, 700), 150, np.uint8)
     for number, face in enumerate(faces):
@@ -334,7 +355,7 @@ def test_given_photographs_are_scored(small: Path, first: str, dvc: Run) -> None
     assert written == tables | drawn | {"least-sure.png", "pictures/0001-scene.png", "drift.json", ".gitignore"}
     skipped = pd.read_parquet(small / "scored/skipped.parquet")
     assert skipped["source"].tolist() == ["empty.png", "other.csv"]
-    assert stages_run(dvc("repro").stdout) == []
+    assert repro() == []
     done = run("python", "-m", "flows", "score", "scene.png", "absent.jpg", "--out", "other", check=False)
     assert done.returncode == 1
     assert "absent.jpg: no such file" in done.stderr
@@ -418,9 +439,9 @@ def test_a_bad_score_input_is_named(small: Path, first: str) -> None:
         assert not (small / "data/scoring").exists()
 
 
-def test_a_table_can_be_the_score_input(small: Path, first: str, dvc: Run) -> None:
+def test_a_table_can_be_the_score_input(small: Path, first: str, repro: Repro) -> None:
     set_params(small, score__input="data/sample/keypoints.csv")
-    assert stages_run(dvc("repro").stdout) == ["score"]
+    assert repro() == ["score"]
     table = pd.read_parquet(small / "data/scored/predictions.parquet")
     assert 100 < len(table) < 150
     # In pixels of the 96x96 faces, not of the emotion model's 48x48 input.
