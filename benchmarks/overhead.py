@@ -105,7 +105,8 @@ def served(home: Path) -> Iterator[Api]:
     """Run a Prefect server of the clone `home`."""
     flows = [sys.executable, "-m", "flows"]
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    started = subprocess.run([*flows, "up", "--server-only"], cwd=home, env=environment, capture_output=True, text=True, check=True)
+    command = [*flows, "up", "--server-only"]
+    started = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=True)
     try:
         yield Api(started.stdout.split()[1] + "/api", (home / ".prefect/auth").read_text().strip())
     finally:
