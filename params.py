@@ -345,7 +345,6 @@ class Train(Settings):
 class EvaluateModel(Settings):
     """`flip_tta`: whether the headline predictions use it; `corruption_samples`: null corrupts every test face."""
 
-    num_examples: Count
     flip_tta: bool
     corruption_samples: Count | None
 
@@ -361,6 +360,17 @@ class EvaluateEmotion(EvaluateModel):
 class Evaluate(Settings):
     keypoints: EvaluateKeypoints
     emotion: EvaluateEmotion
+
+
+class ReportModel(Settings):
+    """`num_examples`: test faces in each grid of faces."""
+
+    num_examples: Count
+
+
+class Report(Settings):
+    keypoints: ReportModel
+    emotion: ReportModel
 
 
 class GateKeypoints(Settings):
@@ -442,7 +452,7 @@ class Detector(Settings):
 
 
 class Score(Settings):
-    """`input` is scored by `dvc repro`, which draws `num_examples` of its faces; the rest is for all scoring.
+    """`input` is scored by `dvc repro`; `report_predictions` draws `num_examples` of its faces; the rest is for all.
 
     `max_crop_px`: an image no larger, in pixels, is taken for one face; `detector_max_px`: a larger one is searched for
     faces at this size, by `detector` or, if that is None, by OpenCV's cascade; `max_image_pixels`: a still larger one
@@ -470,6 +480,7 @@ class Params(Settings):
     prepare: Prepare
     train: Train
     evaluate: Evaluate
+    report: Report
     gate: Gate
     promote: Promote
     score: Score
@@ -501,6 +512,8 @@ RENAMED = {
     "validate.*.max_missing": "max_missing_fraction",
     "validate.*.label_set": "label_encoding",
     "validate.*.class_share": "class_fraction",
+    "evaluate.*.faces_drawn": "num_examples in the section report",
+    "evaluate.*.num_examples": "num_examples in the section report",
     "*.faces_drawn": "num_examples",
     "prepare.*.label_shift": "keypoint_offset_px",
     "prepare.*.classes": "train_classes",

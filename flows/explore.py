@@ -10,12 +10,11 @@ from tasks.orchestration.api import flow
 @flow
 def explore() -> None:
     """Describe both validated tables and draw their faces."""
-    settings = params.load().explore
-    folder = Path("reports/explore")
+    settings, figures = params.load().explore, Path("reports/figures/explore")
     for model_name in params.MODELS:
-        describe(model_name, Path(f"data/validated/{model_name}.parquet"), folder)
-    draw_keypoints(Path("data/validated/keypoints.parquet"), settings, folder)
-    draw_emotion(Path("data/validated/emotion.parquet"), settings, folder)
+        describe(model_name, Path(f"data/validated/{model_name}.parquet"), Path("reports/explore"))
+    draw_keypoints(Path("data/validated/keypoints.parquet"), settings, figures)
+    draw_emotion(Path("data/validated/emotion.parquet"), settings, figures)
 
 
 if __name__ == "__main__":

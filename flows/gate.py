@@ -29,7 +29,7 @@ def gate() -> None:
     training = {model_name: Path(f"reports/train/{model_name}.json") for model_name in params.MODELS}
     preparing = {model_name: Path(f"reports/prepare/{model_name}.json") for model_name in params.MODELS}
     write_card(gate_result, evaluations, training, preparing, settings.gate.license, Path("reports/model_card.md"))
-    report_gate(gate_result, Path("reports/gate.png"))
+    report_gate(gate_result)
     require_passed(gate_result)
 
 

@@ -9,18 +9,17 @@ from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.orchestration.api import flow
 from tasks.readers.sources import require_outside, sources_of
 from tasks.release.registry import MODEL_FILES, fetch
-from tasks.scoring.annotated_images import count_scored, draw_pictures, write_csv
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
-from tasks.scoring.report import draw_predictions, write_report
 from tasks.scoring.run_folder import finish_run
+from tasks.scoring.summary import count_scored, write_csv
 
 GATE_RESULTS = {"workspace": Path("reports/gate.json")} | {
     name: Path("models", name, "gate.json") for name in ("released", "fast")
 }
 SCORED = Path("scored")
-STAGE, SHARDS, FIGURE = Path("data/scored"), Path("data/scoring"), Path("reports/score/predictions.png")
-"""The outputs of the stage, and the folder of the shards of an unfinished run, which DVC does not remove."""
+STAGE, SHARDS = Path("data/scored"), Path("data/scoring")
+"""The output of the stage, and the folder of the shards of an unfinished run, which DVC does not remove."""
 
 
 @flow
@@ -60,11 +59,17 @@ def score(
     if csv or is_stage:
         write_csv(out)
     if draw:
-        draw_pictures(out, settings)
-        write_report(out, approved.reference, settings)
-    if is_stage:
-        draw_predictions(out, settings, FIGURE)
+        _draw(out, approved, settings)
     finish_run(out, shards_folder)
+
+
+def _draw(out: Path, approved: ApprovedModels, settings: params.Score) -> None:
+    # Imported here: the stage draws nothing, and so a change of a figure does not score again.
+    from tasks.plots.annotated_images import draw_pictures
+    from tasks.plots.scoring_report import write_report
+
+    draw_pictures(out, settings)
+    write_report(out, approved.reference, settings)
 
 
 def _approved_models(model_set: str) -> tuple[ApprovedModels, str]:

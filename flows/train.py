@@ -4,7 +4,6 @@ from pathlib import Path
 
 import params
 from tasks.orchestration.api import flow
-from tasks.plots.training import draw_augmented_batch, report_training
 from tasks.training.checkpoints import delete_checkpoints
 from tasks.training.fit import train_model
 
@@ -15,11 +14,9 @@ def train(model_name: params.ModelName) -> None:
     settings = getattr(params.load().train.chosen, model_name)
     prepared, checkpoints = Path(f"data/prepared/{model_name}"), Path(f"models/checkpoints/{model_name}")
     curve, model_path = Path(f"reports/train/{model_name}.csv"), Path(f"models/trained/{model_name}.keras")
-    draw_augmented_batch(model_name, prepared, settings, Path(f"reports/train/{model_name}-augmented_batch.png"))
     train_model(
         model_name, prepared, settings, checkpoints, model_path, curve, Path(f"reports/train/{model_name}.json")
     )
-    report_training(model_name, prepared, curve, Path(f"reports/train/{model_name}.png"))
     delete_checkpoints(checkpoints)
 
 

@@ -18,14 +18,8 @@ from tasks.common.dataset import FaceDataset, concatenate, load_dataset
 from tasks.common.files import InputError, replacing
 from tasks.models.keras_files import save_model
 from tasks.orchestration.api import Progress, log, log_markdown, task
-from tasks.training.builders import (
-    batch_norm_samples,
-    batches_of,
-    build_model,
-    finish_emotion_model,
-    loss_of,
-    training_targets,
-)
+from tasks.training.batches import batches_of, training_targets
+from tasks.training.builders import batch_norm_samples, build_model, finish_emotion_model, loss_of
 from tasks.training.checkpoints import load_checkpoint, run_fingerprint, save_checkpoint
 from tasks.training.distillation import make_distillation
 
