@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 import faces.training.trainer
-import tasks.training.builders
+import tasks.training.batches
 from faces.training.augmentation import augment_images
 from faces.training.batch_norm import UPDATE_BATCH_SIZE
 
@@ -63,5 +63,5 @@ def compiled_predict(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
 
 def compile_eager_steps() -> None:
     """Replace augmentation and batch norm updates by compiled functions, in this process."""
-    vars(tasks.training.builders)["augment_images"] = jax.jit(augment_images)
+    vars(tasks.training.batches)["augment_images"] = jax.jit(augment_images)
     vars(faces.training.trainer)["update_batch_norm"] = compiled_update_batch_norm()

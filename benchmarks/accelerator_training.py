@@ -22,15 +22,8 @@ from params import Teacher, TrainEmotion
 from tasks.common.dataset import FaceDataset, concatenate, load_dataset
 from tasks.common.files import InputError
 from tasks.models.keras_files import save_model
-from tasks.training.builders import (
-    batch_norm_samples,
-    batches_of,
-    build_model,
-    finish_emotion_model,
-    load_teacher,
-    loss_of,
-    training_targets,
-)
+from tasks.training.batches import batches_of, training_targets
+from tasks.training.builders import batch_norm_samples, build_model, finish_emotion_model, load_teacher, loss_of
 
 PredictorOf = Callable[[keras.Model], Callable[[np.ndarray], np.ndarray]]
 """From a model to a function from images (N, H, W) to its outputs."""

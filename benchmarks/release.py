@@ -78,7 +78,7 @@ def write_release(project: Path, gate_result: Mapping, name: str, origin: str) -
         released[model_name] = gate_result["models"][model_name] | {"path": str(path)}
         _copy(project / f"reports/metrics/{model_name}.json", charts / f"{model_name}.json")
         for chart in CHARTS[model_name]:
-            _copy(project / f"reports/evaluate/{model_name}/{chart}.png", charts / f"{model_name}-{chart}.png")
+            _copy(project / f"reports/figures/{model_name}/{chart}.png", charts / f"{model_name}-{chart}.png")
     _write(models / "gate.json", json.dumps({**gate_result, "models": released}, indent=2) + "\n")
 
 

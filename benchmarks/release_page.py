@@ -15,7 +15,7 @@ CHARTS = {
     "keypoints": ("ced_curve", "per_keypoint_error", "slices", "robustness"),
     "emotion": ("confusion", "reliability", "risk_coverage", "slices", "robustness"),
 }
-"""Figures of reports/evaluate that show no faces."""
+"""Figures of reports/figures that show no faces."""
 SHOWN = {"keypoints": ("nme", "rmse_px"), "emotion": ("accuracy", "macro_f1")}
 
 SETS = {"released": "Released models", "fast": "Fast models"}

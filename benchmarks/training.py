@@ -26,7 +26,8 @@ from faces.training.batch_norm import update_batch_norm
 from faces.training.optimizer import OptimizerSettings, compile_model
 from params import TrainEmotion
 from tasks.common.dataset import FaceDataset, load_dataset
-from tasks.training.builders import batch_norm_samples, batches_of, build_model, loss_of
+from tasks.training.batches import batches_of
+from tasks.training.builders import batch_norm_samples, build_model, loss_of
 
 EVALUATE_EVERY = 2_000
 """Number of training faces between two evaluations."""

@@ -63,9 +63,9 @@ def summary(console: Console, address: str | None) -> None:
     gate_result = json.loads(Path("reports/gate.json").read_text())
     passed = sum(check["outcome"] == "passed" for check in gate_result["checks"])
     checks = f"{passed} of {len(gate_result['checks'])} checks passed"
-    console.print(f"Gate         {gate_result['outcome']}: {checks} (reports/gate.json, .png)")
+    console.print(f"Gate         {gate_result['outcome']}: {checks} (reports/gate.json)")
     console.print("Predictions  data/scored/predictions.parquet and .csv")
-    console.print("Figures      reports/score/predictions.png; more in reports/*/")
+    console.print("Figures      reports/score/predictions.png; more in reports/figures/*/")
     console.print("Bad rows     data/quarantine/*.csv; validation results: reports/validation/")
     if address:
         stop = " (`make down` stops the server)" if address == server_access.own_address() else ""

@@ -7,14 +7,15 @@ import params
 from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.orchestration.flow_run import skipped
 from tasks.orchestration.locks import exclusive_lock
+from tasks.plots.annotated_images import draw_pictures
+from tasks.plots.scoring_report import write_report
 from tasks.release.registry import MODEL_FILES, fetch
-from tasks.scoring.annotated_images import count_scored, draw_pictures
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
 from tasks.scoring.inbox import abandon, arrived, asked_in, begin_list, note_arrived, settle_list, unfinished_runs
-from tasks.scoring.report import write_report
 from tasks.scoring.run_folder import can_resume, finish_run, manifest_of
 from tasks.scoring.shards import is_joined
+from tasks.scoring.summary import count_scored
 
 INBOX, SCORED = Path("data/inbox"), Path("data/inbox_results")
 

@@ -5,13 +5,14 @@ from typing import Literal
 
 import params
 from tasks.common.files import source_of
+from tasks.plots.annotated_images import draw_pictures
+from tasks.plots.scoring_report import write_report
 from tasks.readers.sources import require_outside, sources_of
 from tasks.release.model_sets import load_model_set
-from tasks.scoring.annotated_images import count_scored, draw_pictures, write_csv
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
-from tasks.scoring.report import write_report
 from tasks.scoring.run_folder import finish_run
+from tasks.scoring.summary import count_scored, write_csv
 
 
 def score(

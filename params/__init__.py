@@ -18,7 +18,7 @@ from params.preparation import (
     Split,
 )
 from params.recipe import Evaluate, EvaluateEmotion, EvaluateKeypoints, EvaluateModel, Recipe, Report, ReportModel
-from params.run import STAGES, Detector, Drift, Ingest, Pipeline, Promote, Quality, Score
+from params.run import STAGES, Detector, Drift, Ingest, Pipeline, Promote, Quality, ReportPredictions, Score
 from params.sources import wrong_sources
 from params.training import (
     Architecture,
@@ -74,6 +74,7 @@ __all__ = [
     "Recipe",
     "Report",
     "ReportModel",
+    "ReportPredictions",
     "Sample",
     "Score",
     "Settings",

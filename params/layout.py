@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from params.dataset import Dataset, Sample, SampleSection
 from params.recipe import Recipe
-from params.run import Ingest, ParamsFile, Pipeline, Promote, Score
+from params.run import Ingest, ParamsFile, Pipeline, Promote, ReportPredictions, Score
 from params.types import Settings
 
 PARAMS, PRESETS = Path("params.yaml"), Path("conf")
@@ -22,6 +22,7 @@ class Params(Settings):
     recipe: Recipe
     ingest: Ingest
     score: Score
+    report_predictions: ReportPredictions
     promote: Promote
     pipeline: Pipeline
 

@@ -40,7 +40,7 @@ def load(folder: Path = Path(), **chosen_instead: str) -> Params:
         sample=parts["sample"].sample,
         dataset=parts["dataset"],
         recipe=parts["recipe"],
-        **{name: getattr(run, name) for name in ("ingest", "score", "promote", "pipeline")},
+        **{name: getattr(run, name) for name in ("ingest", "score", "report_predictions", "promote", "pipeline")},
     )
 
 

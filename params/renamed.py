@@ -13,6 +13,8 @@ RENAMED = {
     "validate.*.label_set": "label_encoding",
     "validate.*.class_share": "class_fraction",
     "evaluate.*.faces_drawn": "report.MODEL.num_examples",
+    "score.num_examples": "report_predictions.num_examples",
+    "score.faces_drawn": "report_predictions.num_examples",
     "evaluate.*.num_examples": "report.MODEL.num_examples",
     "*.faces_drawn": "num_examples",
     "prepare.*.label_shift": "keypoint_offset_px",

@@ -6,7 +6,10 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from params.types import Address, Count, NotNegative, Positive, Settings, Sha256, Share
 
-STAGES = ("sample", "ingest", "validate", "explore", "prepare", "train", "evaluate", "gate", "score")
+STAGES = (
+    *("sample", "ingest", "validate", "explore", "prepare", "train", "evaluate", "report"),
+    *("gate", "score", "report_predictions"),
+)
 """The stages of `dvc.yaml`."""
 
 
@@ -41,7 +44,7 @@ class Detector(Settings):
 
 
 class Score(Settings):
-    """`input` is scored by `dvc repro`, which draws `num_examples` of its faces; the rest is for all scoring.
+    """`input` is scored by `dvc repro`, the rest is for all scoring.
 
     `max_crop_px`: an image no larger, in pixels, is taken for one face; `detector_max_px`: a larger one is searched for
     faces at this size, by `detector` or, if that is None, by OpenCV's cascade; `max_image_pixels`: a still larger one
@@ -50,7 +53,6 @@ class Score(Settings):
     """
 
     input: Address
-    num_examples: Count
     max_crop_px: Count
     detector_max_px: Count
     detector: Detector | None = None
@@ -59,6 +61,12 @@ class Score(Settings):
     confidence_threshold: Share
     quality: Quality
     drift: Drift
+
+
+class ReportPredictions(Settings):
+    """`num_examples`: scored faces that the figure of the stage `report_predictions` shows."""
+
+    num_examples: Count
 
 
 class Promote(Settings):
@@ -89,6 +97,7 @@ class ParamsFile(Settings):
     recipe: str
     ingest: Ingest
     score: Score
+    report_predictions: ReportPredictions
     promote: Promote
     pipeline: Pipeline
 

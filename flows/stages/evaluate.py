@@ -1,14 +1,14 @@
-"""Stage `evaluate@MODEL`: metrics and figures on the test split."""
+"""Stage `evaluate@MODEL`: metrics and tables on the test split."""
 
 from pathlib import Path
 
 import params
+from tasks.evaluation.curves import write_curves
 from tasks.evaluation.drift_reference import write_drift_reference
 from tasks.evaluation.metrics import evaluate_emotion, evaluate_keypoints
 from tasks.evaluation.predict import predict_test
-from tasks.evaluation.robustness import draw_robustness, measure_robustness
+from tasks.evaluation.robustness import measure_robustness
 from tasks.evaluation.slices import evaluate_slices
-from tasks.plots.evaluation import draw_emotion, draw_keypoints
 
 
 def evaluate(settings: params.Params, model_name: params.ModelName) -> None:
@@ -20,15 +20,9 @@ def evaluate(settings: params.Params, model_name: params.ModelName) -> None:
     predictions = predict_test(model_name, model_path, prepared, chosen, Path(f"data/predictions/{model_name}.npz"))
     if model_name == "keypoints":
         evaluate_keypoints(prepared, predictions, model_path, duplicates, metrics, folder)
-        draw_keypoints(prepared, predictions, chosen, folder)
     else:
         evaluate_emotion(prepared, predictions, model_path, chosen, duplicates, metrics, folder)
-        draw_emotion(prepared, predictions, chosen, folder)
+        write_curves(prepared, predictions, folder)
         write_drift_reference(prepared, predictions, folder / "reference.json")
     evaluate_slices(model_name, prepared, predictions, folder)
-    draw_robustness(
-        model_name,
-        prepared,
-        measure_robustness(model_name, prepared, predictions, model_path, chosen, folder),
-        folder,
-    )
+    measure_robustness(model_name, prepared, predictions, model_path, chosen, folder)

@@ -8,9 +8,8 @@ from tasks.data.exploration import describe, draw_emotion, draw_keypoints
 
 def explore(settings: params.Params) -> None:
     """Describe both validated tables and draw their faces."""
-    chosen = settings.dataset.explore
-    folder = Path("reports/explore")
+    chosen, figures = settings.dataset.explore, Path("reports/figures/explore")
     for model_name in params.MODELS:
-        describe(model_name, Path(f"data/validated/{model_name}.parquet"), folder)
-    draw_keypoints(Path("data/validated/keypoints.parquet"), chosen, folder)
-    draw_emotion(Path("data/validated/emotion.parquet"), chosen, folder)
+        describe(model_name, Path(f"data/validated/{model_name}.parquet"), Path("reports/explore"))
+    draw_keypoints(Path("data/validated/keypoints.parquet"), chosen, figures)
+    draw_emotion(Path("data/validated/emotion.parquet"), chosen, figures)

@@ -8,7 +8,7 @@ from tasks.release.quality_gate import EvaluationPaths, evaluate_gate, report_ga
 
 
 def gate(settings: params.Params) -> None:
-    """Check both models against the thresholds of `params.yaml`; write gate result and model card.
+    """Check both models against the thresholds of the data set's preset; write gate result and model card.
 
     Exit with status 1 unless every check passes.
     """
@@ -28,5 +28,5 @@ def gate(settings: params.Params) -> None:
     write_card(
         gate_result, evaluations, training, preparing, settings.dataset.gate.license, Path("reports/model_card.md")
     )
-    report_gate(gate_result, Path("reports/gate.png"))
+    report_gate(gate_result)
     require_passed(gate_result)

@@ -6,11 +6,10 @@ import params
 from tasks.common.files import source_of
 from tasks.models.approved_models import load_approved_models
 from tasks.readers.sources import sources_of
-from tasks.scoring.annotated_images import count_scored, write_csv
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
-from tasks.scoring.report import draw_predictions
 from tasks.scoring.run_folder import finish_run
+from tasks.scoring.summary import count_scored, write_csv
 
 MODEL_SET = "workspace"
 
@@ -24,5 +23,4 @@ def score(settings: params.Params) -> None:
     count_scored(out)
     watch_drift(out, approved.reference, settings.score.drift, MODEL_SET)
     write_csv(out)
-    draw_predictions(out, settings.score, Path("reports/score/predictions.png"))
     finish_run(out, shards)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from faces.common.pixel_text import SIZES
 from faces.common.schema import COORDINATES
 from faces.data.eda import class_counts, describe_table, info_table
 from faces.data.label_offset import describe_label_offset, symmetry
@@ -21,6 +20,7 @@ from faces.plots.exploration import (
 )
 from params import Explore
 from tasks.common.files import replacing
+from tasks.common.valid_table import images_of
 from tasks.orchestration.artifacts import log, log_figure, log_table
 from tasks.orchestration.decorators import task
 
@@ -88,7 +88,7 @@ def draw_emotion(valid: Path, settings: Explore, folder: Path) -> Path:
 
 def _table_and_images(model_name: str, valid: Path) -> tuple[pd.DataFrame, np.ndarray]:
     table = pd.read_parquet(valid)
-    return table, np.frombuffer(b"".join(table["pixels"]), np.uint8).reshape(-1, SIZES[model_name], SIZES[model_name])
+    return table, images_of(table, model_name)
 
 
 def _grid_title(grid: np.ndarray, table: pd.DataFrame) -> str:

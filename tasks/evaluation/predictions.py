@@ -1,4 +1,4 @@
-"""Shared code of the stage `evaluate`: predictions on disk, and writing of tables and figures."""
+"""Shared code of the stage `evaluate`: predictions on disk, metrics with intervals, and writing of tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,18 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from faces.evaluation.bootstrap import Estimate, Measure, bootstrap_intervals
 from faces.evaluation.weighted_metrics import emotion_measure, keypoint_measure
 from faces.models.tta import Inference, average_flipped, calibrate
 from tasks.common.dataset import FaceDataset
 from tasks.common.files import replacing
-from tasks.orchestration.artifacts import log_figure, log_table
+from tasks.orchestration.artifacts import log_table
 
 HEADLINE_METRIC = {"emotion": "accuracy", "keypoints": "nme"}
 METRIC_NAMES = {"emotion": "Accuracy", "keypoints": "NME"}
-"""The metric that each model's figures of slices and corruptions show."""
+"""The metric that each model's tables and figures of slices and corruptions show."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +86,3 @@ def save_table(
     dropped = [name for name in rows[0] if f"{name}_low" in rows[0] and name != metric] if metric else []
     dropped += [f"{name}{end}" for name in dropped for end in ("_low", "_high")]
     log_table(key, [{name: row[name] for name in row if name not in dropped} for row in rows], description)
-
-
-def save_figure(figure: Figure, path: Path, key: str, description: str) -> None:
-    """Write a figure as PNG and log it."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-    log_figure(key, path, description)

@@ -1,1 +1,1 @@
-"""Draws figures into `reports/`."""
+"""Draws figures and pages for a reviewer."""

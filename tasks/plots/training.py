@@ -1,4 +1,4 @@
-"""Draws figures of a training: an augmented batch and the learning curves."""
+"""Draws a training: an augmented batch and the learning curves."""
 
 from pathlib import Path
 
@@ -9,40 +9,36 @@ from faces.plots.face_grid import faces_figure
 from faces.plots.training import learning_figure
 from params import TrainEmotion, TrainKeypoints
 from tasks.common.dataset import load_dataset
-from tasks.common.files import replacing
-from tasks.orchestration.artifacts import log_figure
 from tasks.orchestration.decorators import task
-from tasks.training.builders import batches_of
+from tasks.plots.figure_files import save_figure
+from tasks.training.batches import batches_of
 
 NUM_EXAMPLES = 16
 
 
 @task
 def draw_augmented_batch(
-    model_name: str, prepared: Path, settings: TrainKeypoints | TrainEmotion, figure_path: Path
+    model_name: str, prepared: Path, settings: TrainKeypoints | TrainEmotion, folder: Path
 ) -> None:
-    """Write and log a figure of sixteen augmented training images with their targets."""
+    """Write and log `augmented_batch.png`: sixteen augmented training images with their targets."""
     train = load_dataset(prepared / "train.npz")
     images, targets = batches_of(train, settings)(range(1))[0]
     images, targets = images[:NUM_EXAMPLES], targets[:NUM_EXAMPLES]
     captions = [_label(target, train.classes) if train.is_emotion else "" for target in targets]
     title = f"{model_name}: augmented training faces"
-    points = None if train.is_emotion else targets
-    with replacing(figure_path) as temporary:
-        faces_figure(images, captions, title, points).savefig(temporary, dpi=110)
-    log_figure(f"augmented-batch-{model_name}", figure_path, title)
+    figure = faces_figure(images, captions, title, None if train.is_emotion else targets)
+    save_figure(figure, folder / "augmented_batch.png", f"augmented-batch-{model_name}", title)
 
 
 @task
-def report_training(model_name: str, prepared: Path, curve: Path, figure_path: Path) -> None:
-    """Write and log a figure of the learning curves; `curve` is the table of losses by epoch."""
+def draw_learning_curve(model_name: str, prepared: Path, curve: Path, folder: Path) -> None:
+    """Write and log `learning_curve.png`; `curve` is the table of losses by epoch."""
     title = f"{model_name}: learning curves{load_dataset(prepared / 'validation.npz').leakage_warning}"
     table = pd.read_csv(curve)
     best = table["epoch"].loc[table.groupby("member")["val_loss"].idxmin()].tolist()
     curves = {"training": table["loss"].tolist(), "validation": table["val_loss"].tolist()}
-    with replacing(figure_path) as temporary:
-        learning_figure(table["epoch"].tolist(), curves, best, title).savefig(temporary, dpi=110)
-    log_figure(f"learning-{model_name}", figure_path, title)
+    figure = learning_figure(table["epoch"].tolist(), curves, best, title)
+    save_figure(figure, folder / "learning_curve.png", f"learning-{model_name}", title)
 
 
 def _label(target: np.ndarray, classes: np.ndarray) -> str:

@@ -7,22 +7,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faces.common.pixel_text import SIZES
-from faces.plots.face_grid import faces_figure
 from faces.preparation.label_conflicts import resolve_label_conflicts
 from faces.preparation.near_duplicates import duplicate_components, find_near_duplicates, image_keys
 from faces.preparation.splits import groups
 from params import Duplicates, EmotionDuplicates, PrepareEmotion, PrepareKeypoints
 from tasks.common.csv_escaping import protected
 from tasks.common.files import InputError, replacing
-from tasks.orchestration.artifacts import Progress, log, log_figure, log_table
+from tasks.common.valid_table import images_of
+from tasks.orchestration.artifacts import Progress, log, log_table
 from tasks.orchestration.decorators import task
 
 SMALL_COMPONENT = 10
 """A component of up to this many faces is allowed in a table of any size."""
 
-MAX_LISTED, MAX_SHOWN = 50, 20
-"""Conflicting components in the table, and pairs in the figure."""
+MAX_LISTED = 50
+"""Conflicting components in the table."""
 
 NOT_TRAINED = "class not trained on"
 CONFLICTING = "copies have different labels"
@@ -73,33 +72,6 @@ def group_faces(model_name: str, valid: Path, settings: PrepareKeypoints | Prepa
     _report_counts(model_name, counts, out.with_name("duplicates.json"))
     _report_conflicts(model_name, policy, rows[conflict], component[conflict], labels[conflict].to_numpy(str))
     return out
-
-
-@task
-def draw_duplicates(model_name: str, valid: Path, pairs: Path, figure: Path) -> None:
-    """Write and log a figure of the near-duplicates with the lowest correlation, to check the thresholds by eye."""
-    table, near = pd.read_parquet(valid), pd.read_csv(pairs, dtype={"correlation": float})
-    images, position = images_of(table, model_name), pd.Series(range(len(table)), index=table["row"])
-    shown, captions = [], []
-    for pair in near.nsmallest(MAX_SHOWN, "correlation").to_dict("records"):
-        first, second = position[pair["first"]], position[pair["second"]]
-        shown += [images[first], images[second][:, ::-1] if pair["mirrored"] else images[second]]
-        labels = [f"\n{table['emotion'][number]}" if model_name == "emotion" else "" for number in (first, second)]
-        relation = f"{pair['correlation']:.3f}{', mirrored' if pair['mirrored'] else ''}"
-        captions += [f"row {pair['first']}{labels[0]}", f"row {pair['second']} · {relation}{labels[1]}"]
-    if not shown:
-        shown, captions = [np.full((SIZES[model_name], SIZES[model_name]), 255, np.uint8)], ["no near-duplicates"]
-    title = f"{model_name}: pairs of lowest correlation among {len(near)} pairs of near-duplicates"
-    with replacing(figure) as temporary:
-        faces_figure(np.stack(shown), captions, title).savefig(temporary, dpi=110)
-    log_figure(
-        f"near-duplicates-{model_name}", figure, f"{model_name}: pairs of near-duplicates, lowest correlation first"
-    )
-
-
-def images_of(table: pd.DataFrame, model_name: str) -> np.ndarray:
-    """The images of a valid table, (N, H, W) uint8."""
-    return np.frombuffer(b"".join(table["pixels"]), np.uint8).reshape(-1, SIZES[model_name], SIZES[model_name])
 
 
 def _resolve(

@@ -20,9 +20,9 @@ from params import EmotionSplit, PrepareEmotion, PrepareKeypoints, Split
 from tasks.common.csv_escaping import protected, unprotected
 from tasks.common.dataset import FaceDataset, concatenate, save_dataset
 from tasks.common.files import InputError, replacing
+from tasks.common.valid_table import images_of
 from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
-from tasks.preparation.near_duplicates import images_of
 from tasks.preparation.offline_augmentation import copies
 
 NO_OUTPUT_CLASS = "class not in output_classes"

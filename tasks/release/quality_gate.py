@@ -3,16 +3,16 @@
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from faces.plots.quality_gate import gate_figure
 from faces.release.quality_gate import Check, Interval, emotion_checks, interval_of, keypoint_checks, outcome_of
-from params import Gate
+from params import Gate, GateEmotion, GateKeypoints
 from tasks.common.files import InputError, replacing, sha256
-from tasks.orchestration.artifacts import log, log_figure, log_table
+from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 
 SLICE_METRIC = {"keypoints": "nme", "emotion": "accuracy"}
@@ -44,14 +44,9 @@ def evaluate_gate(evaluations: dict[str, EvaluationPaths], settings: Gate, gate_
     for model_name, one in evaluations.items():
         if metrics[model_name]["model_sha256"] != hashes[model_name]:
             raise InputError(f"{one.metrics}: not the metrics of {one.model_path}; `dvc repro` evaluates this model")
-    slices = {
-        model_name: _intervals(one.reports / "slices.csv", ["property", "slice"], SLICE_METRIC[model_name])
-        for model_name, one in evaluations.items()
-    }
-    recalls = _intervals(evaluations["emotion"].reports / "classes.csv", ["class"], "recall")
     checks = [
-        *keypoint_checks(metrics["keypoints"], slices["keypoints"], **settings.keypoints.model_dump()),
-        *emotion_checks(metrics["emotion"], slices["emotion"], recalls, **settings.emotion.model_dump()),
+        *model_checks(metrics["keypoints"], evaluations["keypoints"].reports, settings.keypoints),
+        *model_checks(metrics["emotion"], evaluations["emotion"].reports, settings.emotion),
     ]
     outcome = outcome_of(checks)
     content = {
@@ -79,6 +74,16 @@ def evaluate_gate(evaluations: dict[str, EvaluationPaths], settings: Gate, gate_
     return gate_result
 
 
+def model_checks(metrics: Mapping[str, float], reports: Path, thresholds: GateKeypoints | GateEmotion) -> list[Check]:
+    """Returns a model's checks; `metrics` is the content of its metrics file, `reports` the folder of its tables."""
+    model_name = "keypoints" if isinstance(thresholds, GateKeypoints) else "emotion"
+    slices = _intervals(reports / "slices.csv", ["property", "slice"], SLICE_METRIC[model_name])
+    if isinstance(thresholds, GateKeypoints):
+        return keypoint_checks(metrics, slices, **thresholds.model_dump())
+    recalls = _intervals(reports / "classes.csv", ["class"], "recall")
+    return emotion_checks(metrics, slices, recalls, **thresholds.model_dump())
+
+
 def _intervals(path: Path, names: list[str], metric: str) -> dict[str, Interval]:
     """Returns a metric with its interval by the row's name."""
     table = pd.read_csv(path)
@@ -97,15 +102,12 @@ def _checks(gate_result: Path) -> list[Check]:
 
 
 @task
-def report_gate(gate_result: Path, figure_path: Path) -> None:
-    """Log the checks as a table; write and log a figure of each metric with its interval and threshold."""
+def report_gate(gate_result: Path) -> None:
+    """Log the checks as a table."""
     checks = _checks(gate_result)
     words = {"passed": "passed", "failed": "FAILED", "inconclusive": "INCONCLUSIVE"}
     rows = [{**check._asdict(), "outcome": words[check.outcome]} for check in checks]
     log_table("gate", rows, "The gate result, check by check")
-    with replacing(figure_path) as temporary:
-        gate_figure(checks).savefig(temporary, dpi=110)
-    log_figure("gate-figure", figure_path, "Quality gate: each metric, its 95% interval and its threshold")
 
 
 @task

@@ -1,4 +1,4 @@
-"""Builds a model, its loss and its training batches from its settings."""
+"""Builds a model and its loss from its settings."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,10 +12,7 @@ from faces.models.calibration import fit_bias_correction
 from faces.models.class_subset import apply_bias_correction, restrict_classes
 from faces.models.initializers import initialize_weights
 from faces.models.tta import predict_no_tta
-from faces.training.augmentation import augment_images, augment_keypoints, sample_augmentation_params
-from faces.training.batches import Batches, Distillation
 from faces.training.losses import adjusted_cross_entropy, masked, smooth_l1, wing
-from faces.training.mixing import Mixing, mix_faces
 from params import Teacher, TrainEmotion, TrainKeypoints
 from tasks.common.dataset import FaceDataset
 from tasks.common.files import InputError, sha256
@@ -92,34 +89,8 @@ def loss_of(train: FaceDataset, settings: TrainKeypoints | TrainEmotion) -> Call
     return masked({"smooth_l1": smooth_l1, "wing": wing, "mse": keras.ops.square}[settings.loss])
 
 
-def training_targets(dataset: FaceDataset) -> np.ndarray:
-    """Keypoints unchanged, or one-hot labels (N, classes) float32, all 0 for the target -1."""
-    if not dataset.is_emotion:
-        return dataset.targets
-    return np.eye(len(dataset.classes), dtype=np.float32)[dataset.targets] * (dataset.targets >= 0)[:, None]
-
-
 def batch_norm_samples(train: FaceDataset, settings: TrainKeypoints | TrainEmotion) -> np.ndarray | None:
     """A random sample of training faces (N, H, W), without copies, for batch normalization; None if disabled."""
     count = settings.bn_update_samples
     originals = train.images[train.augmentation_kind == "original"]
     return np.random.default_rng(settings.seed).permutation(originals)[:count] if count else None
-
-
-def batches_of(
-    train: FaceDataset, settings: TrainKeypoints | TrainEmotion, distillation: Distillation | None = None
-) -> Callable[[range], Batches]:
-    """A function from a range of epochs to their training batches."""
-    size = train.images.shape[1]
-    bounds = settings.augmentation.model_dump(exclude={"mixup_alpha", "cutmix_alpha"})
-
-    def augment(generator: np.random.Generator, images: np.ndarray, targets: np.ndarray):
-        params = sample_augmentation_params(generator, len(images), size, **bounds)
-        augmented = np.asarray(augment_images(images, params))
-        if isinstance(settings, TrainEmotion):
-            mixing = Mixing(settings.augmentation.mixup_alpha, settings.augmentation.cutmix_alpha)
-            return mix_faces(generator, augmented, targets, mixing)
-        return augmented, np.asarray(augment_keypoints(targets, params, size))
-
-    targets, batch_size, seed = training_targets(train), settings.batch_size, settings.seed
-    return lambda epochs: Batches(train.images, targets, batch_size, seed, epochs, augment, distillation)

@@ -19,14 +19,8 @@ from tasks.common.files import InputError, replacing
 from tasks.models.keras_files import save_model
 from tasks.orchestration.artifacts import Progress, log, log_markdown
 from tasks.orchestration.decorators import task
-from tasks.training.builders import (
-    batch_norm_samples,
-    batches_of,
-    build_model,
-    finish_emotion_model,
-    loss_of,
-    training_targets,
-)
+from tasks.training.batches import batches_of, training_targets
+from tasks.training.builders import batch_norm_samples, build_model, finish_emotion_model, loss_of
 from tasks.training.checkpoints import load_checkpoint, run_fingerprint, save_checkpoint
 from tasks.training.distillation import make_distillation
 

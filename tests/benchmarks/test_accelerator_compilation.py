@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 COMPARED = """
 import numpy as np
 import faces.training.trainer
+import tasks.training.batches
 import tasks.training.builders
 from benchmarks.accelerator_compilation import compile_eager_steps, compiled_predict, compiled_update_batch_norm
 from faces.models.tta import predict_no_tta
@@ -35,11 +36,11 @@ assert {layer.rate for layer in other.layers if type(layer).__name__ == "Dropout
 np.testing.assert_allclose(compiled_predict(one)(images[:5]), predict_no_tta(one, images[:5]), atol=1e-5)
 
 settings = training("emotion")
-eager = tasks.training.builders.batches_of(part("emotion", 8), settings)(range(1))[0]
+eager = tasks.training.batches.batches_of(part("emotion", 8), settings)(range(1))[0]
 before = faces.training.trainer.update_batch_norm
 compile_eager_steps()
 assert faces.training.trainer.update_batch_norm is not before
-compiled = tasks.training.builders.batches_of(part("emotion", 8), settings)(range(1))[0]
+compiled = tasks.training.batches.batches_of(part("emotion", 8), settings)(range(1))[0]
 assert np.abs(compiled[0].astype(int) - eager[0]).max() <= 1
 np.testing.assert_array_equal(compiled[1], eager[1])
 print("equal")

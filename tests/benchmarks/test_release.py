@@ -36,7 +36,7 @@ def test_all_files_are_written_and_a_second_release_replaces_them(project: Path)
         metrics = (project / f"reports/metrics/{model_name}.json").read_bytes()
         assert files[Path("docs", NAME, f"{model_name}.json")] == metrics
     assert files[Path("docs", NAME, "emotion-confusion.png")] == b"emotion confusion"
-    (project / "reports/evaluate/emotion/confusion.png").write_bytes(b"another")
+    (project / "reports/figures/emotion/confusion.png").write_bytes(b"another")
     main([str(project), "--name", NAME])
     assert written() == files | {Path("docs", NAME, "emotion-confusion.png"): b"another"}
 

@@ -28,6 +28,7 @@ def evaluated(folder: Path) -> Path:
         model.write_bytes(f"the {model_name} model".encode())
         gate_result["models"][model_name]["sha256"] = sha256(model)
         _write_tables(model_name, folder / "reports/evaluate" / model_name)
+        _write_charts(model_name, folder / "reports/figures" / model_name)
     (folder / "reports/gate.json").write_text(json.dumps(gate_result))
     copy_settings(folder)
     (folder / ".dvc").mkdir()
@@ -51,6 +52,10 @@ def _write_tables(model_name: str, folder: Path) -> None:
     points.to_csv(folder / "per_keypoint_error.csv", index=False)
     measures = {f"{name}{end}": 0.9 for name in ("precision", "recall", "f1") for end in ("", "_low", "_high")}
     pd.DataFrame({"class": CLASSES, "faces": 9, **measures}).to_csv(folder / "classes.csv", index=False)
+
+
+def _write_charts(model_name: str, folder: Path) -> None:
+    folder.mkdir(parents=True)
     for chart in CHARTS[model_name]:
         (folder / f"{chart}.png").write_bytes(f"{model_name} {chart}".encode())
 

@@ -17,14 +17,16 @@ from faces.evaluation.corruptions import CORRUPTIONS
 from faces.evaluation.metrics import emotion_metrics, keypoint_metrics
 from faces.models.calibration import apply_temperature, fit_temperature
 from faces.models.tta import Inference
-from params import Duplicates, EvaluateEmotion, EvaluateKeypoints, EvaluateModel, ReportModel
+from params import Duplicates, EvaluateEmotion, EvaluateKeypoints, EvaluateModel
 from tasks.common.dataset import FaceDataset, save_dataset
+from tasks.evaluation.curves import write_curves
 from tasks.evaluation.metrics import evaluate_emotion, evaluate_keypoints
 from tasks.evaluation.predict import predict_test
 from tasks.evaluation.predictions import Predictions, load_predictions, save_predictions
-from tasks.evaluation.robustness import draw_robustness, measure_robustness
+from tasks.evaluation.robustness import measure_robustness
 from tasks.evaluation.slices import evaluate_slices
 from tasks.plots.evaluation import draw_emotion, draw_keypoints
+from tasks.plots.robustness import draw_corruptions, draw_robustness, draw_slices
 from tests.conftest import ROOT
 from tests.pictures import CLOSE, noisy, strangers
 
@@ -47,7 +49,6 @@ FLIPPED: dict[str, np.ndarray] = {
 }
 EMOTION = EvaluateEmotion(flip_tta=False, corruption_samples=None, pixel_baseline_rows=30)
 POINT = EvaluateKeypoints(flip_tta=False, corruption_samples=None)
-DRAWN = ReportModel(num_examples=5)
 SETTINGS: dict[str, EvaluateModel] = {"emotion": EMOTION, "keypoints": POINT}
 
 
@@ -266,23 +267,24 @@ def test_every_artifact_with_a_metric_has_the_leakage_warning_and_dvc_outputs_ar
             f"tasks.evaluation.{module}.log_table", lambda key, rows, description: described.append(description)
         )
     monkeypatch.setattr(
-        "tasks.evaluation.predictions.log_figure", lambda key, path, description: described.append(description)
+        "tasks.plots.figure_files.log_figure", lambda key, path, description: described.append(description)
     )
     monkeypatch.setattr(tasks.evaluation.robustness, "load_model", lambda path: Same(model_name))
     run_all(folder, model_name)
     assert len(described) >= (14 if model_name == "emotion" else 13)
     assert all("[LEAKS: random split]" in description for description in described)
     named = set(re.findall(rf"reports/evaluate/{model_name}/([\w.]+)", (ROOT / "dvc.yaml").read_text()))
-    assert len(named) >= 7
+    assert named == ({"confusion.csv", "reliability.csv", "risk_coverage.csv"} if model_name == "emotion" else set())
     assert named <= {path.name for path in folder.iterdir()}
-    figures = {path.name for path in folder.glob("*.png")}
-    assert figures <= named
-    assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in figures)
+    assert not list(folder.glob("*.png"))
+    figures = list((folder / "figures").iterdir())
+    assert len(figures) == (8 if model_name == "emotion" else 7)
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in figures)
 
 
 def test_curves_for_dvc_match_the_predictions(tmp_path: Path) -> None:
     folder = written(tmp_path, "emotion")
-    draw_emotion(folder, folder / "predictions.npz", DRAWN, folder)
+    write_curves(folder, folder / "predictions.npz", folder)
     risks = read(folder / "risk_coverage.csv")
     wrong = (NO_TTA["emotion"].argmax(axis=1) != LABELS).mean()
     assert risks["coverage"].iloc[-1] == 1
@@ -295,17 +297,17 @@ def test_curves_for_dvc_match_the_predictions(tmp_path: Path) -> None:
 def run_all(folder: Path, model_name: str) -> None:
     evaluated(folder, model_name)
     predictions, settings = folder / "predictions.npz", SETTINGS[model_name]
-    if model_name == "emotion":
-        draw_emotion(folder, predictions, DRAWN, folder)
-    else:
-        draw_keypoints(folder, predictions, DRAWN, folder)
     evaluate_slices(model_name, folder, predictions, folder)
-    draw_robustness(
-        model_name,
-        folder,
-        measure_robustness(model_name, folder, predictions, folder / "model", settings, folder),
-        folder,
-    )
+    measure_robustness(model_name, folder, predictions, folder / "model", settings, folder)
+    figures, metrics = folder / "figures", folder / "metrics.json"
+    if model_name == "emotion":
+        write_curves(folder, predictions, folder)
+        draw_emotion(folder, predictions, folder, metrics, 5, figures)
+    else:
+        draw_keypoints(folder, predictions, folder, 5, figures)
+    draw_slices(model_name, folder, folder, metrics, figures)
+    draw_robustness(model_name, folder, folder, figures)
+    draw_corruptions(model_name, folder, figures)
 
 
 # Predictions of simple models.

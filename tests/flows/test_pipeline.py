@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import params
 from faces.common.schema import COORDINATES, LABEL_ENCODINGS
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
@@ -48,7 +49,8 @@ SMALL = {
 }
 STAGES = [
     *("sample", "ingest", "validate", "explore", "prepare@keypoints", "prepare@emotion"),
-    *("train@keypoints", "train@emotion", "evaluate@keypoints", "evaluate@emotion", "gate", "score"),
+    *("train@keypoints", "train@emotion", "evaluate@keypoints", "evaluate@emotion"),
+    *("report@keypoints", "report@emotion", "gate", "score", "report_predictions"),
 ]
 
 Repro = Callable[..., list[str]]
@@ -175,6 +177,11 @@ def test_dvc_shows_metrics_plots_and_graph(small: Path, first: str, dvc: Run) ->
     dvc("plots", "show")
     page = (small / "dvc_plots/index.html").read_text()
     assert all(word in page for word in ("val_loss", "confusion", "predictions.png", "robustness.png", "coverage"))
+    figures = {
+        path for folder in ("explore", *params.MODELS) for path in (small / "reports/figures" / folder).iterdir()
+    }
+    assert len(figures) == 8 + 12 + 13
+    assert {str(path.relative_to(small)) for path in figures if str(path.relative_to(small)) not in page} == set()
 
 
 def test_pull_restores_everything_that_was_pushed(small: Path, first: str, dvc: Run, repro: Repro) -> None:
@@ -189,7 +196,18 @@ def test_pull_restores_everything_that_was_pushed(small: Path, first: str, dvc: 
 
 def test_a_setting_of_one_model_runs_the_stages_of_that_model(small: Path, first: str, repro: Repro) -> None:
     set_params(small, emotion__student__seed=2)
-    assert repro() == ["train@emotion", "evaluate@emotion", "gate", "score"]
+    stages = ["train@emotion", "evaluate@emotion", "report@emotion", "gate", "score", "report_predictions"]
+    assert repro() == stages
+
+
+def test_a_changed_figure_runs_the_reports_only(small: Path, first: str, dvc: Run) -> None:
+    for path in ("faces/plots/face_grid.py", "tasks/plots/figure_files.py"):
+        before = (small / path).read_text()
+        (small / path).write_text(f"{before}\n# Another colour.\n")
+        stale = set(json.loads(dvc("status", "--json").stdout))
+        explored = {"explore"} if path.startswith("faces") else set()
+        assert stale == {"report@keypoints", "report@emotion", "report_predictions"} | explored
+        (small / path).write_text(before)
 
 
 def test_the_same_seed_gives_the_same_bytes(small: Path, first: str, dvc: Run) -> None:
@@ -230,7 +248,7 @@ def test_a_failing_gate_stops_scoring_and_names_the_reason(small: Path, first: s
     set_params(small, gate__keypoints__max_nme=1e-6)
     done = dvc("repro", check=False)
     assert done.returncode != 0
-    assert stages_run(small) == ["gate"]
+    assert stages_run(small) == ["report@keypoints", "gate"]
     assert "FAILED" in done.stdout
     assert re.search(r"keypoints: NME is 0\.\d+ \(0\.\d+ to 0\.\d+\), must be at most 1e-06", done.stderr)
     assert not json.loads((small / "reports/gate.json").read_text())["passed"]
@@ -308,7 +326,7 @@ def test_a_changed_source_runs_the_stages_that_depend_on_it(small: Path, first: 
 def test_an_experiment_changes_one_setting(small: Path, first: str, dvc: Run) -> None:
     commit(small, "results of the first runs")
     dvc("exp", "run", "-S", "score.num_examples=4")
-    assert stages_run(small) == ["score"]
+    assert stages_run(small) == ["report_predictions"]
     assert "reports/metrics/emotion.json" in dvc("metrics", "diff", "HEAD~1", "--all", "--json").stdout
 
 
@@ -441,7 +459,7 @@ def test_a_bad_score_input_is_named(small: Path, first: str) -> None:
 
 def test_a_table_can_be_the_score_input(small: Path, first: str, repro: Repro) -> None:
     set_params(small, score__input="data/sample/keypoints.csv")
-    assert repro() == ["score"]
+    assert repro() == ["score", "report_predictions"]
     table = pd.read_parquet(small / "data/scored/predictions.parquet")
     assert 100 < len(table) < 150
     # In pixels of the 96x96 faces, not of the emotion model's 48x48 input.

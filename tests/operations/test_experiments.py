@@ -28,7 +28,7 @@ def test_plots_are_defined_before_any_output_exists(clone: Path) -> None:
     with Repo(str(clone)) as repo:
         named = set(repo.index._plot_sources)
         outputs = {str(out) for out in repo.index.outs}
-    assert {"reports/explore/emotion_balance.png", "reports/gate.png", "reports/train/emotion.csv"} <= named
+    assert {"reports/score/predictions.png", "reports/train/emotion.csv"} <= named
     assert {path for path in named if not any(path == out or path.startswith(f"{out}/") for out in outputs)} == set()
 
 
@@ -43,9 +43,9 @@ def test_an_experiment_with_one_stage_is_kept(clone: Path, dvc: Run, options: li
 
 
 def test_plots_without_an_output_are_omitted(clone: Path, dvc: Run) -> None:
-    (clone / "reports/prepare").mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(ROOT / "docs/predictions.png", clone / "reports/prepare/emotion.png")
+    (clone / "reports/score").mkdir(parents=True)
+    shutil.copyfile(ROOT / "docs/predictions.png", clone / "reports/score/predictions.png")
     dvc("plots", "show")
     page = (clone / "dvc_plots/index.html").read_text()
-    assert "reports/prepare/emotion.png" in page
-    assert "emotion_balance.png" not in page
+    assert "reports/score/predictions.png" in page
+    assert "reports/figures" not in page

@@ -22,8 +22,9 @@ from faces.release.quality_gate import emotion_checks, interval_of
 from flows.stages.prepare import prepare
 from tasks.common.dataset import FaceDataset, load_dataset
 from tasks.common.files import InputError
+from tasks.plots.preparation import draw_duplicates, draw_offline_augmentation
 from tasks.preparation.leakage_check import check_leakage
-from tasks.preparation.near_duplicates import draw_duplicates, group_faces
+from tasks.preparation.near_duplicates import group_faces
 from tasks.preparation.normalization import normalize
 from tasks.preparation.splits import augment_then_split, split
 from tests.pictures import (
@@ -368,9 +369,9 @@ def test_figure_shows_near_duplicates_or_that_there_are_none(tmp_path: Path) -> 
         table = emotion_table(images, (TWO * 5)[:9])
         group(tmp_path, table, emotion_settings())
         valid = tmp_path / "data" / "validated" / "emotion.parquet"
-        draw_duplicates("emotion", valid, tmp_path / "near_duplicate_pairs.csv", tmp_path / "pairs.png")
-        assert (tmp_path / "pairs.png").read_bytes().startswith(PNG)
-        sizes.append((tmp_path / "pairs.png").stat().st_size)
+        draw_duplicates("emotion", valid, tmp_path, tmp_path)
+        assert (tmp_path / "near_duplicates.png").read_bytes().startswith(PNG)
+        sizes.append((tmp_path / "near_duplicates.png").stat().st_size)
     assert sizes[1] > sizes[0]
 
 
@@ -547,7 +548,7 @@ def model_of(stage: str) -> str:
 
 
 @pytest.mark.parametrize("stage", ["group", "predefined", "random", "keypoints"])
-def test_report_adds_up(stages: dict[str, Path], stage: str) -> None:
+def test_report_adds_up(stages: dict[str, Path], stage: str, tmp_path: Path) -> None:
     folder, model_name = stages[stage], model_of(stage)
     report, prepared = report_of(folder, model_name), folder / "data" / "prepared" / model_name
     datasets = {name: load_dataset(prepared / f"{name}.npz") for name in (*SPLITS, "augmented")}
@@ -574,8 +575,8 @@ def test_report_adds_up(stages: dict[str, Path], stage: str) -> None:
         else:
             assert report["labelled_fractions"][name] == pytest.approx(np.isfinite(faces.targets).mean())
             assert report["class_fractions"] == {}
-    for name in (f"{model_name}.png", f"{model_name}-duplicates.png"):
-        assert (folder / "reports" / "prepare" / name).read_bytes().startswith(PNG)
+    draw_offline_augmentation(model_name, prepared, tmp_path)
+    assert (tmp_path / "offline_augmentation.png").read_bytes().startswith(PNG)
 
 
 @pytest.mark.parametrize("stage", ["group", "predefined", "random", "keypoints"])

@@ -26,13 +26,15 @@ from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
 from tasks.common.files import InputError, sha256
 from tasks.models.approved_models import ApprovedModels
+from tasks.plots.annotated_images import draw_pictures
+from tasks.plots.prediction_grid import cropped_faces
+from tasks.plots.scoring_report import write_report
 from tasks.readers.sources import sources_of
-from tasks.scoring.annotated_images import count_scored, draw_pictures, write_csv
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
-from tasks.scoring.report import cropped_faces, write_report
 from tasks.scoring.run_folder import finish_run
 from tasks.scoring.shards import WORK
+from tasks.scoring.summary import count_scored, write_csv
 from tests.conftest import ROOT
 
 CLASSES = ["anger", "sad", "happiness"]

@@ -12,7 +12,7 @@ import pytest
 
 import flows.inbox
 import params
-import tasks.scoring.annotated_images
+import tasks.plots.annotated_images
 import tasks.scoring.batch
 import tasks.scoring.inbox
 from faces.synthetic.faces import draw_faces
@@ -106,7 +106,7 @@ STEPS: dict[str, tuple[object, str]] = {
     "list of the scored": (flows.inbox, "settle_list"),
     "count": (flows.inbox, "count_scored"),
     "drift": (flows.inbox, "watch_drift"),
-    "drawing": (tasks.scoring.annotated_images, "photograph_figure"),
+    "drawing": (tasks.plots.annotated_images, "photograph_figure"),
     "report": (flows.inbox, "write_report"),
     "list published": (flows.inbox, "note_arrived"),
     "clean-up": (flows.inbox, "finish_run"),

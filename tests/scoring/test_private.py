@@ -15,10 +15,11 @@ import tasks.scoring.batch
 from faces.models.tta import Inference
 from tasks.common.files import InputError
 from tasks.models.approved_models import ApprovedModels
-from tasks.scoring.annotated_images import draw_pictures, write_csv
+from tasks.plots.annotated_images import draw_pictures
+from tasks.plots.scoring_report import write_report
 from tasks.scoring.batch import score_sources
-from tasks.scoring.report import write_report
 from tasks.scoring.shards import WORK
+from tasks.scoring.summary import write_csv
 from tests.conftest import ROOT, copy_settings, set_params
 from tests.scoring.test_batch import CLASSES, settings, stub_outputs
 from tests.scoring.test_resume import models

@@ -16,7 +16,8 @@ from PIL import Image
 
 import flows.score
 import params
-import tasks.scoring.annotated_images
+import tasks.plots.annotated_images
+import tasks.plots.scoring_report
 import tasks.scoring.batch
 import tasks.scoring.drift_check
 from faces.models.tta import Inference
@@ -105,9 +106,9 @@ STEPS: dict[str, tuple[object, str, int]] = {
     "count": (flows.score, "count_scored", 0),
     "drift": (flows.score, "watch_drift", 0),
     "csv": (flows.score, "write_csv", 0),
-    "first image": (tasks.scoring.annotated_images, "photograph_figure", 0),
-    "fourth image": (tasks.scoring.annotated_images, "photograph_figure", 3),
-    "report": (flows.score, "write_report", 0),
+    "first image": (tasks.plots.annotated_images, "photograph_figure", 0),
+    "fourth image": (tasks.plots.annotated_images, "photograph_figure", 3),
+    "report": (tasks.plots.scoring_report, "write_report", 0),
     "end": (flows.score, "finish_run", 0),
 }
 
@@ -135,12 +136,12 @@ def test_a_run_interrupted_at_any_step_ends_as_an_uninterrupted_one(
 
 def test_existing_images_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as during:
-        stopping(during, tasks.scoring.annotated_images, "photograph_figure", 4, KeyboardInterrupt())
+        stopping(during, tasks.plots.annotated_images, "photograph_figure", 4, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             score()
     drawn = {path: path.stat().st_mtime_ns for path in (OUT / "pictures").iterdir()}
     assert len(drawn) == 4
-    stopping(monkeypatch, tasks.scoring.annotated_images, "photograph_figure", 2, AssertionError("drawn twice"))
+    stopping(monkeypatch, tasks.plots.annotated_images, "photograph_figure", 2, AssertionError("drawn twice"))
     score()
     assert len(list((OUT / "pictures").iterdir())) == 6
     assert {path: path.stat().st_mtime_ns for path in drawn} == drawn
@@ -149,10 +150,10 @@ def test_existing_images_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_drawing_logs_its_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     fractions: list[float] = []
-    monkeypatch.setattr(tasks.scoring.annotated_images, "log", lines.append)
-    monkeypatch.setattr(tasks.scoring.annotated_images, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(tasks.plots.annotated_images, "log", lines.append)
+    monkeypatch.setattr(tasks.plots.annotated_images, "EVERY_SECONDS", 0.0)
     monkeypatch.setattr(
-        tasks.scoring.annotated_images.Progress, "update", lambda self, fraction: fractions.append(fraction)
+        tasks.plots.annotated_images.Progress, "update", lambda self, fraction: fractions.append(fraction)
     )
     score()
     assert fractions.pop(0) == 1  # of the scoring
@@ -271,7 +272,8 @@ from pathlib import Path
 import flows.score
 import params
 import tasks.scoring.batch
-import tasks.scoring.annotated_images
+import tasks.plots.annotated_images
+import tasks.plots.scoring_report
 from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import STEPS, models, score
 

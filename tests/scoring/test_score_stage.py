@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,19 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from matplotlib.figure import Figure
 
+import faces.plots.face_grid
 import flows.score
 import flows.stages.score
 import params
+import tasks.plots.prediction_grid
 import tasks.scoring.batch
 import tasks.scoring.drift_check
-import tasks.scoring.report
 import tasks.scoring.run_folder
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
+from flows.stages.report_predictions import report_predictions
 from tasks.common.files import InputError
 from tests.conftest import ROOT, set_params
 from tests.scoring.test_batch import stub_outputs
@@ -76,16 +80,40 @@ def forbid_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: twice)
 
 
-def test_the_stage_writes_tables_and_figure_and_nothing_else() -> None:
+def test_the_stage_writes_tables_and_nothing_else() -> None:
     stage()
     assert set(files(STAGE)) == {"predictions.parquet", "skipped.parquet", "predictions.csv", "drift.json"}
-    assert FIGURE.read_bytes().startswith(b"\x89PNG")
+    assert not Path("reports/score").exists()
     assert not SHARDS.exists()
     table = pd.read_parquet(STAGE / "predictions.parquet")
     assert table["row"].tolist() == list(range(1, 2 * FACES, 2))
     assert set(table["source"]) == {str(INPUT)}
     assert (table["box_size"] == 96).all()
     assert table["detection_score"].isna().all()
+
+
+def test_the_scored_faces_are_drawn_by_a_stage_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Sequence[str]] = []
+
+    def faces_figure(images: np.ndarray, captions: Sequence[str], title: str, points: np.ndarray) -> Figure:
+        drawn.append(captions)
+        return faces.plots.face_grid.faces_figure(images, captions, title, points)
+
+    monkeypatch.setattr(tasks.plots.prediction_grid, "faces_figure", faces_figure)
+    stage()
+    assert drawn == []
+    before = files(STAGE)
+    report_predictions(params.load())
+    table = pd.read_parquet(STAGE / "predictions.parquet").iloc[[0, 19, 39, 59]]
+    expected = [
+        f"{emotion} {confidence:.0%}" for emotion, confidence in zip(table["emotion"], table["confidence"], strict=True)
+    ]
+    assert drawn == [expected]
+    assert Path("reports/score/predictions.png").read_bytes().startswith(b"\x89PNG")
+    assert files(STAGE) == before
+    INPUT.unlink()
+    with pytest.raises(InputError, match=r"predictions.png: no face can be read from the scored sources any more"):
+        report()
 
 
 def test_there_is_one_schema() -> None:
@@ -118,7 +146,6 @@ STEPS: dict[str, tuple[object, str, int]] = {
     "second table": (pq.ParquetWriter, "write_table", 9),
     "count": (flows.stages.score, "count_scored", 0),
     "csv": (flows.stages.score, "write_csv", 0),
-    "grid": (tasks.scoring.report, "faces_figure", 0),
     "end": (flows.stages.score, "finish_run", 0),
 }
 
@@ -138,7 +165,6 @@ def test_a_stage_interrupted_at_any_step_resumes(
     forbid_scoring(monkeypatch)
     stage()
     assert files(STAGE) == uninterrupted
-    assert FIGURE.exists()
     assert not SHARDS.exists()
 
 
@@ -267,7 +293,6 @@ from pathlib import Path
 import flows.stages.score
 import params
 import tasks.scoring.batch
-import tasks.scoring.report
 import tests.scoring.test_score_stage as test
 from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import models

@@ -19,7 +19,7 @@ from params import Teacher
 from tasks.common.dataset import load_dataset, save_dataset
 from tasks.common.files import InputError, sha256
 from tasks.models.keras_files import load_model
-from tasks.training.builders import batches_of
+from tasks.training.batches import batches_of
 from tasks.training.fit import train_model
 from tests.tiny import MODELS, noise, training
 from tests.tiny import part as dataset

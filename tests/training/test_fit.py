@@ -21,7 +21,7 @@ from params import TrainEmotion, TrainKeypoints
 from tasks.common.dataset import load_dataset, save_dataset
 from tasks.common.files import InputError
 from tasks.models.keras_files import load_model
-from tasks.plots.training import draw_augmented_batch, report_training
+from tasks.plots.training import draw_augmented_batch, draw_learning_curve
 from tasks.training.checkpoints import delete_checkpoints
 from tasks.training.fit import train_model
 from tests.conftest import PATIENCE, ROOT
@@ -101,8 +101,8 @@ def test_ensemble_is_the_mean_of_the_models_of_its_seeds(model_name: str, tmp_pa
     report = json.loads(paths.report.read_text())
     assert report["parameters"] == sum(model.count_params() for model in single)
     assert len(report["best_epochs"]) == 2
-    report_training(model_name, paths.prepared, paths.curve, tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    draw_learning_curve(model_name, paths.prepared, paths.curve, tmp_path)
+    assert (tmp_path / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_bias_correction_changes_only_the_biases_and_lowers_the_validation_loss(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_unreadable_checkpoint_is_not_resumed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model_name", MODELS)
 def test_figure_shows_an_augmented_batch(model_name: str, tmp_path: Path) -> None:
     figure = tmp_path / "augmented_batch.png"
-    draw_augmented_batch(model_name, prepared(tmp_path, model_name).prepared, training(model_name), figure)
+    draw_augmented_batch(model_name, prepared(tmp_path, model_name).prepared, training(model_name), tmp_path)
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert figure.stat().st_size > 5000
 

@@ -13,7 +13,8 @@ from faces.training.batches import Augment, Batches
 from faces.training.optimizer import OptimizerSettings, cosine_schedule
 from faces.training.trainer import Checkpoint, Epoch, best_epoch, fit_model
 from params import TrainEmotion, TrainKeypoints
-from tasks.training.builders import batch_norm_samples, batches_of, build_model, loss_of, training_targets
+from tasks.training.batches import batches_of, training_targets
+from tasks.training.builders import batch_norm_samples, build_model, loss_of
 from tests.tiny import CONSTANTS, EPOCHS, MODELS, training
 from tests.tiny import part as dataset
 

@@ -1,4 +1,4 @@
-"""Shows a scored batch: each image with its faces annotated, and counts of the predictions."""
+"""Draws the images of a scored batch with their faces annotated."""
 
 import re
 import time
@@ -10,10 +10,9 @@ import pandas as pd
 from faces.common.schema import COORDINATES
 from faces.plots.photograph import photograph_figure
 from params import Score
-from tasks.common.csv_escaping import write_cells
 from tasks.common.errors import Unreachable, UnreadableInput
 from tasks.common.files import replacing, source_of
-from tasks.orchestration.artifacts import Progress, log, log_figure, log_table
+from tasks.orchestration.artifacts import Progress, log, log_figure
 from tasks.orchestration.decorators import task
 from tasks.readers.images import grey_levels
 from tasks.readers.sources import content_of, is_table
@@ -24,31 +23,6 @@ EVERY_SECONDS = 10.0
 """Between two log lines about the progress."""
 STEM_BYTES = 180
 """Maximum length of an image's name: with prefix and suffix it stays under the 255 bytes of a file system."""
-
-
-@task
-def count_scored(out: Path) -> None:
-    """Log the distribution of the emotions, and the counts of the reasons for which a record has no face."""
-    predictions = pd.read_parquet(out / "predictions.parquet", columns=["emotion", "confidence", "abstained"])
-    by_emotion = predictions.groupby("emotion").agg(
-        faces=("confidence", "size"), confidence=("confidence", "mean"), abstained=("abstained", "sum")
-    )
-    rows = [
-        {"emotion": name, "faces": num_faces, "mean confidence": confidence, "abstained": abstained}
-        for name, num_faces, confidence, abstained in by_emotion.itertuples(name=None)
-    ]
-    log_table("emotions", rows, f"{len(predictions):,} faces scored: {out}")
-    reasons = pd.read_parquet(out / "skipped.parquet")["reason"].str.split(" (", regex=False).str[0]
-    if len(reasons):
-        counts = [{"reason": reason, "sources or rows": count} for reason, count in reasons.value_counts().items()]
-        log_table("skipped", counts, "Sources and rows without a face; skipped.parquet lists each with its reason")
-
-
-@task
-def write_csv(out: Path) -> None:
-    """Write the predictions as CSV beside the Parquet; text that a spreadsheet would run as a formula is quoted."""
-    with replacing(out / "predictions.csv") as temporary:
-        write_cells(pd.read_parquet(out / "predictions.parquet"), temporary, float_format="%.6g")
 
 
 @task
