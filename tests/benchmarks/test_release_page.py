@@ -77,7 +77,9 @@ def test_the_page_contains_files_metrics_revision_and_changed_settings(project: 
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, check=True, text=True).stdout
     assert f"Revision {head.strip()}, settings changed:" in text
     assert re.search(
-        r"^\+\+\+ conf/dataset/sample.yaml\n- .*\n\+ +keypoint_offset_px: \[1\.5, 0\.0\].*\n\+\+\+ conf/recipe/mine", text, re.M
+        r"^\+\+\+ conf/dataset/sample.yaml\n- .*\n\+ +keypoint_offset_px: \[1\.5, 0\.0\].*\n\+\+\+ conf/recipe/mine",
+        text,
+        re.M,
     )
     assert "shifted by 1.5 px in x and 0 px in y" in text
     assert "`dvc repro` on those data sets." in text
