@@ -273,6 +273,11 @@ def test_every_watched_setting_stands_in_its_file(name: str) -> None:
 KEYS = {".".join(path) for model in params.schemas("DATASET", "RECIPE").values() for path in params.key_paths(model)}
 
 
+def test_training_watches_the_settings_of_its_own_model_only() -> None:
+    """A change of anything else, such as flip TTA or the other model's learning rate, must not retrain it."""
+    assert watched(STAGES["train"]) == {"conf/recipe/${recipe}.yaml": ["${item.model}.student"]}
+
+
 def test_every_section_has_a_stage() -> None:
     """But for what stands outside DVC's graph; a training's settings are in the section of its model."""
     assert FILES.keys() - {*params.MODELS, "dataset", "recipe", "promote", "pipeline"} == STAGES.keys() - {"train"}
