@@ -28,6 +28,18 @@ MADE_BY = {
         "models/trained/keypoints.keras": "train@keypoints",
     },
     "evaluate emotion": {"data/prepared/emotion": "prepare@emotion", "models/trained/emotion.keras": "train@emotion"},
+    **{
+        f"report {model_name}": {
+            f"data/validated/{model_name}.parquet": "validate",
+            f"data/prepared/{model_name}": f"prepare@{model_name}",
+            f"data/predictions/{model_name}.npz": f"evaluate@{model_name}",
+            f"reports/train/{model_name}.csv": f"train@{model_name}",
+            f"reports/evaluate/{model_name}": f"evaluate@{model_name}",
+            f"reports/metrics/{model_name}.json": f"evaluate@{model_name}",
+        }
+        for model_name in params.MODELS
+    },
+    "report_predictions": {"data/scored": "score", "data/prepared/emotion/test.npz": "prepare@emotion"},
     "gate": {
         path: maker
         for model_name in params.MODELS

@@ -113,7 +113,7 @@ def test_the_scored_faces_are_drawn_by_a_stage_of_its_own(monkeypatch: pytest.Mo
     assert files(STAGE) == before
     INPUT.unlink()
     with pytest.raises(InputError, match=r"predictions.png: no face can be read from the scored sources any more"):
-        report()
+        report_predictions(params.load())
 
 
 def test_there_is_one_schema() -> None:
