@@ -93,15 +93,13 @@ def reporting_errors(name: str, *folders: Path, is_stage: bool = False) -> Itera
         _leave(130)
     except Exception as error:
         reason = _reason(error, dvc_cache.inputs(name) if is_stage else [], folders or (Path(),))
+        message = visible(reason or f"{type(error).__name__}: {error}".splitlines()[0], lines=True)
         if by_dvc:
-            last = f"{type(error).__name__}: {error}".splitlines()[0]
-            write_status(name, "failed", reason or last, input_fault=bool(reason))
-        if reason:
-            lines = f"\n{name} cannot be done:\n{visible(reason, lines=True)}\n{remedy}"
-        else:
+            write_status(name, "failed", message, input_fault=bool(reason))
+        if not reason:
             traceback.print_exception(error)
-            lines = f"\n{name} failed. {remedy}"
-        print(lines.rstrip(), file=sys.stderr)
+        outcome = f"cannot be done:\n{message}\n" if reason else "failed. "
+        print(f"\n{name} {outcome}{remedy}".rstrip(), file=sys.stderr)
         _leave(1)
 
 
