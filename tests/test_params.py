@@ -294,6 +294,11 @@ def test_a_source_is_there_or_made_by_a_stage_before(tmp_path: Path, old: str, n
         ("strategy: group,", "strategy: grouped,", r"'random'; 'grouped' is now 'group'$"),
         ("loss: mse", "loss: squared", r"'wing' or 'mse'; 'squared' is now 'mse'$"),
         ("p_value: 0.001", "max_p: 0.001", r"score.drift.max_p is now p_value$"),
+        (
+            "pixel_baseline_rows: 4000",
+            "pixel_baseline_rows: 4000\n    num_examples: 32",
+            r"evaluate.emotion.num_examples is now num_examples in the section report$",
+        ),
     ],
 )
 def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(
