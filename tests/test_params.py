@@ -448,6 +448,12 @@ def test_an_absent_teacher_is_found_before_any_work(folder: Path, monkeypatch: p
         (DATASET, "strategy: group,", "strategy: grouped,", r"'random'; 'grouped' is now 'group'$"),
         (RECIPE, "loss: smooth_l1", "loss: squared", r"'wing' or 'mse'; 'squared' is now 'mse'$"),
         (PARAMS, "p_value: 0.001", "max_p: 0.001", r"score.drift.max_p is now p_value$"),
+        (
+            PARAMS,
+            "  max_crop_px: 128",
+            "  num_examples: 24\n  max_crop_px: 128",
+            r"is now report_predictions.num_examples$",
+        ),
         (RECIPE, "corruption_samples: 1000", "num_examples: 16", r"num_examples is now report.MODEL.num_examples$"),
     ],
 )
