@@ -20,6 +20,7 @@ CODE = """
     run_lanes save_evaluated save_network save_part set_aside shard_items share_differences split_after_augmenting
     statistics_faces statistics_of surest_first taken_out teaching_of untempered verdict verdict_figure verdicts
     with_temperature write_page write_tree
+    flows.operate flows.repro flows.serve flows.stage dvc_plan plan_ahead planned
 """
 SETTINGS = """
     answers augment conflicts crop_side descent detection_side distortion emotion_rows erase eye_distance
@@ -42,7 +43,7 @@ OLD_NAMES: dict[str, str] = {
     "conf/*.yaml": SETTINGS,
     "dvc.yaml": "item.head tasks/score.py verdict parts.csv pairs.csv data/valid data/evaluated models/unfinished "
     "errors.png points.png worst.png",
-    "README.md": "--models --faces verdict.json parts.csv arrived.csv page.html data/from_inbox",
+    "README.md": "flows.score flows.pipeline flows.promote flows.inbox params.py --rollback --models --faces verdict.json parts.csv arrived.csv page.html data/from_inbox",
     "data/README.md": "data/valid data/evaluated data/from_inbox",
     "models/README.md": "models/unfinished",
     "models/*/gate.json": REPORTS,
