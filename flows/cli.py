@@ -79,7 +79,10 @@ ModelSetOption = Annotated[
 
 
 def run(stage: StageArgument, model: ModelArgument = None) -> None:
-    """Run one stage of dvc.yaml by itself. `dvc repro` runs what is out of date, in order."""
+    """Run one stage by itself.
+
+    `dvc repro` runs all stages that are out of date, in order.
+    """
     from flows.runner import run_stage
     from tasks.orchestration.stage_files import models_of
 
@@ -101,7 +104,10 @@ def pipeline(
         bool, typer.Option("--promote", help="Then promote the models, unless they are worse than the champion.")
     ] = False,
 ) -> None:
-    """Run every stage that is out of date, recorded by Prefect; needs an API, see `up`."""
+    """Run what is out of date as one Prefect run.
+
+    Each stage starts as soon as its dependencies are done. Needs a Prefect API, see `up`.
+    """
     from flows.runner import run_command
 
     arguments = {"targets": targets or [], "force": force, "promote": promote}
@@ -130,7 +136,10 @@ def score(
         str, typer.Option(metavar="ADDRESS", help="Scheduler of Dask workers that score, tcp://HOST:PORT.")
     ] = "",
 ) -> None:
-    """Predict keypoints and emotion of every face in images and tables."""
+    """Predict keypoints and emotion of any faces.
+
+    Writes predictions.parquet and skipped.parquet, and the drift from the faces that the models were evaluated on.
+    """
     from flows.runner import run_command
     from tasks.common.files import text_of
 
@@ -147,14 +156,17 @@ def score(
 
 
 def inbox(model_set: ModelSetOption = "prod") -> None:
-    """Score the files that arrived in data/inbox since the last run."""
+    """Score the new files of data/inbox."""
     from flows.runner import run_command
 
     run_command("inbox", "flows.inbox", {"model_set": model_set})
 
 
 def promote() -> None:
-    """Promote models that passed the gate to production, unless they are worse than the champion."""
+    """Promote models that passed the gate.
+
+    They are compared with the champion on the same test faces, and refused if they are worse.
+    """
     from flows.runner import run_command
 
     run_command("promote", "flows.promote", {})
@@ -172,7 +184,10 @@ def rollback(
 
 
 def demo() -> None:
-    """Check the settings, start the server, run all stages and print the results."""
+    """Run all stages and show the results.
+
+    Checks the settings and starts the server before.
+    """
     from flows.runner import reporting_errors
 
     with reporting_errors("demo"):

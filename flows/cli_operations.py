@@ -14,7 +14,10 @@ ServerOnly = Annotated[bool, typer.Option("--server-only", help="Only the server
 
 
 def up(server_only: ServerOnly = False) -> None:
-    """Start server and worker, with the scheduled deployments of prefect.yaml."""
+    """Start server, worker and schedules.
+
+    Applies the deployments of prefect.yaml.
+    """
     from flows.runner import reporting_errors
 
     with reporting_errors("up"):
@@ -42,7 +45,7 @@ def down() -> None:
 
 
 def status() -> None:
-    """Show whether server and worker run, and when the scheduled runs are due."""
+    """Show server, worker and scheduled runs."""
     from flows.runner import reporting_errors
 
     with reporting_errors("status"):
@@ -54,7 +57,7 @@ def status() -> None:
 
 
 def check() -> None:
-    """Check the settings and the files that they name, before `dvc repro` reads them."""
+    """Check the settings and the files they name."""
     from flows.runner import reporting_errors
 
     with reporting_errors("check"):
@@ -65,7 +68,7 @@ def check() -> None:
 
 
 def versions() -> None:
-    """List the registered model versions, and which of them is in production."""
+    """List the registered model versions."""
     from flows.runner import reporting_errors
 
     with reporting_errors("versions"):
