@@ -62,7 +62,7 @@ def stages_alive(project: Path) -> list[str]:
     commands = []
     for process in psutil.process_iter(["cmdline", "cwd", "status"]):
         command = " ".join(process.info["cmdline"] or [])
-        if process.info["cwd"] == str(project) and "-m flows." in command and process.info["status"] != "zombie":
+        if process.info["cwd"] == str(project) and "-m flows run " in command and process.info["status"] != "zombie":
             commands.append(command)
     return commands
 
