@@ -81,14 +81,14 @@ def cluster(scheduler_file: Path, workers: int) -> Iterator[str]:
     local = ("--host", "127.0.0.1")
     with ExitStack() as stack:
 
-        def start(kind: str, *options: str) -> None:
-            command = [sys.executable, "-m", f"distributed.cli.{kind}", *local, *options]
+        def start(*module: str) -> None:
+            command = [sys.executable, "-m", *module, *local]
             process = stack.enter_context(
                 subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             )
             stack.callback(process.kill)
 
-        start("dask_scheduler", "--scheduler-file", str(scheduler_file))
+        start("distributed.cli.dask_scheduler", "--scheduler-file", str(scheduler_file))
         address = ""
         for _ in range(10 * START_SECONDS):
             time.sleep(0.1)
@@ -99,7 +99,7 @@ def cluster(scheduler_file: Path, workers: int) -> Iterator[str]:
         else:
             raise SystemExit("the Dask scheduler did not start")
         for _ in range(workers):
-            start("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+            start("flows", "dask-worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
         with Client(address) as client:
             client.wait_for_workers(workers, timeout=START_SECONDS)
         yield address

@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ("explore", "evaluate@keypoints", "evaluate@emotion")
 IN_ONE_PROCESS = """
 import importlib, sys
+from tasks.common import process
+process.prepare()
 import params
 from tasks.operations.dvc_graph import plan_of
 settings = params.load()

@@ -16,7 +16,7 @@ overrides another. In `params.yaml`, `dataset: NAME` chooses `conf/dataset/NAME.
 
 An experiment changes a setting of `params.yaml` by its key, and of a preset by file and key:
 
-    dvc exp run -S recipe=quick -S score.num_examples=12
+    dvc exp run -S recipe=quick -S report_predictions.num_examples=12
     dvc exp run -S 'conf/recipe/quick.yaml:emotion.student.optimizer.learning_rate=0.001'
 
 | key | file |

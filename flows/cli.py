@@ -83,10 +83,11 @@ def run(stage: StageArgument, model: ModelArgument = None) -> None:
 
     `dvc repro` runs all stages that are out of date, in order.
     """
-    from flows.runner import run_stage
+    from flows.runner import reporting_errors, run_stage
     from tasks.orchestration.stage_files import models_of
 
-    models = models_of(stage)
+    with reporting_errors(stage):
+        models = models_of(stage)
     if models and not model:
         raise typer.BadParameter(f"{stage} needs one: {', '.join(models)}", param_hint="MODEL")
     if model and not models:

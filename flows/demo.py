@@ -1,7 +1,6 @@
 """`make demo`: check the settings, start the server, run every stage, and print a summary."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +27,7 @@ SHOWN = {
 
 
 def repro() -> int:
-    """Run `dvc repro` with the environment's programs first on the PATH; returns its exit status.
+    """Run `dvc repro`; returns its exit status.
 
     The first time, every stage runs, so that each is recorded: with the committed `dvc.lock`, DVC would skip a stage
     whose outputs it knows without running it.
@@ -37,9 +36,7 @@ def repro() -> int:
     if stage_files.nothing_has_run():
         print("No stage has run here yet: running all stages.", flush=True)
         force = ["--force"]
-    binaries = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")])}
-    return subprocess.run([str(Path(binaries) / "dvc"), "repro", *force], env=environment, check=False).returncode
+    return subprocess.run([sys.executable, "-m", "dvc", "repro", *force], check=False).returncode
 
 
 def metrics_table() -> Table:

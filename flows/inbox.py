@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import params
-from tasks.models.approved_models import ApprovedModels, load_approved_models
+from tasks.models.approved_models import ApprovedModels
 from tasks.orchestration.flow_run import skipped
 from tasks.orchestration.locks import exclusive_lock
 from tasks.plots.annotated_images import draw_pictures
 from tasks.plots.scoring_report import write_report
-from tasks.release.registry import MODEL_FILES, fetch
+from tasks.release.model_sets import load_model_set
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
 from tasks.scoring.inbox import abandon, arrived, asked_in, begin_list, note_arrived, settle_list, unfinished_runs
@@ -23,14 +23,14 @@ INBOX, SCORED = Path("data/inbox"), Path("data/inbox_results")
 def inbox(settings: params.Params, model_set: str = "prod") -> object:
     """Score new images and tables of `data/inbox/` into a folder of `data/inbox_results/` named after the time.
 
-    Interrupted runs are resumed first. `model_set` is prod, the models in production, or a version.
+    Interrupted runs are resumed first. `model_set` is prod, the models in production, or another model set.
     """
     with exclusive_lock("the inbox"):
         resumed = [_resume(out, model_set, settings.score) for out in unfinished_runs(SCORED)]
         files = arrived(INBOX, SCORED)
         if not files:
             return None if any(resumed) else skipped(f"nothing new in {INBOX}")
-        approved, version = _approved_models(model_set)
+        approved, version = load_model_set(model_set)
         out = SCORED / _now()
         begin_list(files, out)
         _score(out, approved, version, settings.score)
@@ -41,18 +41,13 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
 
 
-def _approved_models(model_set: str) -> tuple[ApprovedModels, str]:
-    gate_result = fetch(model_set)
-    return load_approved_models(gate_result, gate_result.parent / MODEL_FILES), gate_result.parent.name
-
-
 def _resume(out: Path, model_set: str, settings: params.Score) -> bool:
     """Resume an unfinished run, or abandon it; whether it was resumed."""
     if is_joined(out) and asked_in(out):
         # Its tables were written with the models in production at that time.
-        _score(out, *_approved_models((manifest_of(out) or {}).get("version", model_set)), settings)
+        _score(out, *load_model_set((manifest_of(out) or {}).get("version", model_set)), settings)
         return True
-    (approved, version), files = _approved_models(model_set), asked_in(out)
+    (approved, version), files = load_model_set(model_set), asked_in(out)
     if files and can_resume(files, approved, version, "auto", settings, out):
         _score(out, approved, version, settings)
         return True

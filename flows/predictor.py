@@ -6,21 +6,23 @@ from os import PathLike
 from pathlib import Path
 
 import params
+from flows.console import CHECKOUT
 from params import Score
+from tasks.common import process
 from tasks.common.files import InputError
 from tasks.release.model_sets import load_model_set
 from tasks.scoring.predictor import Predictor, make_predictor
-
-CHECKOUT = Path(__file__).resolve().parent.parent
-"""The checkout that this code belongs to."""
 
 
 def load(model_set: str = "released", root: str | PathLike[str] | None = None) -> Predictor:
     """The models of a model set with the settings of `root`, the checkout that this code belongs to unless given.
 
     `model_set` is that of `faces score`: released, fast, workspace, prod or a version. The current folder may be any;
-    it is another one while the models load. Raises InputError or SettingsError, with the remedy.
+    it is another one while the models load. Sets the environment variables of `process.DEFAULTS`. Raises InputError or
+    SettingsError, with the remedy.
     """
+    # Before TensorFlow is imported, and `dvc` started for a registered version.
+    process.set_environment()
     folder = CHECKOUT if root is None else Path(root).resolve()
     if not (folder / "dvc.yaml").is_file():
         raise InputError(f"root = {folder}: not a checkout of this project; give the folder that has dvc.yaml")

@@ -19,4 +19,5 @@ def promote(settings: params.Params) -> None:
 
 def rollback(settings: params.Params, version: str) -> None:
     """Assign production to an earlier version; `previous` is the one before the current."""
-    roll_back(version)
+    with exclusive_lock("the pipeline"):
+        roll_back(version)

@@ -17,7 +17,7 @@ from tasks.common import host
 from tasks.common.files import InputError
 from tasks.common.text_escaping import visible
 from tasks.orchestration import api, dvc_cache, git_revision, stage_files
-from tasks.orchestration.flow_run import LOG_FORMAT, FlowFunction, run_flow
+from tasks.orchestration.flow_run import LOG_FORMAT, NEEDS_API, FlowFunction, run_flow
 from tasks.orchestration.locks import exclusive_lock
 from tasks.orchestration.stage_status import write_status
 
@@ -49,21 +49,22 @@ def run_command(
     with reporting_errors(name, Path(), *([into] if into else [])):
         settings = _begin(name, needs_api)
         with exclusive_lock(name, str(into) if into else ""):
-            run_flow(_function(module, name), settings, arguments, name)
+            run_flow(_function(module, name), settings, arguments, name, needs_api)
 
 
 def _begin(name: str, needs_api: bool = False) -> params.Params:
     """Decide which API records the run, and return the settings. InputError if the API refuses, or none is there."""
     logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S")
     api.terminal.setLevel(logging.INFO)
+    settings = params.load()
     decided = api.decide()
     if decided.refused:
         raise InputError(decided.note)
     if needs_api and not decided.url:
-        raise InputError(f"{decided.note}; the {name} needs an API. `dvc repro` runs the same stages without one")
+        raise InputError(f"{decided.note}; {NEEDS_API}")
     api.use(decided)
     api.terminal.info("%s: %s", name, decided.note)
-    return params.load()
+    return settings
 
 
 def _function(module: str, name: str) -> FlowFunction:

@@ -11,6 +11,8 @@ from params.types import MODELS
 
 def wrong_sources(settings: Params, graph: Path = Path("dvc.yaml")) -> list[str]:
     """A line for each file that the settings name, and that is neither there nor made by a stage before it is read."""
+    if not graph.exists():
+        return [f"{graph}: no such file here; run in the project's folder"]
     stages = YAML(typ="safe").load(graph.read_text(encoding="utf-8"))["stages"]
     made = {stage: [_folder(out) for out in entry.get("outs", [])] for stage, entry in stages.items()}
     lines = []
@@ -31,6 +33,8 @@ def _named(settings: Params) -> dict[str, tuple[str, str]]:
     """File and key of each source, with the stage that reads it."""
     named = {f"{PARAMS}: ingest.{name}": ("ingest", getattr(settings.ingest, name)) for name in MODELS}
     named[f"{PARAMS}: score.input"] = ("score", settings.score.input)
+    if settings.score.detector:
+        named[f"{PARAMS}: score.detector.file"] = ("score", settings.score.detector.file)
     recipe = preset_file("recipe", settings.recipe_name)
     for name in MODELS:
         if teacher := getattr(settings.recipe, name).student.distillation:

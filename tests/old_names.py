@@ -43,7 +43,8 @@ OLD_NAMES: dict[str, str] = {
     "conf/*.yaml": SETTINGS,
     "dvc.yaml": "item.head tasks/score.py verdict parts.csv pairs.csv data/valid data/evaluated models/unfinished "
     "errors.png points.png worst.png",
-    "README.md": "flows.score flows.pipeline flows.promote flows.inbox params.py --rollback --models --faces verdict.json parts.csv arrived.csv page.html data/from_inbox",
+    "README.md": "flows.score flows.pipeline flows.promote flows.inbox params.py --rollback "
+    "--models --faces verdict.json parts.csv arrived.csv page.html data/from_inbox",
     "data/README.md": "data/valid data/evaluated data/from_inbox",
     "models/README.md": "models/unfinished",
     "models/*/gate.json": REPORTS,

@@ -170,6 +170,38 @@ def test_nothing_happens_at_import(layer: str) -> None:
     assert found == set()
 
 
+PURE = set(
+    [
+        "AfterValidator",
+        "Argument",
+        "ContextVar",
+        "Field",
+        "Option",
+        "ParamSpec",
+        "Path",
+        "Retry",
+        "TypeVar",
+        "compile",
+        "frozenset",
+        "fromkeys",
+    ]
+)
+PURE |= set(["get_args", "getLogger", "items", "resolve"])
+
+
+@pytest.mark.parametrize("layer", ["params", "tasks", "flows"])
+def test_constants_are_made_by_pure_functions(layer: str) -> None:
+    """`faces` computes arrays of constants, and imports nothing with a side effect."""
+    calls = {
+        (str(path), ast.unparse(call.func).split(".")[-1])
+        for path in sources(layer)
+        for statement in top_level(path)
+        for call in ast.walk(statement)
+        if isinstance(call, ast.Call)
+    }
+    assert {(path, name) for path, name in calls if name not in PURE} == set()
+
+
 def test_decorators_do_not_ask_whether_there_is_an_api() -> None:
     """A module's functions become tasks when they are called; flows when they are run."""
     decorators = {

@@ -1,3 +1,6 @@
 """The figures of docs/networks.md: `python -m docs.figures`."""
 
-import flows  # noqa: F401  sets environment variables that the heavy libraries read when they are loaded
+from tasks.common import process
+
+# Libraries, which the figures import, read these variables when they are imported.
+process.set_environment()

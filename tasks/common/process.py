@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 from tasks.common import host
 
@@ -31,14 +32,23 @@ PR_SET_PDEATHSIG = 1
 
 def prepare() -> None:
     """Set environment variables and the death signal. Exit if Prefect's settings files cannot be read."""
-    host.settle()
+    set_environment()
     if reason := host.spoilt_settings():
         sys.exit(reason)
+    if os.environ.keys() & {"DVC_STAGE", PARENT_TASK_RUN}:
+        _end_with_parent()
+
+
+def set_environment() -> None:
+    """Set the environment variables that libraries and child processes read. Call it before libraries are imported."""
+    host.settle()
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     _bypass_proxy()
-    if os.environ.keys() & {"DVC_STAGE", PARENT_TASK_RUN}:
-        _end_with_parent()
+    # DVC starts stages by the name `python`: that of this environment, also where its folder is not on the PATH.
+    binaries, path = str(Path(sys.executable).parent), os.environ.get("PATH", "")
+    if path.split(os.pathsep)[0] != binaries:
+        os.environ["PATH"] = os.pathsep.join(filter(None, [binaries, path]))
 
 
 def _bypass_proxy() -> None:

@@ -168,6 +168,12 @@ def paused_deployments() -> list[str]:
         return [one.name for one in _ours(client) if one.paused or _all_inactive(one)]
 
 
+def former_deployments() -> list[str]:
+    """Return names of the deployments that an earlier version of this project created, and whose runs would fail."""
+    with get_client(sync_client=True) as client:
+        return [one.name for one in _ours(client) if one.entrypoint == FORMER_ENTRYPOINTS.get(one.name)]
+
+
 def _all_inactive(deployment: DeploymentResponse) -> bool:
     return bool(deployment.schedules) and not any(schedule.active for schedule in deployment.schedules)
 

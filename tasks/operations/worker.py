@@ -31,13 +31,18 @@ def _request_errors_as_input_errors() -> Iterator[None]:
         ) from None
 
 
-@_request_errors_as_input_errors()
 def up(settings: Pipeline) -> str:
     """Start the server, apply the deployments of prefect.yaml, and start a worker; returns the API's address.
 
     Raises InputError if no API responds or the worker does not start.
     """
     address = api_server.ensure_api()
+    with _request_errors_as_input_errors():
+        _apply_and_start(settings, address)
+    return address
+
+
+def _apply_and_start(settings: Pipeline, address: str) -> None:
     # Imported after the server starts: Prefect reads the API's address when it is imported.
     from tasks.operations.deployments import (
         POOL,
@@ -62,7 +67,6 @@ def up(settings: Pipeline) -> str:
         if not daemon.running(NAME) or time.monotonic() > deadline:
             raise InputError(f"the worker did not start; see its log, {daemon.log_of(NAME)}")
         time.sleep(1)
-    return address
 
 
 def down() -> list[str]:
@@ -71,18 +75,24 @@ def down() -> list[str]:
     return [name for name, was_running in stopped.items() if was_running]
 
 
-@_request_errors_as_input_errors()
 def status_lines() -> list[str]:
     """Return a line each on server, worker and deployments. Raises InputError if no API responds."""
     address = api_server.require_api()
-    from tasks.operations.deployments import next_runs, paused_deployments
+    with _request_errors_as_input_errors():
+        return _status_lines(address)
+
+
+def _status_lines(address: str) -> list[str]:
+    from tasks.operations.deployments import former_deployments, next_runs, paused_deployments
 
     lines = [f"Prefect: {address.removesuffix('/api')}"]
     if address == server_access.own_address() and not server.is_guarded():
         lines.append("server: of an earlier version, which any web page can use; `make up` replaces it")
     lines.append("worker: running" if daemon.running(NAME) else "worker: none; `make up` starts one")
-    paused = paused_deployments()
+    paused, former = paused_deployments(), former_deployments()
     for name, time_of_next in next_runs().items():
         scheduled = f"next run {time_of_next:%Y-%m-%d %H:%M %Z}" if time_of_next else "no run scheduled"
         lines.append(f"{name}: {'paused; resume it in the UI' if name in paused else scheduled}")
+        if name in former:
+            lines.append(f"{name}: of an earlier version, whose runs fail now; `make up` updates it")
     return lines

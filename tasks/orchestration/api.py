@@ -37,6 +37,7 @@ class Api:
 
 
 _current: ContextVar[Api | None] = ContextVar("api", default=None)
+"""The only state of this project's modules: what is recorded, and where, is the same for all code of a run."""
 
 
 def use(api: Api | None) -> None:

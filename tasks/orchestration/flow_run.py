@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import params
+from tasks.common.files import InputError
 from tasks.common.process import PARENT_TASK_RUN
 from tasks.orchestration import api
 from tasks.orchestration.api import terminal
@@ -21,6 +22,7 @@ PARENT_SECONDS = 15
 """The API records task runs some time after they start."""
 
 LOG_FORMAT = "%(asctime)s | %(message)s"
+NEEDS_API = "the pipeline needs an API. `dvc repro` runs the same stages without one"
 FlowFunction = Callable[..., object]
 """Its first parameter is the settings."""
 
@@ -37,11 +39,14 @@ class _Progress:
         self.ended, self.error = True, error
 
 
-def run_flow(function: FlowFunction, settings: params.Params, arguments: dict[str, object], name: str) -> None:
+def run_flow(
+    function: FlowFunction, settings: params.Params, arguments: dict[str, object], name: str, needs_api: bool = False
+) -> None:
     """Run a flow named like the function, as a child run of the task that started it, or as a top-level run.
 
     `name`, with the commit, is the name of the run. Recording never fails the work. If the API cannot create the run,
-    the flow runs without it. If the API is lost during the run, a warning is logged: the outputs are complete.
+    the flow runs without it, or raises InputError if it needs the API. If the API is lost during the run, a warning is
+    logged: the outputs are complete.
     """
     if not api.recording():
         function(settings, **arguments)
@@ -54,6 +59,8 @@ def run_flow(function: FlowFunction, settings: params.Params, arguments: dict[st
     try:
         flow_engine.run_flow(flow, flow_run=_child_run(flow, arguments), parameters=arguments)
     except Exception as error:
+        if not progress.started and needs_api:
+            raise InputError(f"the Prefect API could not create this run ({error}); {NEEDS_API}") from None
         if not progress.started:
             terminal.warning("the Prefect API could not create this run, which continues without it: %s", error)
             api.use(None)
@@ -83,9 +90,14 @@ def _prefect_flow(function: FlowFunction, settings: params.Params, name: str, pr
 def run_deployed(function: FlowFunction, arguments: dict[str, object]) -> object:
     """Call the function of a flow inside the flow run that a worker started, with its parameters as `arguments`."""
     logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S")
-    api.use(api.decide())
+    terminal.setLevel(logging.INFO)
+    decided = api.decide()
+    api.use(decided)
+    terminal.info("%s", decided.note)
 
     def run() -> object:
+        if decided.refused:
+            raise InputError(decided.note)
         return tagged(function, params.load(), arguments)
 
     return failed_on_bad_input(run, lambda error: None)()

@@ -34,6 +34,8 @@ def stage_files() -> dict[str, StageFiles]:
 
 def models_of(stage: str) -> list[str]:
     """Return the models for each of which dvc.yaml runs a stage; empty if it runs once, or is none of dvc.yaml's."""
+    if not GRAPH.exists():
+        raise InputError(f"{GRAPH}: no such file here; run in the project's folder")
     stages = YAML(typ="safe").load(GRAPH.read_text(encoding="utf-8"))["stages"]
     return [suffix.removeprefix("@") for suffix, item in _items(stages.get(stage, {})) if item]
 

@@ -72,7 +72,7 @@ def fetch(wanted: str) -> Path:
     """
     version = in_production() if wanted == STAGE else wanted
     if version is None:
-        raise InputError("no version is in production yet; `python -m flows promote` promotes one")
+        raise InputError("no version is in production yet; `faces promote` promotes one")
     if version not in versions():
         known = ", ".join(versions()) or "none"
         raise InputError(

@@ -1,16 +1,15 @@
 """Lists the registered versions of the model set with their gate results and metrics."""
 
 import json
-import sys
 from datetime import datetime
 from typing import NamedTuple
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tasks.common.files import InputError
 from tasks.common.text_escaping import visible
+from tasks.orchestration.artifacts import console
 from tasks.orchestration.git_revision import trouble
 from tasks.release.registry import gate_result_at, git, in_production, registrations, tag_of
 
@@ -43,10 +42,9 @@ def list_versions() -> list[Version]:
 
 def print_versions() -> None:
     """Print the registered versions as a table, or a sentence if there are none. Raises as `list_versions`."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
     rows = list_versions()
     if not rows:
-        console.print("No version is registered yet. `faces promote` registers the models of this workspace.")
+        console().print("No version is registered yet. `faces promote` registers the models of this workspace.")
         return
     table = Table("version", "commit", "date", "stage", "gate", "emotion accuracy", "keypoints NME")
     for row in rows:
@@ -55,7 +53,7 @@ def print_versions() -> None:
         date = f"{row.date.astimezone():%Y-%m-%d %H:%M}"
         cells = (row.version, row.commit[:7], date, stage, row.outcome or "unknown", *metrics)
         table.add_row(*(escape(visible(cell)) for cell in cells))
-    console.print(table)
+    console().print(table)
 
 
 def _outcome(version: str) -> str | None:

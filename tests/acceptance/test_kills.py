@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -58,11 +59,12 @@ def restore_lock(project: Path) -> None:
 
 
 def stages_alive(project: Path) -> list[str]:
-    """Command lines of the stages that run in a project."""
+    """Command lines of the stages and pipelines that run in a project, without the worker."""
     commands = []
     for process in psutil.process_iter(["cmdline", "cwd", "status"]):
         command = " ".join(process.info["cmdline"] or [])
-        if process.info["cwd"] == str(project) and "-m flows run " in command and process.info["status"] != "zombie":
+        ours = re.search(r"-m flows (run|repro|pipeline)\b", command)
+        if process.info["cwd"] == str(project) and ours and process.info["status"] != "zombie":
             commands.append(command)
     return commands
 

@@ -117,16 +117,17 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         scheduler_file = folder / "scheduler.json"
-        self.processes = [self.start("dask_scheduler", "--host", "127.0.0.1", "--scheduler-file", str(scheduler_file))]
+        scheduler = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--scheduler-file", str(scheduler_file))
+        self.processes = [self.start(*scheduler)]
         wait_for(scheduler_file.exists)
         self.address = json.loads(scheduler_file.read_text())["address"]
         for name in ("one", "two"):
             options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--name", name, "--no-dashboard")
-            self.processes.append(self.start("dask_worker", self.address, *options))
+            self.processes.append(self.start("flows", "dask-worker", self.address, *options))
         time.sleep(10)
 
-    def start(self, kind: str, *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.{kind}", *options]
+    def start(self, *module: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", *module]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self) -> None:

@@ -56,7 +56,8 @@ def test_an_unknown_user_gets_a_home_folder_and_a_name(nobody: dict[str, str], t
 
 def test_stages_and_dvc_run_for_an_unknown_user(nobody: dict[str, str], project: Path) -> None:
     set_params(project, sample__num_samples__keypoints=100, sample__num_samples__emotion=100)
-    code = "import flows, subprocess, sys; sys.exit(subprocess.run(['dvc', 'status', 'sample']).returncode)"
+    code = "import subprocess, sys; from tasks.common import process; process.prepare(); "
+    code += "sys.exit(subprocess.run(['dvc', 'status', 'sample']).returncode)"
     for command in (["-m", "flows", "run", "sample"], ["-c", code]):
         done = subprocess.run(
             [sys.executable, *command], cwd=project, env=nobody, capture_output=True, text=True, check=False
@@ -136,7 +137,7 @@ def test_unreadable_prefect_settings_give_one_error_line(project: Path, name: st
     assert f"{name}: Prefect's settings cannot be read" in message
     assert message.endswith("correct the file, or move it away")
     without = {**environment, "PREFECT_API_URL": ""}
-    assert subprocess.run([sys.executable, "-c", "import flows"], cwd=project, env=without, check=False).returncode == 0
+    assert subprocess.run([*command[:3], "check"], cwd=project, env=without, check=False).returncode == 0
 
 
 FULL: list[Any] = [
@@ -203,13 +204,11 @@ def test_released_models_score_from_a_checkout_without_locks(project: Path, run:
     assert shown.stdout in ("", "?? .dvc/tmp\n")
 
 
-@pytest.mark.parametrize(
-    "command", [["flows.demo"], ["flows.score", "a.png", "--model-set", "prod"]], ids=lambda c: c[0]
-)
+@pytest.mark.parametrize("command", [["demo"], ["score", "a.png", "--model-set", "prod"]], ids=lambda c: c[0])
 def test_a_folder_without_git_gives_one_error_line_with_the_remedy(project: Path, run: Run, command: list[str]) -> None:
     shutil.rmtree(project / ".git")
     (project / "a.png").write_bytes((ROOT / "docs/predictions.png").read_bytes())
-    done = run("python", "-m", *command, check=False, GIT_CEILING_DIRECTORIES=str(project.parent))
+    done = run("python", "-m", "flows", *command, check=False, GIT_CEILING_DIRECTORIES=str(project.parent))
     assert done.returncode == 1
     assert "is not a git repository, as after unpacking a zip archive; run `git init`" in done.stderr
     assert "Traceback" not in done.stderr

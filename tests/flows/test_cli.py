@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from typer.main import get_command
 
 from flows.cli import make_app, stages
-from tests.conftest import ROOT, runner
+from tests.conftest import ROOT, runner, tracked_files
 
 COMMAND = get_command(make_app())
 PUBLIC = {
@@ -71,6 +71,10 @@ def test_processes_of_the_project_start_it_as_a_module() -> None:
     for folder in ("flows", "tasks"):
         for path in (ROOT / folder).rglob("*.py"):
             assert not started.search(path.read_text()), path
+    single_modules = re.compile(r"""-m["']?,? ["']?flows\.""")
+    for path in tracked_files():
+        if path.suffix in (".py", ".yaml", ".yml") or path.name in ("Makefile", "README.md"):
+            assert not single_modules.search((ROOT / path).read_text()), path
     graph = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
     assert {stage["cmd"].split(" run ")[0] for stage in graph.values()} == {"exec python -m flows"}
 

@@ -1,6 +1,5 @@
 """The stage `report` draws every figure of a model from the files of earlier stages, also where the gate fails."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import faces.plots.quality_gate
+import params
 import tasks.evaluation.robustness
 import tasks.plots.evaluation
 import tasks.plots.figure_files
@@ -21,7 +21,7 @@ from tasks.evaluation.curves import write_curves
 from tasks.evaluation.metrics import evaluate_emotion, evaluate_keypoints
 from tasks.evaluation.robustness import measure_robustness
 from tasks.evaluation.slices import evaluate_slices
-from tests.conftest import ROOT, set_params
+from tests.conftest import copy_settings, set_params
 from tests.evaluation.test_evaluate import ALIKE, COUNT, EMOTION, MODELS, SETTINGS, Same, dataset, written
 from tests.pictures import emotion_table, keypoint_table, write_table
 
@@ -39,7 +39,7 @@ OWN_FIGURES = {
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with settings, in which the emotion's metrics are below their thresholds."""
     monkeypatch.chdir(tmp_path)
-    shutil.copyfile(ROOT / "params.yaml", "params.yaml")
+    copy_settings(tmp_path)
     set_params(tmp_path, report__keypoints__num_examples=3, report__emotion__num_examples=5)
 
 
@@ -87,8 +87,7 @@ def test_every_figure_is_drawn_from_files_and_nothing_else_is_written(
         return faces.plots.quality_gate.gate_figure(found)
 
     monkeypatch.setattr(tasks.plots.quality_gate, "gate_figure", gate_figure)
-    flow: Any = report
-    flow(model_name)
+    report(params.load(), model_name)  # type: ignore[arg-type]
     folder = Path("reports/figures") / model_name
     figures = {path for path in Path().rglob("*") if path.is_file()} - before
     assert figures == {folder / f"{name}.png" for name in FIGURES | OWN_FIGURES[model_name]}
@@ -111,8 +110,7 @@ def test_figures_of_the_curves_show_the_predictions(model_name: str, monkeypatch
             name,
             lambda *drawn, whole=whole, name=name: shown.update({name: drawn}) or whole(*drawn),
         )
-    flow: Any = report
-    flow(model_name)
+    report(params.load(), model_name)  # type: ignore[arg-type]
     test = dataset(model_name, 2, "group")
     with np.load(f"data/predictions/{model_name}.npz") as arrays:
         predicted = arrays["no_tta"]

@@ -47,8 +47,8 @@ class Story:
         done = subprocess.run(["git", *arguments], cwd=self.project, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    def promote(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.run("python", "-m", "flows", "promote", *arguments, check=False, **environment)
+    def promote(self) -> subprocess.CompletedProcess[str]:
+        return self.run("python", "-m", "flows", "promote", check=False)
 
     def change_class(self, index: int, change: float) -> None:
         """Change the emotion model, record it as if it were trained, and run evaluation and gate."""
@@ -64,9 +64,12 @@ class Story:
         """Commit and tags, which change only by a promotion."""
         return self.git("rev-parse", "HEAD"), self.git("tag")
 
-    def refused(self, message: str, *arguments: str, **environment: str) -> str:
+    def rollback(self, *version: str) -> subprocess.CompletedProcess[str]:
+        return self.run("python", "-m", "flows", "rollback", *version, check=False)
+
+    def refused(self, message: str, *command: str, **environment: str) -> str:
         before = self.state()
-        done = self.promote(*arguments, **environment)
+        done = self.run("python", "-m", "flows", *(command or ("promote",)), check=False, **environment)
         assert done.returncode == 1, done.stdout
         assert message in done.stderr
         assert "Traceback" not in done.stderr
@@ -121,12 +124,12 @@ def test_promotion_and_rollback(story: Story) -> None:
     assert "?? notes.txt" in story.git("status", "--porcelain")
     assert story.score("second") != first
 
-    assert story.promote("--rollback").returncode == 0
+    assert story.rollback().returncode == 0
     assert story.score("third") == first
-    assert "v1.0.0 is in production already" in "".join(story.promote("--rollback", "v1.0.0").stderr.splitlines()[-3:])
-    story.refused("v1.0.0 is the oldest version", "--rollback")
-    story.refused("v9.0.0: no such version; registered: v1.1.0, v1.0.0", "--rollback", "v9.0.0")
-    assert story.promote("--rollback", "v1.1.0").returncode == 0
+    assert "v1.0.0 is in production already" in "".join(story.rollback("v1.0.0").stderr.splitlines()[-3:])
+    story.refused("v1.0.0 is the oldest version", "rollback")
+    story.refused("v9.0.0: no such version; registered: v1.1.0, v1.0.0", "rollback", "v9.0.0")
+    assert story.rollback("v1.1.0").returncode == 0
     assert story.score("fourth") == (story.project / "second/predictions.parquet").read_bytes()
 
 

@@ -19,6 +19,7 @@ from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
 from tasks.common.files import InputError, sha256, source_of, text_of
 from tasks.models import old_layout
+from tasks.models.approved_models import ApprovedModels
 from tasks.scoring.inbox import LIST
 from tasks.scoring.shards import WORK
 from tests.conftest import copy_settings
@@ -40,14 +41,13 @@ def production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     INBOX.mkdir(parents=True)
     versions, approved = ["v1.0.0"], models(Path("models"))
 
-    def fetch(models: str) -> Path:
-        if models not in ("prod", *versions):
-            raise InputError(f"{models}: no version")
-        return Path("fetched", versions[-1] if models == "prod" else models, "gate.json")
+    def load_model_set(model_set: str) -> tuple[ApprovedModels, str]:
+        if model_set not in ("prod", *versions):
+            raise InputError(f"{model_set}: no version")
+        return approved, versions[-1] if model_set == "prod" else model_set
 
     times = iter(range(100))
-    monkeypatch.setattr(flows.inbox, "fetch", fetch)
-    monkeypatch.setattr(flows.inbox, "load_approved_models", lambda gate_result, folder: approved)
+    monkeypatch.setattr(flows.inbox, "load_model_set", load_model_set)
     monkeypatch.setattr(flows.inbox, "_now", lambda: f"time {next(times):02}")
     monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
     return versions

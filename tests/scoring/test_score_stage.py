@@ -48,7 +48,7 @@ def set_up_stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     approved, _ = flows.score.load_model_set("workspace")
     monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda gate_result: approved)
     split(INPUT)
-    set_params(Path(), score__input=str(INPUT), score__shard_size=SHARD, score__num_examples=4)
+    set_params(Path(), score__input=str(INPUT), score__shard_size=SHARD, report_predictions__num_examples=4)
 
 
 @pytest.fixture(autouse=True)
