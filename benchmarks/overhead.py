@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 from benchmarks.tables import print_table
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ("explore", "evaluate@keypoints", "evaluate@emotion")
+TARGETS = ("explore", "report_tables", "evaluate@keypoints", "evaluate@emotion")
 IN_ONE_PROCESS = """
 import importlib, sys
 from tasks.common import process

@@ -3,7 +3,7 @@
 Unknown keys are refused, by file, name and line.
 """
 
-from params.dataset import Dataset, Explore, NumSamples, Sample, Validate, ValidateEmotion, ValidateKeypoints
+from params.dataset import Dataset, NumSamples, ReportTables, Sample, Validate, ValidateEmotion, ValidateKeypoints
 from params.gate import Gate, GateEmotion, GateKeypoints, GateLicense
 from params.layout import PARAMS, PRESETS, Params, key_paths, preset_file, presets, schemas, section_files
 from params.loading import check, load
@@ -54,7 +54,6 @@ __all__ = [
     "EvaluateEmotion",
     "EvaluateKeypoints",
     "EvaluateModel",
-    "Explore",
     "Gate",
     "GateEmotion",
     "GateKeypoints",
@@ -75,6 +74,7 @@ __all__ = [
     "Report",
     "ReportModel",
     "ReportPredictions",
+    "ReportTables",
     "Sample",
     "Score",
     "Settings",

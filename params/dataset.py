@@ -49,14 +49,16 @@ class Validate(Settings):
     emotion: ValidateEmotion
 
 
-class Explore(Settings):
+class ReportTables(Settings):
+    """`num_examples`: faces in each grid, a random sample by `seed`."""
+
     seed: Seed
     num_examples: Count
 
 
 class Dataset(Settings):
     validate_: Annotated[Validate, Field(alias="validate")]
-    explore: Explore
+    report_tables: ReportTables
     prepare: Prepare
     gate: Gate
 

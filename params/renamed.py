@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 RENAMED = {
     "train": "recipe: NAME in params.yaml, and MODEL.student in conf/recipe/NAME.yaml for the settings of each model; "
     "the recipe distilled is now student",
+    "explore": "report_tables, in conf/dataset/NAME.yaml",
     "sample.*_rows": "sample.num_samples, with keypoints and emotion",
     "validate.max_quarantined": "max_invalid_fraction",
     "validate.*.min_deviation": "min_pixel_std",

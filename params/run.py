@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 from params.types import Address, Count, NotNegative, Positive, Settings, Sha256, Share
 
 STAGES = (
-    *("sample", "ingest", "validate", "explore", "prepare", "train", "evaluate", "report"),
+    *("sample", "ingest", "validate", "explore", "report_tables", "prepare", "train", "evaluate", "report"),
     *("gate", "score", "report_predictions"),
 )
 """The stages of `dvc.yaml`."""

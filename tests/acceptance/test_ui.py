@@ -22,7 +22,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 WIDTH, HEIGHT = 1400, 900
 FIGURES = {
-    "explore": 8,
+    "report_tables": 8,
     "report@keypoints": 12,
     "report@emotion": 13,
     "report_predictions": 1,

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from faces.common.pixel_text import SIZES
 from faces.common.schema import COORDINATES, KEYPOINTS
 from faces.data.eda import class_counts, describe_table, imbalance_sentence, info_table
+from faces.data.label_offset import describe_label_offset, symmetry
 from faces.plots.exploration import (
     balance_figure,
     face_grid_figure,
@@ -17,8 +18,9 @@ from faces.plots.exploration import (
     missing_figure,
     named_points_figure,
 )
-from params import Explore
-from tasks.data import exploration
+from params import ReportTables
+from tasks.data.exploration import describe, log_label_offset
+from tasks.plots import exploration
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (5, 96, 96), np.uint8)
@@ -206,7 +208,7 @@ def test_captions_name_the_raw_row_of_their_face(tmp_path: Path, shown: dict[str
     rows = [3, 5, 8, 13, 21, 34]
     points_of_row_0 = np.array([[x, 40 + x / 2] for x in range(15)])
     keypoint_rows(points_of_row_0 + np.array(rows)[:, None, None], rows).to_parquet(tmp_path / "valid.parquet")
-    exploration.draw_keypoints(tmp_path / "valid.parquet", Explore(seed=3, num_examples=4), tmp_path)
+    exploration.draw_keypoints(tmp_path / "valid.parquet", ReportTables(seed=3, num_examples=4), tmp_path)
     images, captions, title, points = shown["face_grid_figure"]
     assert captions == [f"row {image[0, 0]}" for image in images]
     shown_rows = [int(image[0, 0]) for image in images]
@@ -223,7 +225,7 @@ def test_named_face_has_the_maximum_number_of_points(tmp_path: Path, shown: dict
     points = np.full((9, 15, 2), 5.0)
     points[np.arange(9) != 6, 4:] = np.nan
     keypoint_rows(points, list(range(9))).to_parquet(tmp_path / "valid.parquet")
-    exploration.draw_keypoints(tmp_path / "valid.parquet", Explore(seed=1, num_examples=1), tmp_path)
+    exploration.draw_keypoints(tmp_path / "valid.parquet", ReportTables(seed=1, num_examples=1), tmp_path)
     assert shown["named_points_figure"][2] == "Face of row 6"
     assert np.isfinite(shown["named_points_figure"][1]).all()
 
@@ -232,7 +234,7 @@ def test_emotion_captions_name_row_and_class(tmp_path: Path, shown: dict[str, tu
     rows, emotions = [2, 3, 5, 7, 11], ["sad", "neutral", "sad", "fear", "sad"]
     emotion_rows(emotions, rows).to_parquet(tmp_path / "valid.parquet")
     named = dict(zip(rows, emotions, strict=True))
-    exploration.draw_emotion(tmp_path / "valid.parquet", Explore(seed=1, num_examples=40), tmp_path)
+    exploration.draw_emotion(tmp_path / "valid.parquet", ReportTables(seed=1, num_examples=40), tmp_path)
     images, captions, title, _ = shown["face_grid_figure"]
     assert captions == [f"row {row} · {emotion}" for row, emotion in named.items()]
     assert [image[0, 0] for image in images] == rows
@@ -247,7 +249,7 @@ def test_the_seed_determines_the_faces(tmp_path: Path, shown: dict[str, tuple]) 
     keypoint_rows(np.full((50, 15, 2), 9.0), list(range(50))).to_parquet(valid)
     seen = []
     for seed in (1, 1, 2):
-        exploration.draw_keypoints(valid, Explore(seed=seed, num_examples=5), tmp_path)
+        exploration.draw_keypoints(valid, ReportTables(seed=seed, num_examples=5), tmp_path)
         seen.append((shown["named_points_figure"][2], *shown["face_grid_figure"][1]))
     assert seen[0] == seen[1] != seen[2]
 
@@ -263,9 +265,9 @@ def test_stage_writes_every_file(tmp_path: Path, unlabelled: slice, emotions: li
     rows = list(range(1, len(emotions) + 1))
     keypoint_rows(points, rows).to_parquet(tmp_path / "keypoints.parquet")
     emotion_rows(emotions, rows).to_parquet(tmp_path / "emotion.parquet")
-    folder, settings = tmp_path / "reports" / "explore", Explore(seed=1, num_examples=40)
+    folder, settings = tmp_path / "reports" / "explore", ReportTables(seed=1, num_examples=40)
     for model_name in ("keypoints", "emotion"):
-        assert exploration.describe(model_name, tmp_path / f"{model_name}.parquet", folder) == folder
+        assert describe(model_name, tmp_path / f"{model_name}.parquet", folder) == folder
     assert exploration.draw_keypoints(tmp_path / "keypoints.parquet", settings, folder) == folder
     assert exploration.draw_emotion(tmp_path / "emotion.parquet", settings, folder) == folder
     names = sorted([f"{name}.csv" for name in TABLES] + [f"{name}.png" for name in FIGURES])
@@ -277,3 +279,13 @@ def test_stage_writes_every_file(tmp_path: Path, unlabelled: slice, emotions: li
     np.testing.assert_allclose(described["mean"][:30], points.mean(axis=0).ravel(), rtol=1e-6)
     info = pd.read_csv(folder / "emotion_info.csv", index_col="column")
     assert info.loc["emotion", "non_null"] == len(emotions)
+
+
+def test_the_label_offset_of_a_table_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keypoint_rows(POINTS, [1, 2, 3, 4, 5]).to_parquet(tmp_path / "keypoints.parquet")
+    with caplog.at_level("INFO", "faces"):
+        log_label_offset(tmp_path / "keypoints.parquet")
+    expected = describe_label_offset(
+        symmetry(np.stack([np.full((96, 96), row, np.uint8) for row in range(1, 6)]), POINTS)
+    )
+    assert [record.getMessage() for record in caplog.records] == [f"keypoints: {expected}"]

@@ -48,7 +48,8 @@ SMALL = {
     "gate__emotion__min_skill_score": -9.0,
 }
 STAGES = [
-    *("sample", "ingest", "validate", "explore", "prepare@keypoints", "prepare@emotion"),
+    *("sample", "ingest", "validate", "explore", "report_tables"),
+    *("prepare@keypoints", "prepare@emotion"),
     *("train@keypoints", "train@emotion", "evaluate@keypoints", "evaluate@emotion"),
     *("report@keypoints", "report@emotion", "gate", "score", "report_predictions"),
 ]
@@ -177,9 +178,7 @@ def test_dvc_shows_metrics_plots_and_graph(small: Path, first: str, dvc: Run) ->
     dvc("plots", "show")
     page = (small / "dvc_plots/index.html").read_text()
     assert all(word in page for word in ("val_loss", "confusion", "predictions.png", "robustness.png", "coverage"))
-    figures = {
-        path for folder in ("explore", *params.MODELS) for path in (small / "reports/figures" / folder).iterdir()
-    }
+    figures = {path for folder in ("tables", *params.MODELS) for path in (small / "reports/figures" / folder).iterdir()}
     assert len(figures) == 8 + 12 + 13
     assert {str(path.relative_to(small)) for path in figures if str(path.relative_to(small)) not in page} == set()
 
@@ -205,8 +204,8 @@ def test_a_changed_figure_runs_the_reports_only(small: Path, first: str, dvc: Ru
         before = (small / path).read_text()
         (small / path).write_text(f"{before}\n# Another colour.\n")
         stale = set(json.loads(dvc("status", "--json").stdout))
-        explored = {"explore"} if path.startswith("faces") else set()
-        assert stale == {"report@keypoints", "report@emotion", "report_predictions"} | explored
+        tables = {"report_tables"} if path.startswith("faces") else set()
+        assert stale == {"report@keypoints", "report@emotion", "report_predictions"} | tables
         (small / path).write_text(before)
 
 

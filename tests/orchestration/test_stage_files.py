@@ -18,7 +18,10 @@ from tests.test_structure import STAGES
 MADE_BY = {
     "ingest": {"data/sample/keypoints.csv": "sample", "data/sample/emotion.csv": "sample"},
     "validate": {"data/raw/keypoints.csv": "ingest", "data/raw/emotion.csv": "ingest"},
-    "explore": {"data/validated/keypoints.parquet": "validate", "data/validated/emotion.parquet": "validate"},
+    **{
+        stage: {"data/validated/keypoints.parquet": "validate", "data/validated/emotion.parquet": "validate"}
+        for stage in ("explore", "report_tables")
+    },
     "prepare keypoints": {"data/validated/keypoints.parquet": "validate"},
     "prepare emotion": {"data/validated/emotion.parquet": "validate"},
     "train keypoints": {"data/prepared/keypoints": "prepare@keypoints"},
