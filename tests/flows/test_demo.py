@@ -48,7 +48,7 @@ def test_the_first_run_in_a_fresh_clone_runs_every_stage_and_prints_so(
         patched.setattr(subprocess, "run", record)
         assert demo.repro() == 0
     assert MESSAGE not in capsys.readouterr().out
-    assert commands == [["repro", "--force"], ["repro"]]
+    assert commands == [["-m", "dvc", "repro", "--force"], ["-m", "dvc", "repro"]]
 
 
 def test_git_ignores_outputs_of_stages_without_ignore_files_of_dvc(clone: Path) -> None:
