@@ -82,5 +82,5 @@ def test_the_dask_cluster_has_the_given_number_of_workers(tmp_path: Path) -> Non
 
 def test_a_failed_command_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", shutil.which("false"))
-    with pytest.raises(SystemExit, match=r"-m flows\.score faces\.csv --model-set fast .* failed"):
+    with pytest.raises(SystemExit, match=r"-m flows score faces\.csv --model-set fast .* failed"):
         scored("a CSV", Path("faces.csv"), 1, tmp_path, "fast")

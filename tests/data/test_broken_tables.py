@@ -601,7 +601,7 @@ def test_the_stages_report_errors_and_quarantined_rows_can_be_corrected(project:
     set_params(project, ingest__keypoints="mine/keypoints.csv", ingest__emotion="mine/emotion.csv.gz")
 
     def fails(stage: str) -> str:
-        done = run("python", "-m", f"flows.{stage}", check=False)
+        done = run("python", "-m", "flows", "run", stage, check=False)
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert f"{stage} cannot be done" in done.stderr
@@ -628,7 +628,7 @@ def test_the_stages_report_errors_and_quarantined_rows_can_be_corrected(project:
     invalid.assign(pixels=clean["pixels"][:60]).to_csv(project / "mine/corrected.csv", index=False)
     set_params(project, ingest__emotion="mine/corrected.csv")
     for stage in ("ingest", "validate"):
-        run("python", "-m", f"flows.{stage}")
+        run("python", "-m", "flows", "run", stage)
     valid = pd.read_parquet(project / "data/validated/emotion.parquet")
     assert images_of(valid) == values_of(clean["pixels"][:60])
     assert valid["emotion"].tolist() == [COURSE[int(code)] for code in clean["emotion"][:60]]

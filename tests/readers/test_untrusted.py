@@ -292,13 +292,14 @@ def test_a_file_that_the_machine_cannot_open_is_not_skipped(
     number: int, name: str, approved: ApprovedModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / name).write_text("emotion,pixels\n")
+    score_settings = settings()
 
     def full(self: Path, *given: object, **named: object) -> None:
         raise OSError(number, os.strerror(number), str(self))
 
     monkeypatch.setattr(Path, "open", full)
     with pytest.raises(OSError, match=os.strerror(number)):
-        crop_faces(list(read_records(str(tmp_path / name))), "whole", settings())
+        crop_faces(list(read_records(str(tmp_path / name))), "whole", score_settings)
 
 
 def test_an_error_of_the_detector_is_one_skipped_record(

@@ -17,7 +17,6 @@ from PIL import Image
 import flows.score
 import params
 import tasks.plots.annotated_images
-import tasks.plots.scoring_report
 import tasks.scoring.batch
 import tasks.scoring.drift_check
 from faces.models.tta import Inference
@@ -108,7 +107,7 @@ STEPS: dict[str, tuple[object, str, int]] = {
     "csv": (flows.score, "write_csv", 0),
     "first image": (tasks.plots.annotated_images, "photograph_figure", 0),
     "fourth image": (tasks.plots.annotated_images, "photograph_figure", 3),
-    "report": (tasks.plots.scoring_report, "write_report", 0),
+    "report": (flows.score, "write_report", 0),
     "end": (flows.score, "finish_run", 0),
 }
 
@@ -273,7 +272,6 @@ import flows.score
 import params
 import tasks.scoring.batch
 import tasks.plots.annotated_images
-import tasks.plots.scoring_report
 from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import STEPS, models, score
 
