@@ -43,7 +43,7 @@ def layout_of(source: str, copy: Path | None = None) -> str:
         return "csv"
     # The header of a CSV under any name has a column of pixels.
     cells = first.partition(b"\n")[0].decode(errors="replace").replace('"', "").split(",")
-    is_csv = named == "image" and {cell.strip() for cell in cells} & set(PIXELS.values())
+    is_csv = {cell.strip() for cell in cells} & set(PIXELS.values())
     return refusal(first) or ("csv" if is_csv else named)
 
 

@@ -131,8 +131,8 @@ def content_of(source: str) -> bytes:
         try:
             with unpacking(path), zipfile.ZipFile(path) as archive:
                 return member_content(archive, name, path)
-        except InputError as error:
-            raise UnreadableInput(str(error)) from None
+        except (InputError, KeyError) as error:
+            raise UnreadableInput(f"cannot be read ({error})") from None
     try:
         with open_source(source) as handle:
             content: bytes = handle.read(MAX_BYTES + 1)
