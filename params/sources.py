@@ -18,11 +18,9 @@ def wrong_sources(settings: Params, graph: Path = Path("dvc.yaml")) -> list[str]
     lines = []
     for key, (stage, source) in _named(settings).items():
         maker = next((name for name, folders in made.items() if _folder(source) in folders), None)
-        if "://" in source and stage == "ingest" and not source.lower().startswith(("http://", "https://")):
-            lines.append(f"{key} = {source!r}: only http(s) addresses are read; download the file and name its path")
-        elif "://" in source or (maker and _stands_before(maker, stage)):
+        if "://" in source or (maker and _stands_before(maker, stage)):
             continue
-        elif maker:
+        if maker:
             lines.append(f"{key} = {source!r}: the stage {maker} makes it anew; name a copy elsewhere")
         elif not Path(source).exists():
             lines.append(f"{key} = {source!r}: there is no such file; correct the path")
