@@ -142,7 +142,7 @@ def _files_of_tar(archive: tarfile.TarFile, name: str) -> Iterator[tuple[str, ta
         if number > MAX_TAR_FILES:
             raise InputError(f"{name}: a tar archive of more than {MAX_TAR_FILES:,} files; unpack it and name the CSV")
         # Otherwise all headers stay in memory.
-        archive.members.clear()
+        archive.members.clear()  # type: ignore[attr-defined]
         entry.pax_headers = {}
         if entry.isreg() and not entry.issparse():
             yield entry.name, entry

@@ -32,9 +32,9 @@ def count_scored(out: Path, left_out: str = "") -> None:
 def count_reasons(out: Path) -> dict[str, int]:
     """The reasons for which records have no face, most frequent first; where they differ in details, the first."""
     reasons = pd.read_parquet(out / "skipped.parquet", columns=["reason"])["reason"]
-    kinds = reasons.str.split(" (", regex=False).str[0]
-    counts = kinds.value_counts()
-    return {str(reasons[(kinds == kind).idxmax()]): int(count) for kind, count in counts.items()}
+    kinds = reasons.groupby(reasons.str.split(" (", regex=False).str[0]).agg(["first", "size"])
+    kinds = kinds.sort_values("size", ascending=False, kind="stable")
+    return dict(zip(kinds["first"].tolist(), kinds["size"].tolist(), strict=True))
 
 
 @task

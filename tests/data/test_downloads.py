@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from dvc_data.hashfile.hash import hash_file
-from dvc_http import HTTPFileSystem
+from dvc_http import HTTPFileSystem  # type: ignore[import-untyped]
 
 import tasks.data.downloads
 from tasks.common.files import InputError

@@ -34,7 +34,7 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.T
     return info
 
 
-def a_zip(method: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
+def a_zip(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", method) as archive:
         for name, content in members.items():
@@ -86,15 +86,15 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "a truncated xz": (lzma.compress(TABLE)[:-9], "cannot be unpacked .*; fetch it again"),
     "a truncated bzip2": (bz2.compress(TABLE)[:-9], "cannot be unpacked .*; fetch it again"),
-    "a zip packed with LZMA": (a_zip(zipfile.ZIP_LZMA, **{"a.csv": TABLE}), "a.csv is packed with LZMA.*yourself"),
+    "a zip packed with LZMA": (a_zip({"a.csv": TABLE}, zipfile.ZIP_LZMA), "a.csv is packed with LZMA.*yourself"),
     "Kaggle's keypoints": (
-        a_zip(**{"training.zip": b"x", "test.zip": b"x", "IdLookupTable.csv": b"x", "SampleSubmission.csv": b"x"}),
+        a_zip({"training.zip": b"x", "test.zip": b"x", "IdLookupTable.csv": b"x", "SampleSubmission.csv": b"x"}),
         "found IdLookupTable.csv, SampleSubmission.csv and the archives training.zip, test.zip; unpack it and name",
     ),
-    "a zip in a zip": (a_zip(**{"training.zip": b"x"}), "found none, but training.zip; unpack it and name the archive"),
-    "many files": (a_zip(**{f"{n}.csv": b"" for n in range(9)}), "found 0.csv, 1.csv, 2.csv, 3.csv and 5 more"),
+    "a zip in a zip": (a_zip({"training.zip": b"x"}), "found none, but training.zip; unpack it and name the archive"),
+    "many files": (a_zip({f"{n}.csv": b"" for n in range(9)}), "found 0.csv, 1.csv, 2.csv, 3.csv and 5 more"),
     "packed twice": (bz2.compress(lzma.compress(TABLE)), "an xz archive where the CSV was expected; unpack it"),
-    "a page in a zip": (a_zip(**{"a.csv": b"<!doctype html><p>"}), "is a web page, not a table"),
+    "a page in a zip": (a_zip({"a.csv": b"<!doctype html><p>"}), "is a web page, not a table"),
     "a page in a tar": (tar((entry("a.csv"), b"<html>")), "is a web page, not a table"),
 }
 
