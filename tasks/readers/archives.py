@@ -27,6 +27,8 @@ MAX_TAR_HEADER, MAX_TAR_FILES = 2**16, 10_000
 """Bytes of a header of a tar archive, and the files that are looked through for the CSV."""
 PACKED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".tar", ".7z", ".rar", ".zst")
 NAMES_SHOWN = 4
+CORRUPT = (EOFError, OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, tarfile.TarError, NotImplementedError)
+"""What the libraries raise for corrupt bytes."""
 
 
 @contextmanager
@@ -94,10 +96,9 @@ def _require_table(first: bytes, name: str) -> None:
 @contextmanager
 def unpacking(name: str) -> Iterator[None]:
     """Turns what the unpacking libraries raise for corrupt bytes into an InputError that names the file `name`."""
-    corrupt = (EOFError, OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, tarfile.TarError, NotImplementedError)
     try:
         yield
-    except corrupt as error:
+    except CORRUPT as error:
         # A corrupt zip seeks to before its beginning (EINVAL); the errors of bz2 and gzip have no number.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise

@@ -11,6 +11,7 @@ from tasks.common.file_kinds import HEAD_BYTES, PARQUET, PICTURE_SUFFIXES, ZIPS,
 from tasks.common.files import InputError
 from tasks.common.walking import HIDDEN, LeftOut, Walk, is_hidden, summary_of
 from tasks.orchestration.artifacts import log
+from tasks.readers.archives import CORRUPT, unpacking
 from tasks.readers.raw_csv import PIXELS, header
 from tasks.readers.sources import head_of, is_remote, member_content
 
@@ -48,7 +49,7 @@ def layout_of(source: str, copy: Path | None = None) -> str:
 
 
 def _layout_of_zip(path: Path, source: str, named: str) -> str:
-    with suppress(zipfile.BadZipFile, OSError, ValueError):  # the reader says what is wrong
+    with suppress(*CORRUPT, ValueError):  # the reader says what is wrong
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
         if names and all(name.endswith(".npy") for name in names):
@@ -86,7 +87,7 @@ def is_zip_of_pictures(path: Path, shown: str) -> bool:
 
 def pictures_of(path: Path, shown: str) -> Iterator[tuple[str, bytes | str]]:
     """The name and the bytes of each file of a zip, or why they cannot be read. Logs what is left out."""
-    with zipfile.ZipFile(path) as archive:
+    with unpacking(shown), zipfile.ZipFile(path) as archive:
         found = files_of(archive)
         if found.left_out:
             log(f"{shown}: left out: {summary_of(found.left_out)}")

@@ -16,7 +16,7 @@ from faces.common.pixel_text import SIZES, decode_images
 from tasks.common.errors import Unreachable, error_text, raise_if_ours
 from tasks.common.file_kinds import PICTURE_SUFFIXES
 from tasks.common.files import InputError
-from tasks.readers.archives import opened
+from tasks.readers.archives import CORRUPT, opened
 from tasks.readers.layouts import TABLES, files_of, layout_of, pictures_of
 from tasks.readers.parquet import count_rows, parquet_images
 from tasks.readers.prepared_split import count_faces, split_faces
@@ -84,7 +84,7 @@ def count_records(source: str) -> int:
                 return max(len(files_of(archive).files), 1)
         with opened(Path(source)) as handle:
             return max(sum(block.count(b"\n") for block in iter(lambda: handle.read(2**20), b"")) - 1, 1)
-    except (OSError, ValueError, pa.ArrowException, zipfile.BadZipFile):
+    except (*CORRUPT, ValueError, pa.ArrowException):
         return 1
 
 
@@ -99,7 +99,7 @@ def read_records(source: str) -> Iterator[Record]:
             yield Record(source, 0, "has no rows")
     except Unreachable:
         raise
-    except (OSError, ValueError, pa.ArrowException, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         # Arrow also reports out of memory if a corrupt file declares more than there is.
         if not isinstance(error, pa.ArrowException):
             raise_if_ours(source, error)

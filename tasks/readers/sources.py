@@ -10,12 +10,12 @@ from typing import BinaryIO, NamedTuple, cast
 
 import fsspec
 
-from tasks.common.errors import UnreadableInput, error_text, raise_if_ours
+from tasks.common.errors import UnreadableInput, error_text, is_machine_fault, raise_if_ours
 from tasks.common.file_kinds import HEAD_BYTES
 from tasks.common.files import InputError
 from tasks.common.walking import HIDDEN, LeftOut, is_hidden, summary_of, walk
 from tasks.orchestration.artifacts import log
-from tasks.readers.archives import member, unpacking
+from tasks.readers.archives import CORRUPT, member, unpacking
 
 MAX_BYTES = 256 * 2**20
 """Of the file of one image."""
@@ -149,12 +149,13 @@ def member_content(archive: zipfile.ZipFile, name: str, shown: str) -> bytes:
 
     Raises InputError if it cannot be opened.
     """
-    with member(archive, name, shown) as inside:
-        try:
-            with unpacking(name):
-                return _bounded(inside.read(MAX_BYTES + 1))
-        except InputError as error:
-            raise UnreadableInput(str(error).removeprefix(f"{name}: ")) from None
+    try:
+        with member(archive, name, shown) as inside:
+            return _bounded(inside.read(MAX_BYTES + 1))
+    except CORRUPT as error:
+        if is_machine_fault(error):
+            raise
+        raise UnreadableInput(f"cannot be unpacked ({error}); fetch the archive again") from None
 
 
 def _bounded(content: bytes) -> bytes:
