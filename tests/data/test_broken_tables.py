@@ -405,7 +405,6 @@ KINDS = [
     error(
         "truncated gzip", E, content(lambda clean: gzip.compress(clean)[:-2000]), "cannot be unpacked", "fetch it again"
     ),
-    error("gzip of a tar", E, content(tarred), "a tar archive", "unpack it and name the CSV in it"),
     error("gzip of a few bytes", E, content(lambda clean: b"\x1f\x8b\x08"), "cannot be unpacked", "fetch it again"),
     error(
         "damaged gzip",
@@ -417,7 +416,9 @@ KINDS = [
     error(
         "gzip of noise", E, content(lambda clean: gzip.compress(bytes(range(128, 256)))), "not readable as CSV", NO_CSV
     ),
-    error("gzip of gzip", E, content(lambda clean: gzip.compress(gzip.compress(clean))), "not readable as CSV", NO_CSV),
+    error(
+        "gzip of gzip", E, content(lambda clean: gzip.compress(gzip.compress(clean))), "a gzip archive where", "unpack"
+    ),
     error(
         "gzip with trailing bytes",
         E,
