@@ -4,33 +4,28 @@ import csv
 import os
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-import cv2
-import numpy as np
-
-from faces.common.pixel_text import SIZES
 from faces.common.schema import class_name
 from tasks.common.csv_escaping import protect
-from tasks.common.errors import UnreadableInput, content_errors
+from tasks.common.errors import UnreadableInput
 from tasks.common.files import InputError
 from tasks.orchestration.artifacts import log
 from tasks.readers.archives import is_hidden, member, unpacking
-from tasks.readers.images import grey_levels, open_image
+from tasks.readers.images import IMAGE_SUFFIXES
+from tasks.readers.raw_csv import UNREADABLE
 from tasks.readers.sources import MAX_BYTES, content_of
+from tasks.readers.training_images import face_pixels, resized_text
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 USAGE_OF_FOLDER = {
     **dict.fromkeys(("train", "training"), "Training"),
     **dict.fromkeys(("validation", "valid", "val", "publictest"), "PublicTest"),
     **dict.fromkeys(("test", "testing", "privatetest"), "PrivateTest"),
 }
 """FER2013's value of the column Usage, by the name of a split's folder."""
-
-MAX_PIXELS = 1_000_000
-"""Of a TIFF's tile that holds an image of 48 x 48."""
 
 Reader = Callable[[str], bytes]
 
@@ -49,8 +44,8 @@ def is_image_folder(source: Path, shown: str) -> bool:
 def write_image_folder_csv(source: Path, out: Path, shown: str) -> None:
     """Write the images of a folder to `out` as one emotion CSV: emotion (a class name), pixels, Usage and file.
 
-    Rows are in the order of their paths. A file that is not an image gets an empty pixel cell, an image of another size
-    a cell with that size: validation quarantines both. Raises InputError if the layout is another; `shown` is the
+    Rows are in the order of their paths. What cannot be read as a face has an empty cell of pixels, and the reason in
+    the column UNREADABLE: validation quarantines it. Raises InputError if the layout is another; `shown` is the
     folder's name in errors.
     """
     with unpacking(shown), _reading(source, shown) as (names, read):
@@ -58,7 +53,7 @@ def write_image_folder_csv(source: Path, out: Path, shown: str) -> None:
         if not images:
             raise InputError(f"{shown}: contains no image; <split>/<class name>/*.png or *.jpg is needed")
         if len(images) < len(names):
-            log(f"{shown}: {len(names) - len(images)} files are hidden or not .png or .jpg; they are ignored")
+            log(f"{shown}: {len(names) - len(images)} files are hidden or no images by their names; they are ignored")
         _write_rows(images, read, out, shown)
 
 
@@ -116,17 +111,21 @@ def _write_rows(images: list[str], read: Reader, out: Path, shown: str) -> None:
     # A file's name may be any bytes; the column only shows it.
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
         rows = csv.writer(text)
-        rows.writerow(["emotion", "pixels", "Usage", "file"])
+        rows.writerow(["emotion", "pixels", "Usage", "file", UNREADABLE])
         unreadable: list[str] = []
+        resized: Counter[str] = Counter()
         for name in images:
             usage, emotion = _usage_and_class(name, shown)
             content = read(name)
+            pixels, reason = "", ""
             try:
-                pixels = _pixel_text(content)
+                pixels = _pixel_text(content, resized)
             except UnreadableInput as error:
-                pixels = ""
-                unreadable.append(f"{name} {error}")
-            rows.writerow([emotion, pixels, usage, protect(name)])
+                reason = str(error)
+                unreadable.append(f"{name} {reason}")
+            rows.writerow([emotion, pixels, usage, protect(name), reason])
+    if resized:
+        log(f"{shown}: {resized_text(resized)}")
     if unreadable:
         log(f"{shown}: {len(unreadable)} files have no usable pixels, the first: {unreadable[0]}")
 
@@ -146,16 +145,6 @@ def _usage_and_class(name: str, shown: str) -> tuple[str, str]:
     return usage, emotion
 
 
-def _pixel_text(content: bytes) -> str:
-    """An image's pixels as text, or its size if that is not 48 x 48. Raises UnreadableInput if it cannot be decoded."""
-    with open_image(content) as image:
-        width, height = image.size
-    if (width, height) != (SIZES["emotion"], SIZES["emotion"]):
-        return f"{width} x {height} pixels"
-    # Rejects what scoring rejects: OpenCV fills in the rest of a truncated image.
-    grey_levels(content, MAX_PIXELS)
-    with content_errors("cannot be decoded"):
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
-        if pixels is None or pixels.shape != (height, width):
-            raise UnreadableInput("cannot be decoded by OpenCV")
-    return " ".join(map(str, pixels.ravel().tolist()))
+def _pixel_text(content: bytes, resized: Counter[str]) -> str:
+    """The grey levels of an image, at 48 x 48, as text. Raises UnreadableInput if it has none."""
+    return " ".join(map(str, face_pixels(content, resized).ravel().tolist()))
