@@ -14,7 +14,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     *((0, b"\xff\x0a", "a JPEG XL image"), (0, b"\0\0\0\x0cJXL ", "a JPEG XL image")),
     *((0, b"\0\0\0\x0cjP  ", "a JPEG 2000 image"), (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image")),
     *((0, b"\xff\xd8\xff\xf7", "a JPEG-LS image"), (0, b"II\xbc\1", "a JPEG XR image")),
-    *((0, b"\0\0\1\0", "an icon (ICO)"), (0, b"\0\0\2\0", "a cursor (CUR)"), (0, b"icns", "an icon (ICNS)")),
+    *((0, b"\0\0\1\0", "an icon (ICO)"), (0, b"icns", "an icon (ICNS)")),
     *(
         (0, b"v/1\1", "an OpenEXR image"),
         (0, b"#?RADIANCE", "a Radiance image (HDR)"),
@@ -88,8 +88,8 @@ def _kind_of_text(start: bytes) -> str:
     if not start or _NO_TEXT.search(start):
         return ""
     lower = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if b"<svg" in lower and lower.startswith(b"<"):
-        return "an SVG drawing"
     if lower.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "an HTML page"
+    if b"<svg" in lower and lower.startswith(b"<"):
+        return "an SVG drawing"
     return "an XML file" if lower.startswith(b"<?xml") else "a text file"

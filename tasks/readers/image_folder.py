@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from faces.common.schema import class_name
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput
-from tasks.common.files import InputError
+from tasks.common.files import InputError, readable
 from tasks.orchestration.artifacts import log
 from tasks.readers.archives import is_hidden, member, unpacking
 from tasks.readers.images import IMAGE_SUFFIXES
@@ -121,9 +121,9 @@ def _write_rows(images: list[str], read: Reader, out: Path, shown: str) -> None:
             try:
                 pixels = _pixel_text(content, resized)
             except UnreadableInput as error:
-                reason = str(error)
+                reason = readable(str(error))
                 unreadable.append(f"{name} {reason}")
-            rows.writerow([emotion, pixels, usage, protect(name), reason])
+            rows.writerow([emotion, pixels, usage, protect(name), protect(reason)])
     if resized:
         log(f"{shown}: {resized_text(resized)}")
     if unreadable:

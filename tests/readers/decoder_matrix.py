@@ -5,7 +5,7 @@
 
 import csv
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +34,7 @@ COLOURS_ON_WHITE = np.where(CLEAR, 255, LUMA).astype(np.uint8)
 SCORE = params.load(ROOT).score
 ROTATING = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIC"}
 """Formats with an orientation."""
-OPTIONS = {"JPEG": {"quality": 97}, "WEBP": {"lossless": True, "exact": True}, "AVIF": {"quality": 95}}
+OPTIONS = {"JPEG": {"quality": 97}, "WEBP": {"lossless": True, "exact": True}, "AVIF": {"quality": 100}}
 
 
 class Case(NamedTuple):
@@ -161,17 +161,23 @@ def png16(values: np.ndarray, exif: bytes = b"") -> bytes:
 
 
 def tiff_of(
-    values: np.ndarray, orientation: int = 1, colours: int = 2, extra: int | None = None, kind: int = 1
+    values: np.ndarray,
+    orientation: int = 1,
+    colours: int = 2,
+    extra: int | None = None,
+    kind: int = 1,
+    more: Iterable[tuple[int, int, int, int]] = (),
 ) -> bytes:
-    """A TIFF of unsigned values (H, W, C) of 8 to 32 bits; `colours`, `extra` and `kind` are the tags 262, 338, 339."""
+    """A TIFF of values (H, W, C) of 8 to 64 bits; `colours`, `extra` and `kind` are the tags 262, 338 and 339."""
     height, width, channels = values.shape
     data, at = values.astype(values.dtype.newbyteorder("<")).tobytes(), 8 + values.nbytes
     bits, kinds = (struct.pack("<H", number) * channels for number in (8 * values.itemsize, kind))
     where = [at, at + len(bits)] if channels > 2 else [int.from_bytes(each, "little") for each in (bits, kinds)]
     tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, channels, where[0]), (259, 3, 1, 1)]
     tags += [(262, 3, 1, colours), (273, 4, 1, 8), (274, 3, 1, orientation), (277, 3, 1, channels)]
-    tags += [(278, 4, 1, height), (279, 4, 1, len(data))] + ([] if extra is None else [(338, 3, 1, extra)])
-    return tiff([*tags, (339, 3, channels, where[1])], data + bits + kinds)
+    tags += [(278, 4, 1, height), (279, 4, 1, len(data)), (339, 3, channels, where[1]), *more]
+    tags += [] if extra is None else [(338, 3, 1, extra)]
+    return tiff(sorted({tag[0]: tag for tag in tags}.values()), data + bits + kinds)
 
 
 def encode(case: Case, kind: str, orientation: int = 1) -> bytes:
