@@ -24,6 +24,9 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 """Bytes per value, by the type of a TIFF tag."""
 SUBFILE, BITS, COMPRESSION, PHOTOMETRIC, PLANES, EXTRA, SAMPLE_FORMAT, DNG = 254, 258, 259, 262, 284, 338, 339, 50706
 """Tags of a TIFF."""
+HEAD, MAX_EXTENT = 2**20, 16384**2
+"""Bytes in which the boxes of an AVIF or HEIC stand, and pixels that a box may declare."""
+_EXTENT = re.compile(rb"ispe\0{4}(.{8})", re.DOTALL)
 # Ends the data of a scan: 0xFF with neither a stuffed zero nor a restart marker.
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 
@@ -76,6 +79,8 @@ def check_bounds(content: bytes) -> None:
         _check_chunks(content)
     elif content[:4] in TIFF:
         _check_tags(content)
+    elif content[4:8] == b"ftyp":
+        _check_boxes(content)
 
 
 def _check_scans(content: bytes) -> None:
@@ -108,6 +113,17 @@ def _check_chunks(content: bytes) -> None:
             raise UnreadableInput("is truncated or corrupt (a chunk is larger than the file)")
         if name == b"IEND":
             return
+
+
+def _check_boxes(content: bytes) -> None:
+    """The sizes that an AVIF or HEIC declares are those that its decoder accepts: libavif and libheif bound the rest.
+
+    An image that decodes to more than it declares is refused by libheif; libavif decodes it, up to this bound.
+    """
+    for found in _EXTENT.finditer(content, 0, HEAD):
+        width, height = struct.unpack(">II", found[1])
+        if width * height > MAX_EXTENT:
+            raise UnreadableInput(f"{width}x{height} pixels are more than {MAX_EXTENT:,}; make it smaller")
 
 
 def _check_tags(content: bytes) -> None:

@@ -7,9 +7,10 @@ from io import BytesIO
 import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.AvifImagePlugin import AvifImageFile
 from pillow_heif import HeifImageFile
 
-from faces.common.grey_levels import BYTE, LEAST_SHARE, levels_of, range_unknown
+from faces.data.grey_levels import BYTE, LEAST_SHARE, levels_of, range_unknown
 from tasks.common.errors import UnreadableInput, content_errors
 from tasks.common.file_kinds import file_kind, image_format
 from tasks.readers.image_headers import Samples, check_bounds, samples_of
@@ -87,6 +88,9 @@ def _image(content: bytes, kind: str, samples: Samples) -> Image.Image:
     if kind == "HEIC":
         # Registering the format with Pillow would change the whole process.
         return HeifImageFile(BytesIO(content))
+    if kind == "AVIF":
+        # `Image.open` keeps the reason for itself.
+        return AvifImageFile(BytesIO(content))
     try:
         return Image.open(BytesIO(content), formats=(kind,))
     except UnidentifiedImageError:

@@ -6,13 +6,11 @@
 import csv
 import struct
 from collections.abc import Iterable, Iterator
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
-import pillow_heif
 from PIL import Image, ImageCms
 
 import params
@@ -20,7 +18,7 @@ from tasks.data.ingestion import bring_in
 from tasks.readers.records import Record
 from tasks.scoring.face_crops import crop_faces
 from tests.conftest import ROOT
-from tests.readers.bombs import SIDE, chunk, encoded, png, tiff
+from tests.readers.bombs import SIDE, chunk, encoded, heic, png, tiff
 
 ROWS, COLUMNS = np.indices((SIDE, SIDE))
 BASE = (8 + 4 * COLUMNS + ROWS).astype(np.uint8)
@@ -190,14 +188,8 @@ def encode(case: Case, kind: str, orientation: int = 1) -> bytes:
         return png16(lying, marked) if kind == "PNG" else tiff_of(lying, orientation, case.colours, case.extra)
     laid = image if orientation == 1 else image.transpose(LYING[orientation])
     laid.info.update(image.info)
-    rotated: dict[str, Any] = {"exif": exif} if orientation > 1 else {}
-    if kind != "HEIC":
-        return encoded(laid, kind, **OPTIONS.get(kind, {}), **rotated)
-    file = pillow_heif.from_pillow(laid)
-    # As phones do, both in its EXIF and as a property of the image.
-    file.info.update({name: each.tobytes() for name, each in rotated.items()})
-    file.save(buffer := BytesIO(), quality=-1, chroma=444)
-    return buffer.getvalue()
+    rotated: dict[str, Any] = {"exif": exif.tobytes()} if orientation > 1 else {}
+    return heic(laid, **rotated) if kind == "HEIC" else encoded(laid, kind, **OPTIONS.get(kind, {}), **rotated)
 
 
 LYING = {

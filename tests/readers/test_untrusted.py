@@ -28,8 +28,10 @@ from tasks.scoring.face_crops import crop_faces
 from tests.readers.bombs import (
     GREY,
     SOFT,
+    claiming,
     encoded,
     gif_of_a_frame,
+    heic,
     ihdr,
     inflating,
     jpeg_of_scans,
@@ -193,6 +195,18 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "a chunk larger than its file": (lambda: GREY_PNG[:33] + b"\x7f" + GREY_PNG[34:], "a chunk is larger"),
     "a frame larger than its image": (lambda: gif_of_a_frame(65535), "65535x65535 pixels are more than"),
     "a canvas larger than its frame": (lambda: webp_of_a_canvas(16384), "16384x16384 pixels are more than"),
+    "an AVIF that claims a large image": (
+        lambda: claiming(20_000, encoded(SOFT, "AVIF"), 48),
+        "20000x20000 pixels are more than",
+    ),
+    "a HEIC that claims a large image": (
+        lambda: claiming(12_000, heic(SOFT.resize((64, 64))), 64),
+        "12000x12000 pixels are more than",
+    ),
+    "a HEIC of a larger image": (
+        lambda: claiming(64, heic(Image.new("L", (512, 512))), 512),
+        "Security limit exceeded: Image size 512x512",
+    ),
     "one long side": (lambda: png(MAX_SIDE + 1, 20), "32767x20 pixels: a side over 32,766"),
     "no number among reals": (
         lambda: encoded(Image.fromarray(np.full((20, 20), np.nan, np.float32)), "TIFF"),

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from faces.common.grey_levels import levels_of
+from faces.data.grey_levels import levels_of
 
 RAMP = np.linspace(0, 1, 70 * 20).reshape(70, 20)
 
