@@ -35,8 +35,8 @@ def white_of(highest: float, is_real: bool) -> int:
     if is_real and highest <= 1:
         return 1
     if highest <= BYTE:
-        # Of integers up to 255 nothing but black would be left at 16 bits.
-        if is_real and highest <= LEAST_SHARE * BYTE:
+        # Integers up to 255 have 8 bits: at 16, nothing but black would be left.
+        if highest == 1 or (is_real and highest <= LEAST_SHARE * BYTE):
             raise ValueError(range_unknown(highest, "1 or 255"))
         return BYTE
     if highest > WORD:

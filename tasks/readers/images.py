@@ -52,7 +52,7 @@ def grey_levels(
         _check_size(image, max_image_pixels, limit)
         if check:
             check(*image.size)
-        if image.format == "JPEG":
+        if image.format in ("JPEG", "MPO"):
             # Decodes to grey directly, not to colours first.
             image.draft("L", image.size)
         # OpenCV, which `_eight_bits` uses, rotates a TIFF itself.
@@ -129,6 +129,8 @@ def _eight_bits(image: Image.Image, samples: Samples, content: bytes, orientatio
     lower = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if lower is None or lower.dtype != np.uint16 or lower.ndim != 3 or lower.shape[2] not in (3, 4):
         raise UnreadableInput("has colours of 16 bits that cannot be decoded; save it with 8 bits")
+    if lower[..., :3].max() == 1:
+        raise UnreadableInput(range_unknown(1, "1 or 255"))
     to_rgb = cv2.COLOR_BGR2RGB if lower.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
     narrow = Image.fromarray(cv2.cvtColor(lower.astype(np.uint8), to_rgb))
     narrow.getexif()[ORIENTATION] = orientation

@@ -32,7 +32,11 @@ COLOURS_ON_WHITE = np.where(CLEAR, 255, LUMA).astype(np.uint8)
 SCORE = params.load(ROOT).score
 ROTATING = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIC"}
 """Formats with an orientation."""
-OPTIONS = {"JPEG": {"quality": 97}, "WEBP": {"lossless": True, "exact": True}, "AVIF": {"quality": 100}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 97},
+    "WEBP": {"lossless": True, "exact": True},
+    "AVIF": {"quality": 100},
+}
 
 
 class Case(NamedTuple):
@@ -57,9 +61,9 @@ def _alpha(image: Image.Image, mode: str) -> Image.Image:
 
 def _palette(is_clear: bool) -> Image.Image:
     image = Image.fromarray(np.where(CLEAR, 255, BASE).astype(np.uint8) if is_clear else BASE, "P")
-    image.putpalette([level for level in range(256) for _ in range(3)])
+    levels = [*range(255), 0 if is_clear else 255]
+    image.putpalette([level for level in levels for _ in range(3)])
     if is_clear:
-        image.putpalette([*image.getpalette()[:765], 0, 0, 0])
         image.info["transparency"] = 255
     return image
 
@@ -111,7 +115,7 @@ def wide_cases() -> dict[str, Case]:
     wide, colours = BASE.astype(np.uint16), COLOURS.astype(np.uint16)
     alpha = np.where(CLEAR, 0, 65535).astype(np.uint16)
     inks = np.dstack([255 - colours, 0 * wide])
-    found = {}
+    found: dict[str, Case] = {}
     for name, scale in (("16 bits", 257), ("8 bits", 1), ("12 bits", 16)):
         levels = [None if scale == 16 else each for each in (BASE, ON_WHITE, LUMA, COLOURS_ON_WHITE)]
         found |= {
@@ -130,9 +134,10 @@ def reals() -> dict[str, tuple[Image.Image, np.ndarray | None]]:
     whole, real = BASE.astype(np.int32), BASE.astype(np.float32)
     nan, infinite = real.copy(), real.copy()
     nan[3, 3], infinite[3, 3] = np.nan, np.inf
-    values = {
+    values: dict[str, tuple[np.ndarray, np.ndarray | None]] = {
         "I, 16 bits": (whole * 257, BASE),
         "I, 8 bits": (whole, BASE),
+        "I, 0..1": (whole // 128, None),
         "I, 12 bits": (whole * 16, None),
         "I, 17 bits": (whole * 514, None),
         "I, negative": (whole - 9, None),

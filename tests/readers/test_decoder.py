@@ -3,9 +3,12 @@
 import csv
 import struct
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -17,6 +20,8 @@ from tasks.readers.training_images import NAMED, face_pixels, resized_text
 from tests.readers.bombs import SOFT, chunk, encoded, png
 from tests.readers.decoder_matrix import (
     BASE,
+    COLOURS,
+    LUMA,
     ROTATING,
     Case,
     Pixels,
@@ -77,6 +82,36 @@ def test_colours_of_16_bits_are_rotated_once(mode: str) -> None:
         assert np.abs(levels - case.levels).max() <= 1, (kind, orientation)
 
 
+def test_colours_of_16_bits_up_to_1_are_refused() -> None:
+    case = cases()["RGB, 8 bits of 16"]
+    assert isinstance(case.image, np.ndarray)
+    with pytest.raises(UnreadableInput, match="has pixels up to 1, which does not tell whether white is 1 or 255"):
+        grey_levels(encode(case._replace(image=case.image // 128), "PNG"), MOST)
+
+
+def test_the_primary_image_of_a_heic_is_read_not_its_thumbnail() -> None:
+    file = pillow_heif.from_pillow(Image.fromarray(255 - BASE))
+    file.add_from_pillow(Image.fromarray(BASE.repeat(9, 0).repeat(9, 1)))
+    file.save(buffer := BytesIO(), quality=-1, chroma=444, primary_index=1, thumbnails=[64])
+    levels = grey_levels(buffer.getvalue(), MOST)
+    np.testing.assert_array_equal(levels[::9, ::9], BASE)
+    assert "HEIF" not in Image.OPEN, "the whole process would read HEIC with Pillow"
+
+
+@pytest.mark.parametrize("values", [BASE.astype(np.uint16) * 257, COLOURS.astype(np.uint16) * 257], ids=["grey", "RGB"])
+def test_a_heic_of_10_bits_is_read(values: np.ndarray) -> None:
+    mode = "I;16" if values.ndim == 2 else "RGB;16"
+    pillow_heif.from_bytes(mode, (48, 48), values.tobytes()).save(buffer := BytesIO(), quality=-1, chroma=444)
+    expected = BASE if values.ndim == 2 else LUMA
+    assert np.abs(grey_levels(buffer.getvalue(), MOST).astype(int) - expected).max() <= 1
+
+
+def test_pictures_of_phones_are_decoded_as_jpegs() -> None:
+    colour = Image.fromarray(COLOURS)
+    both = [grey_levels(encoded(colour, kind, quality=90), MOST) for kind in ("JPEG", "MPO")]
+    np.testing.assert_array_equal(*both)
+
+
 def test_the_table_of_all_modes_names_no_difference() -> None:
     found = table()
     assert not {"DIFFER", "READ"} & set(found.replace("/", " ").split())
@@ -95,7 +130,7 @@ def test_the_table_of_all_modes_names_no_difference() -> None:
     ids=["white is 0, 16 bits", "white is 0", "white is 0, 0..1", "signed", "a channel more"],
 )
 def test_a_tiff_that_stores_grey_otherwise_is_read_with_the_right_polarity(
-    values: np.ndarray, given: dict[str, int], levels: np.ndarray
+    values: np.ndarray, given: dict[str, Any], levels: np.ndarray
 ) -> None:
     assert np.abs(grey_levels(tiff_of(values, **given), MOST).astype(int) - levels).max() <= 1
 
