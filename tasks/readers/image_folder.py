@@ -1,4 +1,4 @@
-"""Reads an image folder, `<split>/<class name>/*.png|jpg`, as FER2013 is usually shared: a folder or a zip."""
+"""Reads an image folder, `<split>/<class name>/*.png|jpg` as FER2013, or `<class name>/*` as CK+: a folder or a zip."""
 
 import csv
 import os
@@ -44,17 +44,20 @@ def is_image_folder(source: Path, shown: str) -> bool:
 def write_image_folder_csv(source: Path, out: Path, shown: str) -> None:
     """Write the images of a folder to `out` as one emotion CSV: emotion (a class name), pixels, Usage and file.
 
-    Rows are in the order of their paths. What cannot be read as a face has an empty cell of pixels, and the reason in
-    the column UNREADABLE: validation quarantines it. Raises InputError if the layout is another; `shown` is the
-    folder's name in errors.
+    Without folders of splits there is no column Usage. Rows are in the order of their paths. What cannot be read as a
+    face has an empty cell of pixels, and the reason in the column UNREADABLE: validation quarantines it. Raises
+    InputError if the layout is another; `shown` is the folder's name in errors.
     """
     with unpacking(shown), _reading(source, shown) as (names, read):
         images = sorted(name for name in names if _is_image(name))
         if not images:
             raise InputError(f"{shown}: contains no image; <split>/<class name>/*.png or *.jpg is needed")
+        has_splits = _has_splits(images, shown)
+        if not has_splits:
+            log(f"{shown}: no folder above the classes names a split (train, validation, test); Usage is not written")
         if len(images) < len(names):
             log(f"{shown}: {len(names) - len(images)} files are hidden or no images by their names; they are ignored")
-        _write_rows(images, read, out, shown)
+        _write_rows(images, has_splits, read, out, shown)
 
 
 def _is_image(name: str) -> bool:
@@ -107,11 +110,11 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _write_rows(images: list[str], read: Reader, out: Path, shown: str) -> None:
+def _write_rows(images: list[str], has_splits: bool, read: Reader, out: Path, shown: str) -> None:
     # A file's name may be any bytes; the column only shows it.
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
         rows = csv.writer(text)
-        rows.writerow(["emotion", "pixels", "Usage", "file", UNREADABLE])
+        rows.writerow(["emotion", "pixels", *(["Usage"] if has_splits else []), "file", UNREADABLE])
         unreadable: list[str] = []
         resized: Counter[str] = Counter()
         for name in images:
@@ -123,26 +126,44 @@ def _write_rows(images: list[str], read: Reader, out: Path, shown: str) -> None:
             except UnreadableInput as error:
                 reason = readable(str(error))
                 unreadable.append(f"{name} {reason}")
-            rows.writerow([emotion, pixels, usage, protect(name), protect(reason)])
+            rows.writerow([emotion, pixels, *([usage] if has_splits else []), protect(name), protect(reason)])
     if resized:
         log(f"{shown}: {resized_text(resized)}")
     if unreadable:
         log(f"{shown}: {len(unreadable)} files have no usable pixels, the first: {unreadable[0]}")
 
 
-def _usage_and_class(name: str, shown: str) -> tuple[str, str]:
-    """The value of Usage and the class name, from the path of an image."""
+def _has_splits(images: list[str], shown: str) -> bool:
+    """Whether the class folders are in folders of splits. Raises InputError if it is not certain.
+
+    Several folders that name no split may be splits under other names: to ignore them would mix their faces.
+    """
+    above = {PurePosixPath(name).parent.parent: name for name in reversed(images)}
+    others = [(folder.name, name) for folder, name in above.items() if _usage(folder.name) is None]
+    if others and len(above) > 1:
+        folder, name = min(others)
+        if not folder:
+            raise InputError(f"{shown}: {name} is not in <split>/<class name>/; move it there, or remove it")
+        raise InputError(f"{shown}: {name}: the folder {folder} names no split; rename it train, validation or test")
+    return not others
+
+
+def _usage(folder: str) -> str | None:
+    return USAGE_OF_FOLDER.get(re.sub(r"[\W_]", "", folder.lower()))
+
+
+def _usage_and_class(name: str, shown: str) -> tuple[str | None, str]:
+    """The value of Usage, None without a folder of a split, and the class name, from the path of an image."""
     folders = PurePosixPath(name).parts
-    if len(folders) < 3:
-        raise InputError(f"{shown}: {name} is not in <split>/<class name>/; move it there, or remove it")
-    split, folder = folders[-3], folders[-2]
-    usage = USAGE_OF_FOLDER.get(re.sub(r"[\W_]", "", split.lower()))
-    if usage is None:
-        raise InputError(f"{shown}: {name}: the folder {split} names no split; rename it train, validation or test")
+    if len(folders) < 2:
+        raise InputError(
+            f"{shown}: {name} is not in <class name>/ or <split>/<class name>/; move it there, or remove it"
+        )
+    folder = folders[-2]
     emotion = None if folder.isdecimal() else class_name(folder, "fer2013")
     if emotion is None:
         raise InputError(f"{shown}: {name}: the folder {folder} names no class; rename it (angry, happy, neutral, ...)")
-    return usage, emotion
+    return _usage(folders[-3]) if len(folders) > 2 else None, emotion
 
 
 def _pixel_text(content: bytes, resized: Counter[str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasks.common.files import InputError, replacing
@@ -210,6 +211,35 @@ def test_one_image_of_a_folder_is_in_memory_at_a_time(tmp_path: Path, monkeypatc
 )
 def test_split_folders_have_several_names(folder: str, usage: str) -> None:
     assert image_folder._usage_and_class(f"above/{folder}/Happy/1.png", "tree") == (usage, "happiness")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "usages"),
+    [
+        ("train/happy/1.png", "test/happy/1.png", ["PrivateTest", "Training"]),
+        ("a/train/happy/1.png", "b/train/happy/1.png", ["Training", "Training"]),
+        ("happy/1.png", "sad/1.png", None),
+        ("CK+48/happy/1.png", "CK+48/sad/1.png", None),
+        ("train/happy/1.png", "happy/1.png", "tree: happy/1.png is not in <split>/<class name>/; move it there"),
+        ("train/happy/1.png", "more/happy/1.png", "more/happy/1.png: the folder more names no split; rename it"),
+        ("train_set/happy/1.png", "test_set/happy/1.png", "the folder test_set names no split; rename it"),
+        ("happy/1.png", "1.png", "tree: 1.png is not in <class name>/ or <split>/<class name>/; move it there"),
+    ],
+)
+def test_usage_is_written_where_all_class_folders_are_in_splits_and_left_out_where_none_is(
+    tmp_path: Path, first: str, second: str, usages: list[str] | str | None
+) -> None:
+    for name in (first, second):
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_bytes(PNG)
+    if isinstance(usages, str):
+        with pytest.raises(InputError, match=re.escape(usages)):
+            bring_in("emotion", str(tmp_path / "tree"), tmp_path / "emotion.csv")
+        return
+    table = pd.read_csv(bring_in("emotion", str(tmp_path / "tree"), tmp_path / "emotion.csv"))
+    assert table["file"].tolist() == sorted((first, second))
+    assert ("Usage" in table) == (usages is not None)
+    assert usages is None or table["Usage"].tolist() == usages
 
 
 def test_any_component_of_a_path_can_make_it_hidden() -> None:
