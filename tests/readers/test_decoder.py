@@ -108,8 +108,8 @@ def test_a_heic_of_10_bits_is_read(values: np.ndarray) -> None:
 
 def test_pictures_of_phones_are_decoded_as_jpegs() -> None:
     colour = Image.fromarray(COLOURS)
-    both = [grey_levels(encoded(colour, kind, quality=90), MOST) for kind in ("JPEG", "MPO")]
-    np.testing.assert_array_equal(*both)
+    plain, phone = (grey_levels(encoded(colour, kind, quality=90), MOST) for kind in ("JPEG", "MPO"))
+    np.testing.assert_array_equal(plain, phone)
 
 
 def test_the_table_of_all_modes_names_no_difference() -> None:
