@@ -94,6 +94,8 @@ def _check_scans(content: bytes) -> None:
             scans += 1
             if scans > MAX_SCANS:
                 raise UnreadableInput(f"has more than {MAX_SCANS} scans; save it again")
+        if marker in (0xC0, 0xC1, 0xC2) and content[position + 2 : position + 3] == b"\x0c":
+            raise UnreadableInput("is a JPEG of 12 bits, which is not read; save it with 8 bits")
         if marker not in (0x01, 0xD8):
             position += int.from_bytes(content[position : position + 2])
 

@@ -217,6 +217,14 @@ Pixels = np.ndarray | str
 Read = tuple[str, str, int]
 
 
+class Both(NamedTuple):
+    """The grey levels (48, 48) that training and scoring read, or the reason; what they should be, None: a refusal."""
+
+    trained: Pixels
+    scored: Pixels
+    levels: np.ndarray | None
+
+
 def pictures() -> Iterator[tuple[Read, bytes, np.ndarray | None]]:
     """Mode, format and orientation; the bytes; the grey levels to be read, or None for a refusal."""
     for mode, case in cases().items():
@@ -225,18 +233,20 @@ def pictures() -> Iterator[tuple[Read, bytes, np.ndarray | None]]:
                 yield (mode, kind, orientation), encode(case, kind, orientation), case.levels
 
 
-def read_twice(contents: dict[Read, bytes], folder: Path) -> dict[Read, tuple[Pixels, Pixels]]:
-    """What training, from an image folder, and scoring read: grey levels (48, 48), or the reason."""
+def read_all(folder: Path) -> dict[Read, Both]:
+    """What training, from an image folder, and scoring read of every picture."""
+    found = list(pictures())
     (folder / "tree/train/happy").mkdir(parents=True)
-    for number, (key, content) in enumerate(contents.items()):
-        (folder / f"tree/train/happy/{number:04}.{key[1].lower()}").write_bytes(content)
+    for number, ((_, kind, _), content, _) in enumerate(found):
+        (folder / f"tree/train/happy/{number:04}.{kind.lower()}").write_bytes(content)
     raw = bring_in("emotion", str(folder / "tree"), folder / "raw.csv")
     with raw.open(newline="") as text:
         trained: list[Pixels] = [
             row["unreadable"] or np.array(row["pixels"].split(), np.int64).reshape(SIDE, SIDE)
             for row in csv.DictReader(text)
         ]
-    return {key: (pixels, scored(content)) for (key, content), pixels in zip(contents.items(), trained, strict=True)}
+    both = zip(found, trained, strict=True)
+    return {key: Both(pixels, scored(content), levels) for (key, content, levels), pixels in both}
 
 
 def scored(content: bytes) -> Pixels:
@@ -244,21 +254,18 @@ def scored(content: bytes) -> Pixels:
     return str(crops.skipped["reason"][0]) if len(crops.skipped) else crops.images["emotion"][0].astype(np.int64)
 
 
-def table() -> str:
+def table(read: dict[Read, Both]) -> str:
     """Of every mode and format: the largest difference to the expected grey levels, or what is refused."""
-    found = {key: (content, levels) for key, content, levels in pictures()}
-    with TemporaryDirectory() as folder:
-        read = read_twice({key: content for key, (content, _) in found.items()}, Path(folder))
     lines = [f"{'':26}" + "".join(f"{kind:>9}" for kind in EVERY.split())]
     for mode in cases():
-        cells = [[said(read[key], found[key][1]) for key in found if key[:2] == (mode, kind)] for kind in EVERY.split()]
+        cells = [[said(both) for key, both in read.items() if key[:2] == (mode, kind)] for kind in EVERY.split()]
         lines.append(f"{mode:26}" + "".join(f"{'/'.join(dict.fromkeys(cell)) or '-':>9}" for cell in cells))
     return "\n".join(lines)
 
 
-def said(both: tuple[Pixels, Pixels], levels: np.ndarray | None) -> str:
+def said(both: Both) -> str:
     """One cell of the table."""
-    trained, seen = both
+    trained, seen, levels = both
     if isinstance(trained, str) or isinstance(seen, str):
         return "refused" if isinstance(trained, str) and trained == seen else "DIFFER"
     if (trained != seen).any():
@@ -266,5 +273,10 @@ def said(both: tuple[Pixels, Pixels], levels: np.ndarray | None) -> str:
     return "READ" if levels is None else f"{np.abs(trained - levels).max()}"
 
 
+def main() -> None:
+    with TemporaryDirectory() as folder:
+        print(table(read_all(Path(folder))))
+
+
 if __name__ == "__main__":
-    print(table())
+    main()

@@ -23,13 +23,12 @@ from tests.readers.decoder_matrix import (
     COLOURS,
     LUMA,
     ROTATING,
+    Both,
     Case,
-    Pixels,
     Read,
     cases,
     encode,
-    pictures,
-    read_twice,
+    read_all,
     scored,
     table,
     tiff_of,
@@ -42,19 +41,14 @@ TOLERANCE = {("YCbCr", "JPEG"): 2, ("RGB", "GIF"): 8, ("RGBA", "GIF"): 12}
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[Read, tuple[Pixels, Pixels, np.ndarray | None]]:
-    """What training and scoring read of every picture, and the expected grey levels."""
-    found = {key: (content, levels) for key, content, levels in pictures()}
-    both = read_twice({key: content for key, (content, _) in found.items()}, tmp_path_factory.mktemp("matrix"))
-    return {key: (*both[key], levels) for key, (_, levels) in found.items()}
+def read(tmp_path_factory: pytest.TempPathFactory) -> dict[Read, Both]:
+    return read_all(tmp_path_factory.mktemp("matrix"))
 
 
 @pytest.mark.parametrize(("mode", "kind"), MODES)
-def test_training_and_scoring_read_the_same_right_grey_levels(
-    mode: str, kind: str, seen: dict[Read, tuple[Pixels, Pixels, np.ndarray | None]]
-) -> None:
+def test_training_and_scoring_read_the_same_right_grey_levels(mode: str, kind: str, read: dict[Read, Both]) -> None:
     for orientation in (1, 6) if kind in ROTATING else (1,):
-        trained, score, levels = seen[mode, kind, orientation]
+        trained, score, levels = read[mode, kind, orientation]
         if levels is None:
             assert isinstance(trained, str)
             assert trained == score
@@ -112,8 +106,8 @@ def test_pictures_of_phones_are_decoded_as_jpegs() -> None:
     np.testing.assert_array_equal(plain, phone)
 
 
-def test_the_table_of_all_modes_names_no_difference() -> None:
-    found = table()
+def test_the_table_of_all_modes_names_no_difference(read: dict[Read, Both]) -> None:
+    found = table(read)
     assert not {"DIFFER", "READ"} & set(found.replace("/", " ").split())
     assert len(found.splitlines()) == 1 + len(cases())
 
@@ -171,6 +165,20 @@ def test_a_tiff_of_an_unread_kind_is_refused_as_such(name: str) -> None:
     with pytest.raises(UnreadableInput, match=reason) as error:
         grey_levels(content, MOST)
     assert "truncated" not in str(error.value)
+
+
+def test_a_jpeg_of_12_bits_is_refused_as_such() -> None:
+    plain = encoded(SOFT, "JPEG")
+    at = plain.index(b"\xff\xc0") + 4
+    with pytest.raises(UnreadableInput, match="is a JPEG of 12 bits, which is not read; save it with 8 bits"):
+        grey_levels(plain[:at] + b"\x0c" + plain[at + 1 :], MOST)
+
+
+@pytest.mark.parametrize("how", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd", "lzma", "big"])
+def test_a_tiff_is_read_in_every_compression(how: str) -> None:
+    image = Image.fromarray(BASE.astype(np.uint16) * 257)
+    options: dict[str, Any] = {"big_tiff": True} if how == "big" else {"compression": how}
+    np.testing.assert_array_equal(grey_levels(encoded(image, "TIFF", **options), MOST), BASE)
 
 
 def test_a_transparent_level_is_white_at_every_depth() -> None:
