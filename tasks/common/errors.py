@@ -39,7 +39,7 @@ def content_errors(message: str) -> Iterator[None]:
     except Exception as error:  # decoders of damaged bytes raise any error, AttributeError and RuntimeError too
         if is_machine_fault(error):
             raise
-        raise UnreadableInput(f"{message} ({str(error)[:200] or type(error).__name__})") from None
+        raise UnreadableInput(f"{message} ({str(error).strip()[:200] or type(error).__name__})") from None
 
 
 def is_machine_fault(error: BaseException) -> bool:

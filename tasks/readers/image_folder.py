@@ -4,25 +4,24 @@ import csv
 import os
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-import cv2
-import numpy as np
-
-from faces.common.pixel_text import SIZES
 from faces.common.schema import class_name
 from tasks.common.csv_escaping import protect
-from tasks.common.errors import UnreadableInput, content_errors
-from tasks.common.file_kinds import HEAD_BYTES, PICTURE_SUFFIXES, is_picture
-from tasks.common.files import InputError
+from tasks.common.errors import UnreadableInput
+from tasks.common.file_kinds import HEAD_BYTES
+from tasks.common.files import InputError, readable
+from tasks.common.image_formats import IMAGE_SUFFIXES, image_format
 from tasks.common.walking import LeftOut, Walk, summary_of, walk
 from tasks.orchestration.artifacts import log
 from tasks.readers.archives import member, unpacking
-from tasks.readers.images import grey_levels, open_image
 from tasks.readers.layouts import files_of, is_zip_of_pictures
+from tasks.readers.raw_csv import UNREADABLE
 from tasks.readers.sources import content_of, head_of, member_content
+from tasks.readers.training_images import face_pixels, resized_text
 
 USAGE_OF_FOLDER = {
     **dict.fromkeys(("train", "training"), "Training"),
@@ -30,9 +29,6 @@ USAGE_OF_FOLDER = {
     **dict.fromkeys(("test", "testing", "privatetest"), "PrivateTest"),
 }
 """FER2013's value of the column Usage, by the name of a split's folder."""
-
-MAX_PIXELS = 1_000_000
-"""Of a TIFF's tile that holds an image of 48 x 48."""
 
 Reader = Callable[[str], bytes]
 
@@ -48,13 +44,12 @@ def is_image_folder(source: Path, shown: str) -> bool:
 def write_image_folder_csv(source: Path, out: Path, shown: str) -> None:
     """Write the images of a folder to `out` as one emotion CSV: emotion (a class name), pixels, Usage and file.
 
-    Without folders of splits there is no column Usage. Rows are in the order of their paths. A file that is not an
-    image or cannot be read gets an empty pixel cell, an image of another size a cell with that size: validation
-    quarantines both. What is left out is logged. Raises
-    InputError if the layout is another; `shown` is the folder's name in errors.
+    Without folders of splits there is no column Usage. Rows are in the order of their paths. What cannot be read as a
+    face has an empty cell of pixels, and the reason in the column UNREADABLE: validation quarantines it. What is left
+    out is logged. Raises InputError if the layout is another; `shown` is the folder's name in errors.
     """
     with unpacking(shown), _reading(source, shown) as (found, read, head):
-        images = [name for name in found.files if name.lower().endswith(PICTURE_SUFFIXES) or is_picture(head(name))]
+        images = [name for name in found.files if name.lower().endswith(IMAGE_SUFFIXES) or image_format(head(name))]
         others = [LeftOut(name, "no pictures") for name in sorted({*found.files} - {*images})]
         left_out = summary_of([*found.left_out, *others])
         if not images:
@@ -105,16 +100,20 @@ def _write_rows(images: list[str], has_splits: bool, read: Reader, out: Path, sh
     # A file's name may be any bytes; the column only shows it.
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
         rows = csv.writer(text)
-        rows.writerow(["emotion", "pixels", *(["Usage"] if has_splits else []), "file"])
+        rows.writerow(["emotion", "pixels", *(["Usage"] if has_splits else []), "file", UNREADABLE])
         unreadable: list[str] = []
+        resized: Counter[str] = Counter()
         for name in images:
             usage, emotion = _usage_and_class(name, shown)
+            pixels, reason = "", ""
             try:
-                pixels = _pixel_text(read(name))
+                pixels = _pixel_text(read(name), resized)
             except UnreadableInput as error:
-                pixels = ""
-                unreadable.append(f"{name} {error}")
-            rows.writerow([emotion, pixels, *([usage] if has_splits else []), protect(name)])
+                reason = readable(str(error))
+                unreadable.append(f"{name} {reason}")
+            rows.writerow([emotion, pixels, *([usage] if has_splits else []), protect(name), protect(reason)])
+    if resized:
+        log(f"{shown}: {resized_text(resized)}")
     if unreadable:
         log(f"{shown}: {len(unreadable)} files have no usable pixels, the first: {unreadable[0]}")
 
@@ -152,16 +151,6 @@ def _usage_and_class(name: str, shown: str) -> tuple[str | None, str]:
     return _usage(folders[-3]) if len(folders) > 2 else None, emotion
 
 
-def _pixel_text(content: bytes) -> str:
-    """An image's pixels as text, or its size if that is not 48 x 48. Raises UnreadableInput if it cannot be decoded."""
-    with open_image(content) as image:
-        width, height = image.size
-    if (width, height) != (SIZES["emotion"], SIZES["emotion"]):
-        return f"{width} x {height} pixels"
-    # Rejects what scoring rejects: OpenCV fills in the rest of a truncated image.
-    grey_levels(content, MAX_PIXELS)
-    with content_errors("cannot be decoded"):
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
-        if pixels is None or pixels.shape != (height, width):
-            raise UnreadableInput("cannot be decoded by OpenCV")
-    return " ".join(map(str, pixels.ravel().tolist()))
+def _pixel_text(content: bytes, resized: Counter[str]) -> str:
+    """The grey levels of an image, at 48 x 48, as text. Raises UnreadableInput if it has none."""
+    return " ".join(map(str, face_pixels(content, resized).ravel().tolist()))

@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from tasks.common.errors import UnreadableInput
-from tasks.common.file_kinds import HEAD_BYTES, PARQUET, PICTURE_SUFFIXES, ZIPS, is_packed, is_picture, refusal
+from tasks.common.file_kinds import HEAD_BYTES, PARQUET, ZIPS, is_packed, refusal
 from tasks.common.files import InputError
+from tasks.common.image_formats import IMAGE_SUFFIXES, image_format
 from tasks.common.walking import HIDDEN, LeftOut, Walk, is_hidden, summary_of
 from tasks.orchestration.artifacts import log
 from tasks.readers.archives import CORRUPT, unpacking
@@ -29,12 +30,12 @@ def layout_of(source: str, copy: Path | None = None) -> str:
     """
     name = source.lower()
     named = next((layout for ending, layout in BY_NAME.items() if name.endswith(ending)), "image")
-    if is_remote(source) and not copy and (named != "image" or name.endswith(PICTURE_SUFFIXES)):
+    if is_remote(source) and not copy and (named != "image" or name.endswith(IMAGE_SUFFIXES)):
         return named
     if not (copy or is_remote(source) or os.path.isfile(source)):
         return "image"  # a pipe or a broken link, as reading it will say
     first = head_of(str(copy or source))
-    if is_picture(first):
+    if image_format(first):
         return "image"
     if first.startswith(PARQUET):
         return "parquet"
@@ -75,7 +76,7 @@ def is_zip_of_pictures(path: Path, shown: str) -> bool:
     """
     with zipfile.ZipFile(path) as archive:
         names = files_of(archive).files
-    if not any(name.lower().endswith(PICTURE_SUFFIXES) for name in names) or refusal(b"", names):
+    if not any(name.lower().endswith(IMAGE_SUFFIXES) for name in names) or refusal(b"", names):
         return False
     if sum(name.lower().endswith(".csv") for name in names) != 1:
         return True

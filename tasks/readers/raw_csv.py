@@ -16,6 +16,7 @@ from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
 COLUMNS = {"keypoints": [*COORDINATES, "Image"], "emotion": ["emotion", "pixels"]}
 OPTIONAL = {"keypoints": ["person"], "emotion": ["Usage", "person"]}
 PIXELS = {"keypoints": "Image", "emotion": "pixels"}
+UNREADABLE = "unreadable"
 RESERVED = ("", "row", "reasons")
 CHUNK_ROWS, CHUNK_BYTES = 200, 16 * 2**20
 EXPORT = "export it as UTF-8 CSV"

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from faces.common.pixel_text import SIZES, decode_images
 from tasks.common.errors import Unreachable, error_text, raise_if_ours
-from tasks.common.file_kinds import PICTURE_SUFFIXES
 from tasks.common.files import InputError
+from tasks.common.image_formats import IMAGE_SUFFIXES
 from tasks.readers.archives import CORRUPT, opened
 from tasks.readers.layouts import TABLES, files_of, layout_of, pictures_of
 from tasks.readers.parquet import count_rows, parquet_images
@@ -68,7 +68,7 @@ def count_records(source: str) -> int:
 
     0 if it is unknown: for a table at an address.
     """
-    if source.lower().endswith(PICTURE_SUFFIXES):
+    if source.lower().endswith(IMAGE_SUFFIXES):
         return 1
     try:
         layout = layout_of(source)

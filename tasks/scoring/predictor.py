@@ -115,7 +115,11 @@ def _check_images(images: Images) -> None:
             raise InputError(f"{name} is a {type(image).__name__}, not an array; give numpy.asarray(image)")
         if image.dtype != np.uint8:
             nan = " with NaN" if image.dtype.kind == "f" and np.isnan(image).any() else ""
-            raise InputError(f"{name} is {image.dtype}{nan}, not uint8; give grey levels 0..255 as uint8")
+            raise InputError(
+                f"{name} is {image.dtype}{nan}, not uint8; give grey levels 0..255 (values 0..1 times 255)"
+            )
+        if image.max(initial=0) == 1:
+            raise InputError(f"{name} has no value above 1; give grey levels 0..255 (values 0..1 times 255)")
         if image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
             raise InputError(f"{name} has the shape {image.shape}, not (H, W) or (H, W, 3); change its axes")
         if min(image.shape[:2]) < MIN_SIDE:

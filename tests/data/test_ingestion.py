@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -110,9 +111,9 @@ def test_an_image_folder_is_downloaded_as_a_zip(tmp_path: Path, serve: Serve) ->
     out = bring_in("emotion", serve([], table=archive), tmp_path / "emotion.csv")
     pixels = " ".join(["7"] * 2304)
     assert out.read_text().splitlines() == [
-        "emotion,pixels,Usage,file",
-        f"anger,{pixels},PublicTest,PublicTest/anger/a.png",
-        f"happiness,{pixels},Training,train/happy/b.png",
+        "emotion,pixels,Usage,file,unreadable",
+        f"anger,{pixels},PublicTest,PublicTest/anger/a.png,",
+        f"happiness,{pixels},Training,train/happy/b.png,",
     ]
 
 
@@ -190,10 +191,10 @@ def test_one_image_of_a_folder_is_in_memory_at_a_time(tmp_path: Path, monkeypatc
     written: list[int] = []
     out, real = tmp_path / "emotion.csv", image_folder._pixel_text
 
-    def watched(content: bytes) -> str:
+    def watched(content: bytes, *given: Any) -> str:
         (temporary,) = tmp_path.glob(".emotion.*")
         written.append(temporary.stat().st_size)
-        return real(content) + " 7" * 20_000
+        return real(content, *given) + " 7" * 20_000
 
     monkeypatch.setattr(image_folder, "_pixel_text", watched)
     bring_in("emotion", str(tmp_path / "faces"), out)

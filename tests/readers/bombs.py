@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from io import BytesIO
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 SIDE = 48
@@ -16,6 +17,13 @@ SOFT = Image.fromarray((np.add.outer(np.arange(SIDE), np.arange(SIDE)) * 2).asty
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = BytesIO()
     image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def heic(image: Image.Image, **options: object) -> bytes:
+    """A lossless HEIC, upright; an EXIF orientation in `info` becomes a property of the image, as phones write it."""
+    buffer = BytesIO()
+    pillow_heif.from_pillow(image).save(buffer, quality=-1, chroma=444, **options)
     return buffer.getvalue()
 
 
@@ -83,3 +91,10 @@ def webp_of_a_canvas(side: int) -> bytes:
     body = b"WEBPVP8X" + struct.pack("<I", 10) + bytes([2, 0, 0, 0]) + width + width
     body += b"ANIM" + struct.pack("<I", 6) + bytes(6) + b"ANMF" + struct.pack("<I", len(one)) + one
     return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def claiming(side: int, plain: bytes, true_side: int) -> bytes:
+    """An AVIF or HEIC of a square image, which claims another size."""
+    claimed, true = (b"ispe" + bytes(4) + struct.pack(">II", each, each) for each in (side, true_side))
+    assert true in plain
+    return plain.replace(true, claimed)

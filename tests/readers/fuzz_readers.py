@@ -11,10 +11,11 @@ import params
 from tasks.common.dataset import load_dataset
 from tasks.common.errors import UnreadableInput
 from tasks.data.ingestion import bring_in
-from tasks.readers.image_folder import _pixel_text, write_image_folder_csv
+from tasks.readers.image_folder import write_image_folder_csv
 from tasks.readers.images import grey_levels
 from tasks.readers.raw_csv import read_raw
 from tasks.readers.records import Record, read_records
+from tasks.readers.training_images import face_pixels
 from tasks.scoring.face_crops import crop_faces, load_image
 from tests.conftest import ROOT
 from tests.readers.bombs import SOFT, encoded
@@ -28,7 +29,7 @@ GOOD = encoded(SOFT, "PNG")
 def read_image(content: bytes) -> bool:
     """Decode an image as scoring and training do; whether scoring accepts it."""
     with suppress(UnreadableInput):
-        _pixel_text(content)
+        face_pixels(content)
     with suppress(UnreadableInput):
         image = grey_levels(content, MAX_PIXELS)
         assert (image.ndim, image.dtype) == (2, np.uint8)

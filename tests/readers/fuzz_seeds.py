@@ -18,8 +18,10 @@ from tests.readers.bombs import (
     GREY,
     SIDE,
     SOFT,
+    claiming,
     encoded,
     gif_of_a_frame,
+    heic,
     ihdr,
     inflating,
     jpeg_of_scans,
@@ -78,6 +80,18 @@ def images() -> dict[str, list[bytes]]:
         ],
         "bmp": [encoded(image, "BMP") for image in (GREY, colour, GREY.convert("1"))] + [rle_bmp()],
         "tiff": [*tiffs, tiff_of_a_tile(64)],
+        "avif": [
+            encoded(SOFT, "AVIF"),
+            encoded(colour, "AVIF", exif=_exif()),
+            encoded(colour.convert("RGBA"), "AVIF"),
+            encoded(colour, "AVIF", **frames),
+        ],
+        "heic": [
+            heic(SOFT),
+            heic(colour, exif=_exif().tobytes()),
+            heic(colour.convert("RGBA")),
+            heic(colour, tile_size=32),
+        ],
         "gif": [encoded(GREY, "GIF"), encoded(clear, "GIF", transparency=3), encoded(colour, "GIF", **frames)],
     }
 
@@ -94,6 +108,8 @@ def picture_seeds() -> dict[str, list[bytes]]:
         ],
         "webp": [webp_of_a_canvas(16384)],
         "tiff": [tiff_of_a_tile(8192), tiff_of_tags(99, 5000)],
+        "avif": [claiming(SIDE, encoded(Image.new("L", (600, 600)), "AVIF"), 600)],
+        "heic": [claiming(SIDE, heic(Image.new("L", (512, 512))), 512)],
         "gif": [gif_of_a_frame(65535)],
     }
     return {kind: seeds + bombs.get(kind, []) for kind, seeds in images().items()}

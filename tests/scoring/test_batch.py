@@ -292,7 +292,7 @@ def bad_images() -> dict[str, tuple[bytes, str]]:
     jpeg, png, gif = (encoded(grey, kind) for kind in ("JPEG", "PNG", "GIF"))
     return {
         "zero bytes": (b"", "is empty"),
-        "text": (b"hello", "is not an image"),
+        "text": (b"hello", "is a text file; only jpg"),
         "half a jpeg": (jpeg[: len(jpeg) // 2], "is truncated or corrupt"),
         "half a png": (png[: len(png) // 2], "is truncated or corrupt"),
         "half a gif": (gif[: len(gif) // 2], "is truncated or corrupt"),
@@ -305,8 +305,9 @@ def bad_images() -> dict[str, tuple[bytes, str]]:
         ),
         "a bomb": (png_claiming(2**31 - 1, 2**31 - 1), r"\d+x\d+ pixels are more than score.max_image_pixels"),
         "no face": (encoded(Image.new("L", (300, 300), 90), "PNG"), "no face found"),
-        "a program": (b"\x7fELF" + bytes(200), "is not an image"),
-        "a vector graphic": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not an image"),
+        "a program": (b"\x7fELF" + bytes(200), "is a program; only jpg, png"),
+        "a vector graphic": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing; only jpg, png"),
+        "noise": (bytes(range(1, 200)), "is not an image of the formats jpg, png"),
     }
 
 

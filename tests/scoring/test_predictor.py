@@ -140,6 +140,8 @@ GREY = np.zeros((48, 48), np.uint8)
         (GREY, r"images have the shape \(48, 48\), not \(N, H, W\); give one image as \[image\]"),
         (np.zeros((48, 48, 3), np.uint8), r"images\[0\] has the shape \(48, 3\).* colour image as \[image\]"),
         ([GREY, GREY.astype(float)], r"images\[1\] is float64, not uint8; give grey levels 0..255"),
+        ([GREY, np.full((48, 48), 0.5)], r"images\[1\] is float64, not uint8; .* \(values 0..1 times 255\)"),
+        ([GREY, np.eye(48, dtype=np.uint8)], r"images\[1\] has no value above 1; give grey levels 0..255"),
         ([GREY, np.full((48, 48), np.nan)], r"images\[1\] is float64 with NaN, not uint8"),
         ([GREY.tolist()], r"images\[0\] is a list, not an array; give numpy.asarray"),
         ([GREY[0]], r"images\[0\] has the shape \(48,\), not \(H, W\) or \(H, W, 3\)"),

@@ -247,7 +247,7 @@ def bad_inputs() -> dict[str, tuple[str, bytes, str]]:
         "no pixels": ("a.csv", b"a,b\n1,2\n", r": its header has neither a column pixels \(emotion\) nor Image"),
         "no usable row": ("a.csv", text, ", row 1: not 2304 pixels of 0..255"),
         "no split": ("a.npz", b"PK\x03\x04", ": not a prepared split .*; `dvc repro` writes one"),
-        "no image": ("a.png", b"hello", ": is not an image of the formats"),
+        "no image": ("a.png", b"hello", ": is a text file; only jpg"),
     }
 
 

@@ -1,0 +1,45 @@
+"""The faces of encoded training images: decoded and resized exactly as scoring does it."""
+
+from collections import Counter
+
+import numpy as np
+
+from faces.common.geometry import resize_images
+from faces.common.pixel_text import SIZES
+from tasks.common.errors import UnreadableInput
+from tasks.readers.images import grey_levels
+
+SIDE = SIZES["emotion"]
+MAX_PIXELS = 2**24
+"""Of one training image."""
+NAMED = 5
+"""Sizes that the count of resized images names."""
+
+
+def face_pixels(content: bytes, resized: Counter[str] | None = None) -> np.ndarray:
+    """Grey levels (48, 48) uint8 of a square image; `resized` counts those of another size.
+
+    Raises UnreadableInput if it cannot be read, is not square, too small or too large.
+    """
+    levels = grey_levels(content, MAX_PIXELS, _check_square, f"{MAX_PIXELS:,}")
+    height, width = levels.shape
+    if resized is not None and height != SIDE:
+        resized[f"{width}x{height}"] += 1
+    return resize_images(levels[None], SIDE)[0]
+
+
+def _check_square(width: int, height: int) -> None:
+    if width != height:
+        raise UnreadableInput(f"{width}x{height} pixels: not square")
+
+
+def resized_text(resized: Counter[str]) -> str:
+    """One sentence on how many images of which sizes were resized; empty if none was."""
+    if not resized:
+        return ""
+    sizes = [f"{size}: {count:,}" for size, count in resized.most_common(NAMED)]
+    if len(resized) > NAMED:
+        sizes.append(f"{len(resized) - NAMED:,} sizes more")
+    total = resized.total()
+    what = "1 picture of another square size" if total == 1 else f"{total:,} pictures of other square sizes"
+    return f"{what} ({', '.join(sizes)}) {'was' if total == 1 else 'were'} resized to {SIDE}x{SIDE}"
