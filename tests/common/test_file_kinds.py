@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tasks.common.errors import UnreadableInput
 from tasks.common.file_kinds import (
     BINARY_SIGNATURES,
     NOT_READ,
@@ -19,7 +20,6 @@ from tasks.common.file_kinds import (
     refusal,
     why_no_table,
 )
-from tasks.common.errors import UnreadableInput
 from tasks.common.image_formats import image_format
 from tasks.readers.images import grey_levels
 from tests.readers.bombs import GREY, encoded
