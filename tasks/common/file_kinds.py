@@ -62,7 +62,6 @@ SIGNATURES = (
     (0, b"\xff\xd8\xff", "a JPEG picture"),
     (0, b"\x89PNG\r\n\x1a\n", "a PNG picture"),
     (0, b"GIF8", "a GIF picture"),
-    (0, b"BM", "a BMP picture"),
     (8, b"WEBP", "a WebP picture"),
     *((0, start, "a TIFF picture") for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
@@ -85,6 +84,8 @@ SIGNATURES = (
     (8, b"AVI LIST", "a video"),
     (0, b"version https://git-lfs.github.com/spec/", LFS_POINTER),
 )
+_BMP = re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.S)
+"""Two letters alone may begin a table's header; the size of the second header follows them."""
 _PAGE = re.compile(rb"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype html|html|head)\b", re.I | re.S)
 _TITLE = re.compile(rb"<title[^>]*>(.{1,300}?)</title", re.I | re.S)
 _JSON = re.compile(rb'\{\s*(?:"|\}\s*$)|\[\s*[\[{"\d\]-]')
@@ -95,6 +96,8 @@ def kind_of(first: bytes) -> str | None:
     for at, signature, kind in SIGNATURES:
         if first.startswith(signature, at):
             return kind
+    if _BMP.match(first):
+        return "a BMP picture"
     text = first.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _PAGE.match(text):
         return WEB_PAGE
