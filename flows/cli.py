@@ -120,8 +120,8 @@ def score(
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
-            help="Images, folders, patterns, raw CSV or Parquet tables, prepared splits (.npz), or addresses; "
-            "none for score.input of params.yaml.",
+            help="Images, folders or zips of them, patterns, raw CSV or Parquet tables, prepared splits (.npz), or "
+            "addresses; none for score.input of params.yaml.",
         ),
     ] = None,
     model_set: ModelSetOption = "workspace",

@@ -11,13 +11,13 @@ from pathlib import Path, PurePosixPath
 
 from faces.common.schema import class_name
 from tasks.common.csv_escaping import protect
-from tasks.common.errors import UnreadableInput
+from tasks.common.errors import UnreadableInput, is_machine_fault
 from tasks.common.file_kinds import HEAD_BYTES
 from tasks.common.files import InputError, readable
 from tasks.common.image_formats import IMAGE_SUFFIXES, image_format
 from tasks.common.walking import LeftOut, Walk, summary_of, walk
 from tasks.orchestration.artifacts import log
-from tasks.readers.archives import member, unpacking
+from tasks.readers.archives import CORRUPT, member, unpacking
 from tasks.readers.layouts import files_of, is_zip_of_pictures
 from tasks.readers.raw_csv import UNREADABLE
 from tasks.readers.sources import content_of, head_of, member_content
@@ -79,8 +79,13 @@ def _reading(source: Path, shown: str) -> Iterator[tuple[Walk, Reader, Reader]]:
 
 
 def _head_of_member(archive: zipfile.ZipFile, name: str, shown: str) -> bytes:
-    with member(archive, name, shown) as inside:
-        return inside.read(HEAD_BYTES)
+    try:
+        with member(archive, name, shown) as inside:
+            return inside.read(HEAD_BYTES)
+    except CORRUPT as error:
+        if is_machine_fault(error):
+            raise
+        return b""
 
 
 def _files(folder: Path, shown: str) -> Walk:

@@ -89,7 +89,8 @@ def _found(path: str) -> Found:
         try:
             return _found_at(path)
         except Exception as error:  # each fsspec protocol raises its own errors
-            raise InputError(f"{path}: cannot be searched ({error_text(error)}); correct the address") from None
+            remedy = "install that, or fetch the files" if isinstance(error, ImportError) else "correct the address"
+            raise InputError(f"{path}: cannot be searched ({error_text(error)}); {remedy}") from None
     if os.path.isdir(path):
         found = walk(path)
         return Found(found.files, found.left_out)

@@ -49,6 +49,7 @@ def test_every_format_that_is_decoded_is_a_picture(kind: str) -> None:
         b"<5 years,pixels\n",
         b"\xef\xbb\xbfImage\n",
         b"[a],pixels\n",
+        b"BMI,pixels\n0,1\n",
     ],
 )
 def test_text_of_a_table_is_of_no_kind(text: bytes) -> None:

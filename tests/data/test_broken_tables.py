@@ -130,7 +130,7 @@ def folder(*names: str) -> Broken:
         (target / "mine").mkdir()
         for name in names:
             (target / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
-            (target / "mine" / name).write_bytes(PNG)
+            (target / "mine" / name).write_bytes(b"a,b\n" if name.endswith(".csv") else PNG)
         return str(target / "mine")
 
     return Broken("source", build)
@@ -389,9 +389,13 @@ KINDS = [
     error(
         "the other model's table", K, content(lambda clean: as_csv(CLEAN["emotion"])), "no column", "found emotion, "
     ),
-    error("an image", E, content(lambda clean: PNG), "not readable as CSV text", NO_CSV),
+    error("an image", E, content(lambda clean: PNG), "is a PNG picture, not a table", "name a CSV, or a folder"),
     error(
-        "a web page", E, content(lambda clean: b"<html><p>Sign in, please</p>"), "no column emotion", "add or rename"
+        "a web page",
+        E,
+        content(lambda clean: b"<html><p>Sign in, please</p>"),
+        "is a web page, not a table",
+        "download the file",
     ),
     error(
         "no such file",
@@ -405,6 +409,7 @@ KINDS = [
     error(
         "truncated gzip", E, content(lambda clean: gzip.compress(clean)[:-2000]), "cannot be unpacked", "fetch it again"
     ),
+    fine("gzip of a tar", E, content(tarred)),
     error("gzip of a few bytes", E, content(lambda clean: b"\x1f\x8b\x08"), "cannot be unpacked", "fetch it again"),
     error(
         "damaged gzip",

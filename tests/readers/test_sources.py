@@ -249,6 +249,17 @@ def test_pictures_of_a_zip_that_cannot_be_read_are_skipped_one_by_one(tmp_path: 
     assert third.content == "cannot be unpacked (3.png is encrypted); unpack it yourself"
 
 
+def test_a_corrupt_file_of_a_training_zip_is_set_aside_or_left_out(tmp_path: Path, logged: list[str]) -> None:
+    content = bytearray(a_zip(**{"train/happy/1.png": PNG, "train/happy/2.png": PNG, "README": b"about these faces"}))
+    for part in (PNG, b"about these faces"):
+        content[content.index(part) + 10] ^= 1
+    (tmp_path / "a.zip").write_bytes(content)
+    table = pd.read_csv(bring_in("emotion", str(tmp_path / "a.zip"), tmp_path / "raw.csv"), keep_default_na=False)
+    assert table.loc[table["pixels"] == "", "file"].tolist() == ["train/happy/1.png"]
+    assert len(table) == 2
+    assert any("1 no pictures (README)" in line for line in logged)
+
+
 def test_what_is_given_twice_is_scored_once_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: list[str]
 ) -> None:
@@ -322,6 +333,15 @@ def test_a_file_that_may_not_be_read_is_skipped_and_set_aside(tmp_path: Path, mo
     assert set(crops.skipped["reason"]) == {"Permission denied", "cannot be read (Permission denied)"}
     table = pd.read_csv(bring_in("emotion", str(tmp_path / "in"), tmp_path / "raw.csv"), keep_default_na=False)
     assert table.loc[table["pixels"] == "", "file"].tolist() == ["train/happy/closed.png"]
+
+
+def test_an_address_whose_library_is_missing_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(address: str) -> object:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(tasks.readers.sources.fsspec.core, "url_to_fs", missing)
+    with pytest.raises(InputError, match=r"s3://b/a.png: cannot be searched \(.*s3fs.*\); install that, or fetch"):
+        find_sources(["s3://b/a.png"])
 
 
 def test_a_broken_link_given_as_a_table_is_named(tmp_path: Path) -> None:
