@@ -243,7 +243,7 @@ def test_what_is_no_face_is_set_aside_with_the_reason(tmp_path: Path) -> None:
         "wide.png": "100x80 pixels: not square",
         "small.png": "12x12 pixels: too small for a face",
         "cut.png": "is truncated or corrupt",
-        "page.jpg": "is an HTML page; only jpg, png, webp, bmp, tiff, gif, avif and heic are read",
+        "page.jpg": "is a web page; only jpg, png, webp, bmp, tiff, gif, avif and heic are read",
         "good.png": "",
     }
     assert [name for name, row in rows.items() if row["pixels"]] == ["good.png"]
