@@ -2,7 +2,6 @@
 
 import csv
 import os
-import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 
 from faces.common.pixel_text import SIZES
-from faces.common.schema import class_name
+from faces.common.schema import class_name, usage_name
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, content_errors
 from tasks.common.files import InputError
@@ -22,13 +21,6 @@ from tasks.readers.images import grey_levels, open_image
 from tasks.readers.sources import MAX_BYTES, content_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-USAGE_OF_FOLDER = {
-    **dict.fromkeys(("train", "training"), "Training"),
-    **dict.fromkeys(("validation", "valid", "val", "publictest"), "PublicTest"),
-    **dict.fromkeys(("test", "testing", "privatetest"), "PrivateTest"),
-}
-"""FER2013's value of the column Usage, by the name of a split's folder."""
-
 MAX_PIXELS = 1_000_000
 """Of a TIFF's tile that holds an image of 48 x 48."""
 
@@ -126,24 +118,27 @@ def _write_rows(images: list[str], read: Reader, out: Path, shown: str) -> None:
             except UnreadableInput as error:
                 pixels = ""
                 unreadable.append(f"{name} {error}")
-            rows.writerow([emotion, pixels, usage, protect(name)])
+            rows.writerow([protect(emotion), pixels, usage, protect(name)])
     if unreadable:
         log(f"{shown}: {len(unreadable)} files have no usable pixels, the first: {unreadable[0]}")
 
 
 def _usage_and_class(name: str, shown: str) -> tuple[str, str]:
-    """The value of Usage and the class name, from the path of an image."""
+    """The value of Usage, and the class name or a folder's unknown name, from the path of an image."""
     folders = PurePosixPath(name).parts
     if len(folders) < 3:
         raise InputError(f"{shown}: {name} is not in <split>/<class name>/; move it there, or remove it")
     split, folder = folders[-3], folders[-2]
-    usage = USAGE_OF_FOLDER.get(re.sub(r"[\W_]", "", split.lower()))
+    usage = usage_name(split)
     if usage is None:
         raise InputError(f"{shown}: {name}: the folder {split} names no split; rename it train, validation or test")
-    emotion = None if folder.isdecimal() else class_name(folder, "fer2013")
-    if emotion is None:
-        raise InputError(f"{shown}: {name}: the folder {folder} names no class; rename it (angry, happy, neutral, ...)")
-    return usage, emotion
+    if not any(letter.isalpha() for letter in folder):
+        raise InputError(
+            f"{shown}: {name}: the folder {folder} names no class: codes differ between data sets; rename it by what "
+            "its faces show (angry, happy, neutral, ...)"
+        )
+    # An unknown name is kept: validation sets those rows aside.
+    return usage, class_name(folder, "fer2013") or folder
 
 
 def _pixel_text(content: bytes) -> str:

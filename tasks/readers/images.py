@@ -7,6 +7,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from faces.common.pixel_text import MIN_SIDE
 from tasks.common.errors import UnreadableInput, content_errors
 from tasks.readers.image_headers import check_bounds
 
@@ -15,8 +16,6 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
 Pillow decodes many more, and starts Ghostscript for one of them.
 """
-MIN_SIDE = 16
-"""Pixels of the shorter side; no face can be recognized in a smaller image."""
 MAX_SIDE = 32_766
 """Pixels of the longer side; OpenCV does not warp a larger image."""
 BAND = 64

@@ -11,20 +11,20 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 
-from faces.common.pixel_text import SIZES, decode_images
+from faces.common.pixel_text import decode_squares
 from tasks.common.errors import Unreachable, error_text, raise_if_ours
 from tasks.common.files import InputError
 from tasks.readers.archives import opened
 from tasks.readers.parquet import count_rows, parquet_images
 from tasks.readers.prepared_split import count_faces, split_faces
-from tasks.readers.raw_csv import PIXELS, header, read_raw
+from tasks.readers.raw_csv import UNREADABLE, read_pixels
 from tasks.readers.sources import is_remote, is_table
 
 SHARD_BYTES = 128 * 2**20
 """Of the contents of one shard, not counting its last record."""
 
-FROM_HERE = "from here on: "
-"""Prefix of a reason that holds for all remaining rows of a table."""
+NO_ROW, FROM_HERE = "no row is read: ", "no row from here on is read: "
+"""Prefixes of a reason that holds for all rows of a table, or for all remaining ones."""
 
 
 class Record(NamedTuple):
@@ -110,7 +110,7 @@ def read_records(source: str) -> Iterator[Record]:
             raise_if_ours(source, error)
         reason = error_text(error) if isinstance(error, OSError) else str(error).removeprefix(source).lstrip(":, ")
         # The rows before stay valid; what follows is unknown.
-        yield Record(source, row + 1, FROM_HERE + reason)
+        yield Record(source, row + 1, (FROM_HERE if found else NO_ROW) + reason)
 
 
 def _rows(source: str) -> Iterator[Record]:
@@ -146,12 +146,7 @@ def _on_disk(source: str) -> Iterator[Path]:
 
 
 def _csv_rows(source: str, path: Path) -> Iterator[Record]:
-    names = header(path)
-    model_name = next((model_name for model_name, column in PIXELS.items() if column in names), None)
-    if model_name is None:
-        raise InputError("has neither a column pixels (emotion) nor Image (keypoints)")
-    for chunk in read_raw(path, model_name):
-        images, usable = decode_images(chunk[PIXELS[model_name]].tolist(), SIZES[model_name])
-        faces = iter(images)
-        for row, is_usable in zip(chunk["row"].tolist(), usable.tolist(), strict=True):
-            yield Record(source, row, next(faces) if is_usable else f"not {SIZES[model_name] ** 2} pixels of 0..255")
+    for chunk in read_pixels(path):
+        contents = decode_squares(chunk["pixels"].tolist())
+        for row, content, unreadable in zip(chunk["row"], contents, chunk[UNREADABLE], strict=True):
+            yield Record(source, int(row), unreadable or content)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.common.files import InputError, replacing
-from tasks.readers.records import FROM_HERE
+from tasks.readers.records import FROM_HERE, NO_ROW
 from tasks.scoring.prediction_rows import Rows
 
 WORK, MANIFEST = ".shards", "manifest.json"
@@ -42,7 +42,7 @@ def first_reason(work: Path) -> str | None:
     if any(pq.read_metadata(shard).num_rows for shard in work.glob("predictions-*.parquet")):
         return None
     first = pq.read_table(min(work.glob("skipped-*.parquet"))).slice(0, 1).to_pylist()[0]
-    reason = first["reason"].removeprefix(FROM_HERE)
+    reason = first["reason"].removeprefix(NO_ROW).removeprefix(FROM_HERE)
     row = f", row {first['row']}" if first["row"] and reason == first["reason"] else ""
     return f"{first['source']}{row}: {reason}"
 
