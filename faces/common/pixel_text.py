@@ -93,7 +93,10 @@ def text_problem(text: str) -> str:
         start = _GOOD_START.match(text)
         word = _WORD.match(text, start.end() if start else 0)
         return f"{word.group()!r} is not a number" if word else "irregular brackets or commas"
-    inexact = values[(np.abs(values) >= _EXACT) | (values != np.rint(values))]
+    return _fraction_problem(values, values[(np.abs(values) >= _EXACT) | (values != np.rint(values))])
+
+
+def _fraction_problem(values: np.ndarray, inexact: np.ndarray) -> str:
     if values.min() >= 0 and values.max() <= 1:
         return f"fractions up to 1, such as {inexact[0]:g}, multiply by 255 and round"
     return f"{inexact[0]:g} is not an integer of 0..255"
@@ -156,6 +159,16 @@ def decode_squares(texts: Sequence[str]) -> list[np.ndarray | str]:
         _square(values[end - count : end], side) if count > 0 else f"no pixels: {text_problem(text)}"
         for text, end, count, side in zip(texts, ends, counts.tolist(), square_sides(counts).tolist(), strict=True)
     ]
+
+
+def square_of(values: np.ndarray) -> np.ndarray | str:
+    """The image (side, side) uint8 of its numbers (N,), row by row, or the reason why they are none."""
+    values = values.astype(np.float64) if values.dtype.kind == "f" else values.astype(np.int64)
+    if values.dtype.kind == "f":
+        inexact = values[~(np.abs(values) < _EXACT) | (values != np.rint(values))]
+        if len(inexact):
+            return f"no pixels: {_fraction_problem(values, inexact)}"
+    return _square(values.astype(np.int64), int(square_sides(np.array([len(values)]))[0]))
 
 
 def _square(values: np.ndarray, side: int) -> np.ndarray | str:

@@ -9,6 +9,8 @@ from faces.common.pixel_text import MIN_SIDE, decode_squares
 
 PIXEL_NAMES = ("pixels", "pixel", "image", "images", "img", "imgs")
 """Usual names of such a column, in any case."""
+IMAGE_NAMES = ("image", "img", "image_bytes", "img_bytes", "bytes", *PIXEL_NAMES)
+"""Usual names of a column of images in tables that hold any type, the likeliest first."""
 MAX_DECODED = 8
 """Cells of a column that are decoded to choose it."""
 SHOWN = 8

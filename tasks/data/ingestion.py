@@ -10,6 +10,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from tasks.common.files import InputError, replacing, sha256
+from tasks.data.parquet_tables import is_parquet, write_parquet_csv
 from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 from tasks.readers.archives import opened
@@ -27,8 +28,8 @@ TIMEOUT_SECONDS = (10, 60)
 def bring_in(model_name: str, source: str, out: Path) -> Path:
     """Write `source` to `out` as one CSV, atomically. Retries a download itself, so that it needs no Prefect.
 
-    `source` is a path or an http(s) address of a CSV (plain, gzip or zip) or, for the emotion model, of an image folder
-    or a zip of one. Raises InputError if it cannot be read.
+    `source` is a path or an http(s) address of a CSV (plain, gzip or zip), a Parquet table or its shards (a folder
+    or zip of them) or, for the emotion model, an image folder or a zip of one. Raises InputError if it cannot be read.
     """
     log(f"{model_name}: ingesting {source}")
     if source.startswith(("http://", "https://")):
@@ -47,7 +48,9 @@ def _unpack(model_name: str, source: Path, out: Path, display_name: str) -> None
     if source.exists() and not (source.is_file() or source.is_dir()):
         raise InputError(f"{display_name}: neither a file nor a folder; name the CSV itself")
     with replacing(out) as temporary:
-        if model_name == "emotion" and is_image_folder(source, display_name):
+        if is_parquet(source, display_name):
+            write_parquet_csv(model_name, source, temporary, display_name)
+        elif model_name == "emotion" and is_image_folder(source, display_name):
             write_image_folder_csv(source, temporary, display_name)
         else:
             columns(source, model_name, display_name)
