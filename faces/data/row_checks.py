@@ -5,6 +5,7 @@ import pandas as pd
 
 from faces.common.pixel_text import SIZES, pixel_checks, text_problem
 from faces.common.schema import COORDINATES, LABEL_ENCODINGS, class_name, unknown_class, usage_name
+from faces.data.eda import most_common
 
 MIN_REPEATED = 10
 """Labelled rows of a coordinate from which on a value can be too frequent."""
@@ -63,12 +64,17 @@ def usages(texts: pd.Series) -> pd.Series:
     return pd.Series([usage_name(text) or text.strip() for text in texts], index=texts.index, dtype=object)
 
 
-def keypoint_coordinates(raw: pd.DataFrame) -> pd.DataFrame:
-    """The 30 coordinates as numbers; NaN where unlabelled, which a point at exactly (0, 0) is, or not a number."""
+def keypoint_coordinates(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """The 30 coordinates as numbers, NaN where unlabelled or no number; and the count of points at exactly (0, 0).
+
+    Such a point is outside every face: tables have it in place of a missing label, so it counts as unlabelled.
+    """
     values = raw[list(COORDINATES)].apply(numbers)
     points = values.to_numpy(copy=True).reshape(-1, len(COORDINATES) // 2, 2)
-    points[(points == 0).all(axis=2)] = np.nan
-    return pd.DataFrame(points.reshape(-1, len(COORDINATES)), columns=values.columns, index=values.index)
+    at_origin = (points == 0).all(axis=2)
+    points[at_origin] = np.nan
+    labelled = pd.DataFrame(points.reshape(-1, len(COORDINATES)), columns=values.columns, index=values.index)
+    return labelled, pd.Series(at_origin.sum(axis=1), index=values.index)
 
 
 def keypoint_row_checks(raw: pd.DataFrame) -> pd.DataFrame:
@@ -80,9 +86,9 @@ def keypoint_row_checks(raw: pd.DataFrame) -> pd.DataFrame:
     is the larger side of the box around the labelled points, NaN for fewer than two. `points_eyes` is the left minus
     the right eye centre's x, and `points_eye_distance` their distance, both in pixels; NaN where unlabelled.
     """
-    texts, values = raw[list(COORDINATES)], keypoint_coordinates(raw)
-    read = texts.apply(numbers)
+    texts, (values, at_origin) = raw[list(COORDINATES)], keypoint_coordinates(raw)
     filled = texts.apply(lambda column: column.str.strip() != "")
+    is_no_number = texts.apply(numbers).isna() & filled
     labelled, cells = (each.to_numpy(bool).reshape(-1, len(COORDINATES) // 2, 2) for each in (values.notna(), filled))
     x, y = values.iloc[:, ::2], values.iloc[:, 1::2]
     extent = np.fmax(x.max(axis=1) - x.min(axis=1), y.max(axis=1) - y.min(axis=1))
@@ -93,10 +99,10 @@ def keypoint_row_checks(raw: pd.DataFrame) -> pd.DataFrame:
     checks = pd.DataFrame(
         {
             "row": raw["row"],
-            "points_numeric": ~(read.isna() & filled).any(axis=1),
+            "points_numeric": ~is_no_number.any(axis=1),
             "points_paired": (cells[:, :, 0] == cells[:, :, 1]).all(axis=1),
             "points_labelled": num_labelled,
-            "points_at_origin": (read.notna() & values.isna()).sum(axis=1) // 2,
+            "points_at_origin": at_origin,
             "points_extent": extent.where(num_labelled > 1),
             "points_least": values.min(axis=1),
             "points_greatest": values.max(axis=1),
@@ -118,12 +124,6 @@ def repeated_columns(checks: pd.DataFrame) -> pd.Series:
         if fraction > 0.5 and checks[name].count() >= MIN_REPEATED:
             found[checks[name] == value] += f", {name} is {value:g} in {fraction:.0%}"
     return found.str.removeprefix(", ").replace("", None)
-
-
-def most_common(values: pd.Series) -> tuple[float, float]:
-    """The most common number, and its fraction of the numbers; both NaN if there is none."""
-    counts = values.value_counts()
-    return (float(counts.index[0]), counts.iloc[0] / counts.sum()) if len(counts) else (np.nan, np.nan)
 
 
 def table_notes(model_name: str, checks: pd.DataFrame, invalid: set[int]) -> dict[str, int]:

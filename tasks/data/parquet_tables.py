@@ -91,7 +91,8 @@ def _named(where: str, path: Path) -> Iterator[None]:
         # Arrow also reports out of memory if a corrupt file declares more than there is.
         if not isinstance(error, pa.ArrowException):
             raise_if_ours(where, error)
-        raise InputError(f"{where}: {str(error).removeprefix(str(path)).lstrip(': ')}") from None
+        remedy = "" if isinstance(error, InputError) else "; fetch or write it again"
+        raise InputError(f"{where}: {str(error).removeprefix(str(path)).lstrip(': ').rstrip('.')}{remedy}") from None
 
 
 def _shards(source: Path, shown: str) -> list[str]:

@@ -175,7 +175,9 @@ def _decode_rows(model_name: str, raw: pd.DataFrame, label_encoding: str) -> pd.
     if model_name == "emotion":
         table["emotion"] = pd.Series([class_name(text, label_encoding) for text in raw["emotion"]], dtype="str")
     else:
-        table[list(COORDINATES)] = keypoint_coordinates(raw).to_numpy(np.float32)
+        coordinates, at_origin = keypoint_coordinates(raw)
+        table[list(COORDINATES)] = coordinates.to_numpy(np.float32)
+        table["points_at_origin"] = at_origin.to_numpy(np.int64)
     for optional in OPTIONAL[model_name]:
         if optional in raw:
             texts = usages(raw[optional]) if optional == "Usage" else raw[optional].str.strip()

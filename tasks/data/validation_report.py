@@ -50,10 +50,10 @@ def _text(result: dict, row: int) -> str:
 
 
 def _grouped(result: dict) -> dict[int, str]:
-    """The reason of each row; of rows with a text of their own, that text without its numbers and brackets."""
+    """The reason of each row; of rows with a text of their own, that text, with N for numbers, up to its brackets."""
     if not result.get("alone"):
         return dict.fromkeys(result["rows"], result["reason"])
-    kinds = {row: re.sub(r"\s*\(.*|\d[\d,.]*", "", _text(result, row))[:80].strip() for row in result["rows"]}
+    kinds = {row: re.sub(r"\d[\d,.]*", "N", _text(result, row).split(" (")[0])[:80] for row in result["rows"]}
     counted = {kind for kind, _ in Counter(kinds.values()).most_common(MAX_GROUPS)}
     return {row: f"{result['reason']}: {kind if kind in counted else 'other reasons'}" for row, kind in kinds.items()}
 
