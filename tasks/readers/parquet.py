@@ -145,7 +145,7 @@ def _content(value: Any, kind: str) -> bytes | str | np.ndarray | None:
 def image_of(value: Any, column: ImageColumn) -> bytes | np.ndarray | str:
     """The image of a value, as its bytes or its pixels (side, side) uint8, or the reason why it has none."""
     content = _content(value, column.kind)
-    if content is None:
+    if content is None or (column.kind == "list" and not len(content)):
         return "has no bytes of an image" if column.kind == "bytes" else "no pixels: empty"
     if isinstance(content, str):
         too_long = f"no pixels: a text of {len(content):,} characters"
