@@ -156,7 +156,7 @@ def decode_squares(texts: Sequence[str]) -> list[np.ndarray | str]:
     values, counts = parse_pixels(texts)
     ends = np.cumsum(np.maximum(counts, 0)).tolist()
     return [
-        _square(values[end - count : end], side) if count > 0 else f"no pixels: {text_problem(text)}"
+        _square(values[end - count : end], side, cut_hint(text)) if count > 0 else f"no pixels: {text_problem(text)}"
         for text, end, count, side in zip(texts, ends, counts.tolist(), square_sides(counts).tolist(), strict=True)
     ]
 
@@ -171,9 +171,14 @@ def square_of(values: np.ndarray) -> np.ndarray | str:
     return _square(values.astype(np.int64), int(square_sides(np.array([len(values)]))[0]))
 
 
-def _square(values: np.ndarray, side: int) -> np.ndarray | str:
+def cut_hint(text: str) -> str:
+    """That a spreadsheet has cut a cell, if it has the most characters that one may have."""
+    return ", cut at 32,767 characters as spreadsheets do" if len(text) == 32_767 else ""
+
+
+def _square(values: np.ndarray, side: int, hint: str = "") -> np.ndarray | str:
     if not side:
-        return f"{len(values):,} values are not the pixels of a square, such as 48x48 = 2,304"
+        return f"{len(values):,} values are not the pixels of a square, such as 48x48 = 2,304{hint}"
     if side < MIN_SIDE:
         return f"{side}x{side} pixels: too small for a face"
     low, high = values.min(), values.max()

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from faces.common.pixel_text import SIZES, pixel_checks, text_problem
+from faces.common.pixel_text import SIZES, cut_hint, pixel_checks, text_problem
 from faces.common.schema import COORDINATES, LABEL_ENCODINGS, class_name, unknown_class, usage_name
 from faces.data.eda import most_common
 
@@ -30,7 +30,7 @@ def _pixel_columns(texts: pd.Series, unreadable: pd.Series | None) -> pd.DataFra
 def _found(text: str, is_numeric: bool, count: float, side: float) -> str:
     if not is_numeric:
         return text_problem(text)
-    return f"{side:.0f}x{side:.0f} pixels" if side else f"{count:,.0f} values"
+    return f"{side:.0f}x{side:.0f} pixels" if side else f"{count:,.0f} values{cut_hint(text)}"
 
 
 def numbers(texts: pd.Series) -> pd.Series:
@@ -91,7 +91,7 @@ def keypoint_row_checks(raw: pd.DataFrame) -> pd.DataFrame:
     is_no_number = texts.apply(numbers).isna() & filled
     labelled, cells = (each.to_numpy(bool).reshape(-1, len(COORDINATES) // 2, 2) for each in (values.notna(), filled))
     x, y = values.iloc[:, ::2], values.iloc[:, 1::2]
-    extent = np.fmax(x.max(axis=1) - x.min(axis=1), y.max(axis=1) - y.min(axis=1))
+    extent = pd.concat([x.max(axis=1) - x.min(axis=1), y.max(axis=1) - y.min(axis=1)], axis=1).max(axis=1)
     num_labelled = labelled.any(axis=2).sum(axis=1).astype(float)
     eyes = values[["left_eye_center_x", "left_eye_center_y"]].to_numpy() - (
         values[["right_eye_center_x", "right_eye_center_y"]].to_numpy()

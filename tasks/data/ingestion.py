@@ -10,7 +10,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from tasks.common.files import InputError, replacing, sha256
-from tasks.data.parquet_tables import is_parquet, write_parquet_csv
+from tasks.data.parquet_shards import is_parquet
+from tasks.data.parquet_tables import write_parquet_csv
 from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 from tasks.readers.archives import opened

@@ -1,13 +1,10 @@
-"""Writes Parquet tables, as data sets are shared on the web, to one raw CSV: a file, a folder or a zip of shards."""
+"""Writes Parquet tables, as data sets are shared on the web, to one raw CSV."""
 
 import csv
 import json
-import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,15 +16,11 @@ from faces.data.pixel_columns import listed
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, raise_if_ours
 from tasks.common.files import InputError
+from tasks.data.parquet_shards import SUFFIX, shard_on_disk, shards_of
 from tasks.orchestration.artifacts import log
-from tasks.readers.archives import is_hidden, member, unpacking
-from tasks.readers.image_folder import IMAGE_SUFFIXES
 from tasks.readers.parquet import ImageColumn, image_column, image_of, open_table, read_batches
 from tasks.readers.raw_csv import ALIASES, COLUMNS, OPTIONAL, PIXELS, UNREADABLE
 from tasks.readers.training_images import face_pixels, square_pixels
-
-MAGIC = b"PAR1"
-SUFFIX = ".parquet"
 
 
 class _Table(NamedTuple):
@@ -40,22 +33,6 @@ class _Table(NamedTuple):
     usage: str
 
 
-def is_parquet(source: Path, shown: str) -> bool:
-    """Whether `source` is a Parquet file, or a folder or a zip with such files and no other table."""
-    if source.is_dir():
-        names = [path.name for path in source.rglob("*") if path.is_file()]
-    elif zipfile.is_zipfile(source):
-        with unpacking(shown), zipfile.ZipFile(source) as archive:
-            names = archive.namelist()
-    elif source.is_file():
-        with source.open("rb") as handle:
-            return handle.read(len(MAGIC)) == MAGIC
-    else:
-        return False
-    endings = {PurePosixPath(name).suffix.lower() for name in names if not is_hidden(name)}
-    return SUFFIX in endings and not endings & {".csv", *IMAGE_SUFFIXES}
-
-
 def write_parquet_csv(model_name: str, source: Path, out: Path, shown: str) -> None:
     """Write the rows of all shards, in the order of their names, to `out` as one raw CSV.
 
@@ -64,10 +41,10 @@ def write_parquet_csv(model_name: str, source: Path, out: Path, shown: str) -> N
     """
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
         rows, header = csv.writer(text), list[str]()
-        names = _shards(source, shown)
+        names = shards_of(source, shown)
         for name in names:
             where = f"{shown}: {name}" if name else shown
-            with _on_disk(source, name, shown, out.parent) as path, _named(where, path):
+            with shard_on_disk(source, name, shown, out.parent) as path, _named(where, path):
                 with open_table(path) as table:
                     found = _table(model_name, path, table, name or PurePosixPath(shown).name)
                     if not header:
@@ -93,36 +70,6 @@ def _named(where: str, path: Path) -> Iterator[None]:
             raise_if_ours(where, error)
         remedy = "" if isinstance(error, InputError) else "; fetch or write it again"
         raise InputError(f"{where}: {str(error).removeprefix(str(path)).lstrip(': ').rstrip('.')}{remedy}") from None
-
-
-def _shards(source: Path, shown: str) -> list[str]:
-    """The names of a folder's or an archive's shards; one empty name for a file."""
-    if source.is_dir():
-        names = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
-    elif zipfile.is_zipfile(source):
-        with unpacking(shown), zipfile.ZipFile(source) as archive:
-            names = archive.namelist()
-    else:
-        return [""]
-    return sorted(name for name in names if name.lower().endswith(SUFFIX) and not is_hidden(name))
-
-
-@contextmanager
-def _on_disk(source: Path, name: str, shown: str, folder: Path) -> Iterator[Path]:
-    """The path of a shard; one of an archive is unpacked for a time."""
-    if not zipfile.is_zipfile(source):
-        yield source / name if name else source
-        return
-    with TemporaryDirectory(prefix=".shard.", dir=folder) as unpacked:
-        path = Path(unpacked, "shard")
-        with (
-            unpacking(shown),
-            zipfile.ZipFile(source) as archive,
-            member(archive, name, shown) as inside,
-            path.open("wb") as copy,
-        ):
-            shutil.copyfileobj(inside, copy, 1 << 20)
-        yield path
 
 
 def _rows(model_name: str, path: Path, table: pq.ParquetFile, found: _Table) -> Iterator[dict[str, str]]:
@@ -166,15 +113,24 @@ def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str) -> _Ta
     present, columns = table.schema_arrow.names, {}
     for column in (*COLUMNS[model_name], *OPTIONAL[model_name]):
         known = (column.lower(), *ALIASES.get(column, ()), *(("split",) if column == "Usage" else ()))
-        other = next((name for word in known for name in present if name.strip().lower() == word), None)
+        other = next((each for word in known for each in present if each.strip().lower() == word), None)
         if column != PIXELS[model_name] and other is not None:
             columns[column] = other
     missing = [column for column in COLUMNS[model_name] if column not in {*columns, PIXELS[model_name]}]
     if missing:
         some = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
         raise InputError(f"no column {some}; found {listed(present)}; add or rename them")
+    for other in columns.values():
+        _require_cells(table.schema_arrow.field(other))
     classes = _class_names(table.schema_arrow, columns["emotion"]) if model_name == "emotion" else None
     return _Table(images, columns, classes, _usage(name))
+
+
+def _require_cells(field: pa.Field) -> None:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if not (is_text or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise InputError(f"its column {field.name} holds {str(kind)[:40]}; write numbers or texts")
 
 
 def _usage(name: str) -> str:

@@ -89,7 +89,7 @@ def too_many_invalid(report: dict, allowed: float, quarantine: Path) -> list[str
 
 def _more(report: dict, reason: str) -> str:
     """The most common of what was found in the rows of a reason, and the remedy, if there is one."""
-    result = next((each for each in report["results"] if each["reason"] == reason), {})
+    result: dict = next((each for each in report["results"] if each["reason"] == reason), {})
     found = Counter(result.get("details", {}).values()).most_common(3)
     details = f" ({', '.join(f'{detail}: {count}' for detail, count in found)})" if found else ""
     return details + (f"; {result['remedy']}" if result.get("remedy") else "")

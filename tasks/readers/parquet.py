@@ -137,7 +137,10 @@ def _content(value: Any, kind: str) -> bytes | str | np.ndarray | None:
         while value is not None and pa.types.is_nested(value.type):
             value = value.storage if isinstance(value, pa.ExtensionArray) else value.flatten()
         return None if value is None or value.null_count else value.to_numpy(zero_copy_only=False)
-    content = value.as_py()
+    try:
+        content = value.as_py()
+    except UnicodeDecodeError:  # Arrow does not check texts when it reads them
+        return None
     content = content.get("bytes") if isinstance(content, dict) else content
     return content if isinstance(content, (bytes, str)) else None
 
@@ -146,7 +149,7 @@ def image_of(value: Any, column: ImageColumn) -> bytes | np.ndarray | str:
     """The image of a value, as its bytes or its pixels (side, side) uint8, or the reason why it has none."""
     content = _content(value, column.kind)
     if content is None or (column.kind == "list" and not len(content)):
-        return "has no bytes of an image" if column.kind == "bytes" else "no pixels: empty"
+        return "has no bytes of an image" if column.kind == "bytes" else "no pixels: empty, or not UTF-8"
     if isinstance(content, str):
         too_long = f"no pixels: a text of {len(content):,} characters"
         return too_long if len(content) > MAX_ROW_BYTES else decode_squares([content])[0]

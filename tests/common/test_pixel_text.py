@@ -309,6 +309,14 @@ def test_squares_of_any_size_are_decoded_and_others_say_why_not() -> None:
     assert (first.dtype, first.ravel().tolist()) == (np.uint8, [7] + [9] * 255)
 
 
+def test_a_cell_that_a_spreadsheet_cut_is_named() -> None:
+    cut = ("128 " * 9216)[:32_767]
+    (reason,) = decode_squares([cut])
+    assert str(reason).endswith(", cut at 32,767 characters as spreadsheets do")
+    checks = keypoint_row_checks(raw_keypoints({"Image": cut}))
+    assert checks["pixels_found"].tolist() == ["8,192 values, cut at 32,767 characters as spreadsheets do"]
+
+
 @pytest.mark.parametrize(
     ("text", "usage"),
     [

@@ -160,8 +160,8 @@ def test_rows_that_cannot_be_read_have_their_reason(tmp_path: Path) -> None:
         ([*LISTS[0], 7], "2,305 values are not the pixels of a square"),
         ([256, *LISTS[0][1:]], "a pixel of 256: pixels are 0..255"),
         ([float("nan"), *LISTS[0][1:]], "no pixels: nan is not an integer"),
-        ([], "no pixels: empty"),
-        (None, "no pixels: empty"),
+        ([], "no pixels: empty, or not UTF-8"),
+        (None, "no pixels: empty, or not UTF-8"),
     ],
 )
 def test_a_list_that_is_no_face_says_why(values: list[float] | None, reason: str, tmp_path: Path) -> None:
@@ -186,6 +186,10 @@ ERRORS = {
         "no column holds images; found label (int64), path",
     ),
     "text under image": (pa.table({"label": CODES, "image": ["a.png"] * 12}), "no column holds images; found label"),
+    "lists of labels": (
+        pa.table({"image": PNGS, "label": [[1, 2]] * 12}),
+        "its column label holds list<element: int64>; write numbers or texts",
+    ),
     "truncated": (broken(lambda content: content[:-9]), "; fetch or write it again"),
     "a footer of noise": (broken(lambda content: content[:-900] + b"\xff" * 892 + content[-8:]), ""),
 }
@@ -231,6 +235,18 @@ def test_a_few_bytes_of_lists_do_not_exhaust_the_memory(tmp_path: Path) -> None:
     assert (tmp_path / "a.parquet").stat().st_size < 20_000
     (record,) = read_records(str(tmp_path / "a.parquet"))
     assert record.content == "5,000,000 pixels are more than 4,194,304"
+
+
+def test_a_text_that_is_not_utf8_does_not_refuse_the_table(tmp_path: Path) -> None:
+    def latin(texts: list[str]) -> pa.Array:
+        encoded = pa.array([text.encode("latin-1") for text in texts], pa.binary())
+        return pa.Array.from_buffers(pa.string(), len(texts), encoded.buffers())
+
+    table = pa.table({"note": latin(["caf\xe9"] * 2), "pixels": latin(["\xe9 1 2", ROWS["pixels"][1]])})
+    pq.write_table(table, tmp_path / "a.parquet")
+    first, second = read_records(str(tmp_path / "a.parquet"))
+    assert first.content == "no pixels: empty, or not UTF-8"
+    assert np.ravel(second.content).tolist() == LISTS[1]
 
 
 def test_noise_of_other_sizes_is_scored_at_its_size(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_an_ingested_table_keeps_its_reasons(tmp_path: Path) -> None:
 
 
 ONE_PER_COLUMN = ",".join(["label", *(f"pixel{number}" for number in range(2304))])
-UNREAD = {
+UNREAD: dict[str, tuple[str | bytes, str]] = {
     "no pixels": (
         "a,b\n1,2\n",
         "no column holds pixels; found a, b; a cell of such a column, pixels or Image, is the ",
