@@ -1,5 +1,6 @@
 """Reads the images of a Parquet table in bounded memory, whatever sizes the file declares."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faces.common.pixel_text import MIN_SIDE, decode_squares, square_of
+from faces.common.pixel_text import MIN_SIDE, decode_squares, square_of, square_sides
 from faces.data.pixel_columns import IMAGE_NAMES, listed, looks_like_pixels
 from tasks.common.files import InputError
 from tasks.common.parquet_pages import checked_rows, row_groups
@@ -22,12 +23,15 @@ MAX_VALUES = 2**22
 """Pixels of a row that is a list of numbers."""
 # Of the footer, which takes kilobytes in ordinary files.
 LIMITS = {"thrift_string_size_limit": 16 * 2**20, "thrift_container_size_limit": 100_000}
-SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"BM", b"II", b"MM", b"GIF8")
-"""First bytes of images in the formats that are read."""
+# First bytes of images in the formats that are read.
+_SIGNATURE = re.compile(rb"\xff\xd8\xff|\x89PNG|RIFF....WEBP|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|GIF8", re.DOTALL)
 
 
 class ImageColumn(NamedTuple):
-    """A column that may hold images: its path, `image.bytes`, and what its values are: bytes, text or lists."""
+    """A column that may hold images: its path, `image.bytes`, and what its values are.
+
+    They are `bytes` of image files, `raw` pixels of one byte each, `text`, or `list` of numbers.
+    """
 
     path: str
     kind: str
@@ -78,14 +82,19 @@ def image_column(path: Path, table: pq.ParquetFile) -> ImageColumn:
     schema = table.schema_arrow
     candidates = [column for field in schema if (column := _candidate(field)) is not None]
     candidates = sorted(candidates, key=lambda column: _place(column.path))[:MAX_CANDIDATES]
-    ranks = [(_rank(path, table, column), -number) for number, column in enumerate(candidates)]
+    samples = [_sample(path, table, column) for column in candidates]
+    ranks = [
+        (_rank(column, sample), -number)
+        for number, (column, sample) in enumerate(zip(candidates, samples, strict=True))
+    ]
     if not ranks or max(ranks)[0] == 0:
         kinds = [f"{field.name} ({str(field.type)[:40]})" for field in schema]
         raise InputError(
             f"no column holds images; found {listed(kinds)}; such a column, image, holds the bytes of images, or their "
             "pixels as text or lists of integers"
         )
-    return candidates[-max(ranks)[1]]
+    best = -max(ranks)[1]
+    return candidates[best]._replace(kind="raw") if _are_raw(samples[best]) else candidates[best]
 
 
 def _place(path: str) -> int:
@@ -113,21 +122,33 @@ def _storage(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _rank(path: Path, table: pq.ParquetFile, column: ImageColumn) -> int:
+def _sample(path: Path, table: pq.ParquetFile, column: ImageColumn) -> list[bytes | str | np.ndarray]:
+    """What the first rows hold, without empty values."""
+    batch = next(read_batches(path, table, [column.path], SAMPLED), None)
+    contents = [_content(value, column.kind) for value in (batch.column(0) if batch is not None else [])]
+    return [content for content in contents if content is not None]
+
+
+def _rank(column: ImageColumn, sample: list[bytes | str | np.ndarray]) -> int:
     """2 if the first rows hold an image, 1 if the name is that of images and the type may be, else 0."""
-    sample = next(read_batches(path, table, [column.path], SAMPLED), None)
-    if any(_looks_like_image(value, column.kind) for value in (sample.column(0) if sample is not None else [])):
+    if _are_raw(sample) or any(map(_looks_like_image, sample)):
         return 2
     return int(_place(column.path) < len(IMAGE_NAMES) and column.kind != "text")
 
 
-def _looks_like_image(value: Any, kind: str) -> bool:
-    content = _content(value, kind)
+def _are_raw(sample: list[bytes | str | np.ndarray]) -> bool:
+    """Whether all are bytes of one length, which is that of a square's pixels, and none is the file of an image."""
+    raw = [content for content in sample if isinstance(content, bytes) and not _SIGNATURE.match(content)]
+    sizes = sorted({len(content) for content in raw})
+    return len(raw) == len(sample) and len(sizes) == 1 and int(square_sides(np.array(sizes))[0]) >= MIN_SIDE
+
+
+def _looks_like_image(content: bytes | str | np.ndarray) -> bool:
     if isinstance(content, bytes):
-        return content.startswith(SIGNATURES)
+        return _SIGNATURE.match(content) is not None
     if isinstance(content, str):
         return looks_like_pixels(content)
-    return content is not None and len(content) >= MIN_SIDE**2
+    return len(content) >= MIN_SIDE**2
 
 
 def _content(value: Any, kind: str) -> bytes | str | np.ndarray | None:
@@ -149,11 +170,13 @@ def image_of(value: Any, column: ImageColumn) -> bytes | np.ndarray | str:
     """The image of a value, as its bytes or its pixels (side, side) uint8, or the reason why it has none."""
     content = _content(value, column.kind)
     if content is None or (column.kind == "list" and not len(content)):
-        return "has no bytes of an image" if column.kind == "bytes" else "no pixels: empty, or not UTF-8"
+        return "has no bytes of an image" if column.kind in ("bytes", "raw") else "no pixels: empty, or not UTF-8"
     if isinstance(content, str):
         too_long = f"no pixels: a text of {len(content):,} characters"
         return too_long if len(content) > MAX_ROW_BYTES else decode_squares([content])[0]
     if isinstance(content, np.ndarray):
         too_many = f"{len(content):,} pixels are more than {MAX_VALUES:,}"
         return too_many if len(content) > MAX_VALUES else square_of(content)
+    if column.kind == "raw":
+        return square_of(np.frombuffer(content, np.uint8)) if len(content) <= MAX_VALUES else f"{len(content):,} bytes"
     return content if len(content) <= MAX_BYTES else f"more than {MAX_BYTES // 2**20} MiB; make it smaller"

@@ -59,6 +59,7 @@ def ingested(path: Path, model_name: str = "emotion") -> pd.DataFrame:
 
 
 LISTS = [list(map(int, text.split())) for text in ROWS["pixels"]]
+RAW = [bytes(values) for values in LISTS]
 NAMED, CODED = [NAMES[code] for code in CODES], list(map(str, CODES))
 TABLES: dict[str, tuple[pa.Table, list[str]]] = {
     "Hugging Face": (hugging_face(), NAMED),
@@ -76,6 +77,8 @@ TABLES: dict[str, tuple[pa.Table, list[str]]] = {
     ),
     "arrays of bytes": (frame(emotion=CODES, pixels=[np.array(one, np.uint8) for one in LISTS]), CODED),
     "whole floats": (frame(emotion=np.array(CODES, float), pixels=[np.array(one, float) for one in LISTS]), CODED),
+    "raw pixels": (pa.table({"emotion": CODES, "pixels": pa.array(RAW, pa.binary(2304))}), CODED),
+    "raw pixels of any length": (pa.table({"emotion": CODES, "pixels": pa.array(RAW, pa.binary())}), CODED),
     "categories": (frame(emotion=pd.Categorical(NAMED), Image=PNGS), NAMED),
 }
 
@@ -235,6 +238,14 @@ def test_a_few_bytes_of_lists_do_not_exhaust_the_memory(tmp_path: Path) -> None:
     assert (tmp_path / "a.parquet").stat().st_size < 20_000
     (record,) = read_records(str(tmp_path / "a.parquet"))
     assert record.content == "5,000,000 pixels are more than 4,194,304"
+
+
+def test_raw_pixels_of_another_length_have_their_reason(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"pixels": pa.array([*RAW, RAW[0][1:], None], pa.binary())}), tmp_path / "a.parquet")
+    records = list(read_records(str(tmp_path / "a.parquet")))
+    assert np.ravel(records[0].content).tolist() == LISTS[0]
+    assert str(records[12].content).startswith("2,303 values are not the pixels of a square")
+    assert records[13].content == "has no bytes of an image"
 
 
 def test_a_text_that_is_not_utf8_does_not_refuse_the_table(tmp_path: Path) -> None:
