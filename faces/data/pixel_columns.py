@@ -58,16 +58,16 @@ def header_problem(names: list[str]) -> str | None:
     mark = next((mark for mark in ";\t|" if len(names) == 1 and mark in names[0]), None)
     if mark:
         return f"found {listed(names)}; separate the cells by commas, not by {mark!r}"
-    if len(numbered := [name for name in names if _PIXEL_NUMBER.fullmatch(name)]) >= MIN_SIDE**2:
-        return (
-            f"has one pixel per column ({numbered[0]} ... {numbered[-1]}); join them, separated by blanks, into one "
-            "column pixels"
-        )
     return None
 
 
 def no_pixels_problem(sample: pd.DataFrame) -> str:
     """Why no column of a table's first rows holds pixels: its columns, and what is needed."""
+    if len(numbered := [str(name) for name in sample if _PIXEL_NUMBER.fullmatch(str(name))]) >= MIN_SIDE**2:
+        return (
+            f"has one pixel per column ({numbered[0]} ... {numbered[-1]}); join them, separated by blanks, into one "
+            "column pixels"
+        )
     files = next((str(name) for name in sample if holds_files(sample[name])), None)
     if files:
         return f"its column {files} holds names of image files, and none holds pixels; give the folder of these files"

@@ -128,7 +128,7 @@ def test_batches_of_a_table_shrink_with_its_largest_page(tmp_path: Path, monkeyp
         return original(self, batch_size=batch_size, **options)
 
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", noting)
-    for size in (10, 2**20, 2**27):
+    for size in (10, 2**20 + 1, 2**27):
         repeated(tmp_path / "a.parquet", size, 3)
         assert [len(content) for content in parquet_images(tmp_path / "a.parquet")] == [size] * 3
     # Of each table, some rows are read first, to find its column of images.

@@ -39,6 +39,10 @@ TABLES: dict[str, tuple[dict[str, list[str]], list[str]]] = {
     "emotion faces in Image": ({"Image": SMALL}, SMALL),
     "keypoint faces in pixels": ({"emotion": ["0"] * FEW, "pixels": LARGE}, LARGE),
     "beside an embedding": ({"embedding": EMBEDDING, "pixels": SMALL}, SMALL),
+    "beside 512 features": (
+        {**{f"feature{number}": ["0.5"] * FEW for number in range(512)}, "pixels": SMALL},
+        SMALL,
+    ),
     "an unknown name": ({"id": FILES, "face": SMALL}, SMALL),
     **{f"named {name!r}": ({name: SMALL}, SMALL) for name in ("image", "Pixels", " pixels", "pixel", "img", "IMG")},
     "a list": ({"pixels": spelled(SMALL, "[", ", ", "]")}, SMALL),
