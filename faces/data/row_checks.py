@@ -14,12 +14,16 @@ SHOWN_CLASSES = 20
 
 
 def _pixel_columns(texts: pd.Series, unreadable: pd.Series | None) -> pd.DataFrame:
-    """`pixel_checks` as `pixels_*`, `pixels_found` in words, and `unreadable`, why a row has no pixels, or None."""
+    """`pixel_checks` as `pixels_*`, `pixels_found` in words, and `unreadable`, why a row has no pixels, or None.
+
+    A row that has pixels in spite of a reason was mended.
+    """
     checks = pixel_checks(texts.tolist()).set_index(texts.index)
     columns = (checks[name] for name in ("numeric", "count", "side"))
     checks["found"] = [_found(*each) for each in zip(texts, *columns, strict=True)]
     checks = checks.add_prefix("pixels_")
-    reasons = [None] * len(texts) if unreadable is None else [text.strip() or None for text in unreadable]
+    given = [""] * len(texts) if unreadable is None else unreadable.tolist()
+    reasons = [reason.strip() or None if not text.strip() else None for text, reason in zip(texts, given, strict=True)]
     checks["unreadable"] = pd.Series(reasons, index=texts.index, dtype=object)
     # Nothing else is wrong with a row that has a reason already.
     is_known = checks["unreadable"].notna()

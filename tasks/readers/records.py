@@ -148,5 +148,7 @@ def _on_disk(source: str) -> Iterator[Path]:
 def _csv_rows(source: str, path: Path) -> Iterator[Record]:
     for chunk in read_pixels(path):
         contents = decode_squares(chunk["pixels"].tolist())
-        for row, content, unreadable in zip(chunk["row"], contents, chunk[UNREADABLE], strict=True):
+        # Of a row that has pixels in spite of a reason, these were mended.
+        reasons = chunk[UNREADABLE].where(chunk["pixels"].str.strip() == "", "")
+        for row, content, unreadable in zip(chunk["row"], contents, reasons, strict=True):
             yield Record(source, int(row), unreadable or content)

@@ -49,6 +49,7 @@ def test_unknown_classes_and_unreadable_rows_are_set_aside_and_counted(tmp_path:
         ("", "is truncated or corrupt (a.png)"),
     ]
     table.loc[10, ["Label", "usage"]] = ["9", "?"]
+    table.loc[13, "unreadable"] = "was truncated, but mended"
     table.loc[[15, 16], " Image"] = [noise_texts(1, 1, 64)[0], noise_texts(2, 1, 24)[0]]
     table.loc[17, " Image"] = noise_texts(2, 1, 48)[0].rsplit(" ", 4)[0]
     table.loc[[20, 21, 22, 23], "usage"] = ["val", "TEST", "public test", "holdout"]

@@ -97,7 +97,9 @@ def test_a_row_without_a_face_is_skipped_with_the_true_reason(tmp_path: Path) ->
 
 
 def test_an_ingested_table_keeps_its_reasons(tmp_path: Path) -> None:
-    table = pd.DataFrame({"emotion": "anger", "pixels": ["", SMALL[0]], "unreadable": ["is truncated", ""]})
+    table = pd.DataFrame(
+        {"emotion": "anger", "pixels": ["", SMALL[0]], "unreadable": ["is truncated", "was, but mended"]}
+    )
     table.to_csv(tmp_path / "a.csv", index=False)
     first, second = read_records(str(tmp_path / "a.csv"))
     assert first == Record(str(tmp_path / "a.csv"), 1, "is truncated")
