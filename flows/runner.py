@@ -93,7 +93,9 @@ def reporting_errors(name: str, *folders: Path, is_stage: bool = False) -> Itera
             write_status(name, "interrupted")
         _leave(130)
     except Exception as error:
-        reason = _reason(error, dvc_cache.inputs(name) if is_stage else [], folders or (Path(),))
+        # By hand, an input may well be newer than DVC's record: what an InputError says is then the whole reason.
+        is_suspect = is_stage and (by_dvc or not isinstance(error, InputError))
+        reason = _reason(error, dvc_cache.inputs(name) if is_suspect else [], folders or (Path(),))
         message = visible(reason or f"{type(error).__name__}: {error}".splitlines()[0], lines=True)
         if by_dvc:
             write_status(name, "failed", message, input_fault=bool(reason))

@@ -7,7 +7,7 @@ import params
 from tasks.common.files import source_of
 from tasks.plots.annotated_images import draw_pictures
 from tasks.plots.scoring_report import write_report
-from tasks.readers.sources import require_outside, sources_of
+from tasks.readers.sources import find_sources, require_outside
 from tasks.release.model_sets import load_model_set
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
@@ -32,12 +32,13 @@ def score(
     approved, version = load_model_set(model_set)
     given = [source_of(text) for text in sources] or [settings.score.input]
     require_outside(out, given)
-    score_sources(sources_of(given), approved, version, mode, settings.score, out, dask)
-    count_scored(out)
+    found, left_out = find_sources(given)
+    score_sources(found, approved, version, mode, settings.score, out, dask)
+    count_scored(out, left_out)
     watch_drift(out, approved.reference, settings.score.drift, version)
     if csv:
         write_csv(out)
     if draw:
         draw_pictures(out, settings.score)
-        write_report(out, approved.reference, settings.score)
+        write_report(out, approved.reference, settings.score, left_out)
     finish_run(out)

@@ -1,4 +1,4 @@
-"""Choose the column of a table that holds pixels, by what its cells hold; names decide between equals."""
+"""Find the columns of a table: the pixels by what its cells hold, where names decide between equals; others by name."""
 
 import re
 
@@ -11,6 +11,10 @@ PIXEL_NAMES = ("pixels", "pixel", "image", "images", "img", "imgs")
 """Usual names of such a column, in any case."""
 IMAGE_NAMES = ("image", "img", "image_bytes", "img_bytes", "bytes", *PIXEL_NAMES)
 """Usual names of a column of images in tables that hold any type, the likeliest first."""
+ALIASES = {"emotion": ("label", "labels")}
+"""Other names of a column, where the table has none of its name."""
+RESERVED = ("", "row", "reasons")
+"""Names that readers give to columns of their own."""
 MAX_DECODED = 8
 """Cells of a column that are decoded to choose it."""
 SHOWN = 8
@@ -77,7 +81,41 @@ def no_pixels_problem(sample: pd.DataFrame) -> str:
     )
 
 
+def missing_problem(missing: list[str], found: list[str]) -> str:
+    """What columns are missing among those that were found, and the remedy."""
+    some = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+    return f"no column {some}; found {listed(found)}; add or rename them"
+
+
 def listed(names: list[str]) -> str:
     """Names of columns for a message, few and short: without a header, a row of pixels is in its place."""
     some = ", ".join(name if len(name) <= 40 else f"{name[:40]} ..." for name in names[:SHOWN])
     return some + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def position_of(found: list[str], column: str) -> int | None:
+    """The place of a column by a name in another case, or by an alias; None if there is none."""
+    for other in (column.lower(), *ALIASES.get(column, ())):
+        places = [place for place, name in enumerate(found) if name.lower() == other]
+        if len(places) == 1:
+            return places[0]
+    return None
+
+
+def named(found: list[str], place: int | None, column: str) -> list[str]:
+    """The names with that at `place` changed to `column`; another column of this name gets its place's number."""
+    if place is None:
+        return found
+    others = [f"{name}.{number}" if name == column else name for number, name in enumerate(found, start=1)]
+    return [*others[:place], column, *others[place + 1 :]]
+
+
+def distinct(found: list[str]) -> list[str]:
+    """Unique names: unnamed, repeated and reserved columns keep their place, so that a quarantined row is complete."""
+    names: list[str] = []
+    for position, column in enumerate(found, start=1):
+        name = column if column not in RESERVED and found.count(column) == 1 else f"{column or 'unnamed'}.{position}"
+        while name in names or (name != column and name in found):
+            name += f".{position}"
+        names.append(name)
+    return names

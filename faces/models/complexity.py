@@ -7,12 +7,15 @@ from keras import layers
 
 
 def macs(model: keras.Model) -> int:
-    """Multiply-accumulate operations of all convolutions and dense layers for one face; the rest is negligible."""
+    """Multiply-accumulate operations of all trained convolutions and dense layers for one face; the rest is negligible.
+
+    The fixed dense layer of the spatial softmax computes a mean position and is not counted.
+    """
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             total += macs(layer)
-        elif isinstance(layer, layers.Conv2D | layers.Dense):
+        elif isinstance(layer, layers.Conv2D | layers.Dense) and layer.trainable:
             # Every position of the output applies the whole kernel once.
             total += math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
     return total

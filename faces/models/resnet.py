@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from faces.common.schema import KEYPOINTS
-from faces.models.spatial_softmax import SoftArgmax
+from faces.models.spatial_softmax import spatial_softmax
 
 MOMENTUM = 0.9
 """Of batch normalization's moving statistics: Keras's 0.99 needs more steps than a short training has."""
@@ -97,5 +97,5 @@ def keypoints_model(
     x = layers.ReLU(name="pyramid_relu")(x)
     x = layers.ReLU(name="maps_relu")(_conv_bn(x, filters, 3, "maps"))
     x = layers.Conv2D(len(KEYPOINTS), 1, name="score_maps")(x)
-    outputs = SoftArgmax(size // x.shape[1], dtype="float32", name="points")(x)
+    outputs = spatial_softmax(x, size // x.shape[1])
     return keras.Model(inputs, outputs, name="keypoints")

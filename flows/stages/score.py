@@ -5,7 +5,7 @@ from pathlib import Path
 import params
 from tasks.common.files import source_of
 from tasks.models.approved_models import load_approved_models
-from tasks.readers.sources import require_outside, sources_of
+from tasks.readers.sources import find_sources, require_outside
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
 from tasks.scoring.run_folder import finish_run
@@ -20,8 +20,9 @@ def score(settings: params.Params) -> None:
     approved = load_approved_models(Path("reports/gate.json"))
     given = [source_of(settings.score.input)]
     require_outside(out, given)
-    score_sources(sources_of(given), approved, MODEL_SET, "auto", settings.score, out, shards_folder=shards)
-    count_scored(out)
+    found, left_out = find_sources(given)
+    score_sources(found, approved, MODEL_SET, "auto", settings.score, out, shards_folder=shards)
+    count_scored(out, left_out)
     watch_drift(out, approved.reference, settings.score.drift, MODEL_SET)
     write_csv(out)
     finish_run(out, shards)

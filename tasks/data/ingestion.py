@@ -5,11 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
-
 from tasks.common.files import InputError, replacing, sha256
+from tasks.data.downloads import download, is_address
 from tasks.data.parquet_shards import is_parquet
 from tasks.data.parquet_tables import write_parquet_csv
 from tasks.orchestration.artifacts import log, log_table
@@ -19,25 +16,21 @@ from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
 from tasks.readers.image_folder import is_image_folder, write_image_folder_csv
 from tasks.readers.raw_csv import columns
 
-ATTEMPTS = 3
-# Per request. An interrupted transfer is restarted, up to ATTEMPTS times in all.
-RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",))
-TIMEOUT_SECONDS = (10, 60)
-
 
 @task
 def bring_in(model_name: str, source: str, out: Path) -> Path:
     """Write `source` to `out` as one CSV, atomically. Retries a download itself, so that it needs no Prefect.
 
-    `source` is a path or an http(s) address of a CSV (plain, gzip or zip), a Parquet table or its shards (a folder
-    or zip of them) or, for the emotion model, an image folder or a zip of one. Raises InputError if it cannot be read.
+    `source` is a path or an http(s) address of a CSV, plain or packed, see `archives.opened`, of a Parquet table or its
+    shards (in a folder or a zip) or, for the emotion model, of an image folder or a zip of one. Raises InputError if it
+    cannot be read.
     """
     log(f"{model_name}: ingesting {source}")
-    if source.startswith(("http://", "https://")):
+    if is_address(source):
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.stem}.", dir=out.parent) as folder:
             downloaded = Path(folder) / "download"
-            _download(source, downloaded)
+            download(source, downloaded)
             _unpack(model_name, downloaded, out, source)
     else:
         _unpack(model_name, Path(source), out, source)
@@ -64,29 +57,6 @@ def _copy(table: BinaryIO, out: BinaryIO, display_name: str) -> None:
         shutil.copyfileobj(BoundedRows(table), out, 1 << 20)
     except RowTooLarge as error:
         raise InputError(f"{display_name}, {error}") from None
-
-
-def _download(address: str, out: Path) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            _transfer(address, out)
-            return
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, requests.Timeout) as error:
-            log(f"{address}: attempt {attempt} of {ATTEMPTS} was interrupted ({error})")
-            reason = error
-        except requests.RequestException as error:
-            raise InputError(f"{address}: could not be downloaded ({error}); correct the address") from None
-    raise InputError(f"{address}: could not be downloaded ({reason}); try again later")
-
-
-def _transfer(address: str, out: Path) -> None:
-    with requests.Session() as session:
-        session.mount("http://", HTTPAdapter(max_retries=RETRIES))
-        session.mount("https://", HTTPAdapter(max_retries=RETRIES))
-        with session.get(address, stream=True, timeout=TIMEOUT_SECONDS) as response, out.open("wb") as handle:
-            response.raise_for_status()
-            for block in response.iter_content(1 << 20):
-                handle.write(block)
 
 
 @task

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faces.common.schema import usage_name
-from faces.data.pixel_columns import listed
+from faces.data.pixel_columns import ALIASES, missing_problem
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, raise_if_ours
 from tasks.common.files import InputError
 from tasks.data.parquet_shards import SUFFIX, shard_on_disk, shards_of
 from tasks.orchestration.artifacts import log
 from tasks.readers.parquet import ImageColumn, image_column, image_of, open_table, read_batches
-from tasks.readers.raw_csv import ALIASES, COLUMNS, OPTIONAL, PIXELS, UNREADABLE
+from tasks.readers.raw_csv import COLUMNS, OPTIONAL, PIXELS, UNREADABLE
 from tasks.readers.training_images import face_pixels, square_pixels
 
 
@@ -118,8 +118,7 @@ def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str) -> _Ta
             columns[column] = other
     missing = [column for column in COLUMNS[model_name] if column not in {*columns, PIXELS[model_name]}]
     if missing:
-        some = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
-        raise InputError(f"no column {some}; found {listed(present)}; add or rename them")
+        raise InputError(missing_problem(missing, present))
     for other in columns.values():
         _require_cells(table.schema_arrow.field(other))
     classes = _class_names(table.schema_arrow, columns["emotion"]) if model_name == "emotion" else None

@@ -37,11 +37,13 @@ def console() -> Console:
 
 
 def log_table(key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
-    """Log a table artifact, and print it to the terminal. `key` consists of a-z, 0-9 and dashes."""
-    cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
-    table = Table()
-    for name in cells[0] if cells else ["nothing"]:
-        table.add_column(name)
+    """Log a table artifact, and print it to the terminal. `key` consists of a-z, 0-9 and dashes.
+
+    A row may lack columns of another one, or have them in another order.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [{name: _cell(row.get(name, "")) for name in names} for row in rows]
+    table = Table(*(names or ["nothing"]))
     for row in cells:
         table.add_row(*(escape(str(value)) for value in row.values()))
     console().print(f"\n{escape(visible(description))}", table)

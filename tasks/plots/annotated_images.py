@@ -15,7 +15,7 @@ from tasks.common.files import replacing, source_of
 from tasks.orchestration.artifacts import Progress, log, log_figure
 from tasks.orchestration.decorators import task
 from tasks.readers.images import grey_levels
-from tasks.readers.sources import content_of, is_table
+from tasks.readers.sources import content_of
 
 LOGGED = 12
 """Images that a run logs as artifacts; all of them are in the folder."""
@@ -52,9 +52,9 @@ def draw_pictures(out: Path, settings: Score) -> None:
 
 def _faces_by_image(path: Path) -> list[tuple[str, pd.DataFrame]]:
     """The rows of each image, with the text of its source, in the table's order; faces of tables are left out."""
-    columns = ["source", "box_x", "box_y", "box_size", "emotion", "confidence", *COORDINATES]
+    columns = ["source", "row", "box_x", "box_y", "box_size", "emotion", "confidence", *COORDINATES]
     table = pd.read_parquet(path, columns=columns)
-    table = table[~table["source"].map(is_table).astype(bool)]
+    table = table[table["row"] == 0]
     return [(str(text), faces) for text, faces in table.groupby("source", sort=False)]
 
 

@@ -18,6 +18,7 @@ from tasks.common.files import readable, replacing
 from tasks.orchestration.decorators import task
 from tasks.plots.prediction_grid import draw_grid, rows_of
 from tasks.scoring.drift_check import FILE, count_values
+from tasks.scoring.summary import count_reasons
 
 MAX_FACES, MAX_REASONS = 24, 20
 STYLE = """
@@ -29,12 +30,17 @@ tr + tr td { border-top: 1px solid #ddd } .pair { display: flex; flex-wrap: wrap
 
 
 @task
-def write_report(out: Path, reference: Reference | None, settings: Score) -> Path:
-    """Write `report.html`, a self-contained page, and its two grids: a random sample and the least confident faces."""
+def write_report(out: Path, reference: Reference | None, settings: Score, left_out: str = "") -> Path:
+    """Write `report.html`, a self-contained page, and its two grids: a random sample and the least confident faces.
+
+    `left_out` says in words what was found and not scored.
+    """
     path = out / "predictions.parquet"
     table = pq.read_table(path, columns=["emotion", "confidence"])
-    reasons = count_values(pq.read_table(out / "skipped.parquet", columns=["reason"])["reason"])
-    sections = [f"<p>Faces: {len(table):,}. Sources and table rows without a face: {sum(reasons.values()):,}.</p>"]
+    reasons = count_reasons(out)
+    sections = [f"<p>Faces: {len(table):,}. Images and table rows without a face: {sum(reasons.values()):,}.</p>"]
+    if left_out:
+        sections.append(f"<p>Left out, and in neither table: {html.escape(readable(left_out))}.</p>")
     if len(table):
         confidence = table["confidence"].to_numpy()
         charts = (
@@ -53,9 +59,10 @@ def write_report(out: Path, reference: Reference | None, settings: Score) -> Pat
             if draw_grid(rows_of(path, numbers), title, out / f"{name}.png", settings):
                 sections.append(_embedded((out / f"{name}.png").read_bytes()))
     if reasons:
-        most = sorted(reasons.items(), key=lambda entry: -entry[1])[:MAX_REASONS]
-        shown = pd.DataFrame(most, columns=["reason", "count"]).to_html(index=False, border=0)
-        sections.append(f"<h2>Sources and table rows without a face</h2>{shown}")
+        shown = pd.DataFrame(list(reasons.items())[:MAX_REASONS], columns=["reason", "count"]).to_html(
+            index=False, border=0
+        )
+        sections.append(f"<h2>Images and table rows without a face</h2>{shown}")
     title = html.escape(readable(f"Scoring report: {out}"))
     with replacing(out / "report.html") as temporary:
         temporary.write_text(

@@ -91,7 +91,10 @@ def _has_output_class(dataset: FaceDataset) -> np.ndarray:
 def _usages(valid: Path, table: pd.DataFrame) -> np.ndarray:
     remedy = "choose prepare.emotion.split.strategy: group"
     if "usage" not in table:
-        raise InputError(f"{valid}: the predefined split needs the column Usage; give a table that has it, or {remedy}")
+        raise InputError(
+            f"{valid}: the predefined split needs the column Usage; give a table that has it, or an image folder "
+            f"<split>/<class name>/, or {remedy}"
+        )
     training = table["usage"] == "Training"
     if not training.any() or training.all():
         raise InputError(

@@ -1,4 +1,4 @@
-"""Reads an image folder, `<split>/<class name>/*.png|jpg`, as FER2013 is usually shared: a folder or a zip."""
+"""Reads an image folder, `<split>/<class name>/*.png|jpg` as FER2013, or `<class name>/*` as CK+: a folder or a zip."""
 
 import csv
 import os
@@ -14,13 +14,15 @@ from faces.common.pixel_text import SIZES
 from faces.common.schema import class_name, usage_name
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, content_errors
+from tasks.common.file_kinds import HEAD_BYTES, PICTURE_SUFFIXES, is_picture
 from tasks.common.files import InputError
+from tasks.common.walking import LeftOut, Walk, summary_of, walk
 from tasks.orchestration.artifacts import log
-from tasks.readers.archives import is_hidden, member, unpacking
+from tasks.readers.archives import member, unpacking
 from tasks.readers.images import grey_levels, open_image
-from tasks.readers.sources import MAX_BYTES, content_of
+from tasks.readers.layouts import files_of, is_zip_of_pictures
+from tasks.readers.sources import content_of, head_of, member_content
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 MAX_PIXELS = 1_000_000
 """Of a TIFF's tile that holds an image of 48 x 48."""
 
@@ -28,117 +30,117 @@ Reader = Callable[[str], bytes]
 
 
 def is_image_folder(source: Path, shown: str) -> bool:
-    """Whether `source` is a folder, or a zip with images and no CSV. `shown` is its name in errors."""
+    """Whether `source` is a folder, or a zip of pictures. `shown` is its name in errors."""
     if source.is_dir():
         return True
-    if not zipfile.is_zipfile(source):
-        return False
-    with unpacking(shown), zipfile.ZipFile(source) as archive:
-        endings = {PurePosixPath(name).suffix.lower() for name in archive.namelist() if not is_hidden(name)}
-    return bool(endings & set(IMAGE_SUFFIXES)) and ".csv" not in endings
+    with unpacking(shown):
+        return zipfile.is_zipfile(source) and is_zip_of_pictures(source, shown)
 
 
 def write_image_folder_csv(source: Path, out: Path, shown: str) -> None:
     """Write the images of a folder to `out` as one emotion CSV: emotion (a class name), pixels, Usage and file.
 
-    Rows are in the order of their paths. A file that is not an image gets an empty pixel cell, an image of another size
-    a cell with that size: validation quarantines both. Raises InputError if the layout is another; `shown` is the
-    folder's name in errors.
+    Without folders of splits there is no column Usage. Rows are in the order of their paths. A file that is not an
+    image or cannot be read gets an empty pixel cell, an image of another size a cell with that size: validation
+    quarantines both. What is left out is logged. Raises
+    InputError if the layout is another; `shown` is the folder's name in errors.
     """
-    with unpacking(shown), _reading(source, shown) as (names, read):
-        images = sorted(name for name in names if _is_image(name))
+    with unpacking(shown), _reading(source, shown) as (found, read, head):
+        images = [name for name in found.files if name.lower().endswith(PICTURE_SUFFIXES) or is_picture(head(name))]
+        others = [LeftOut(name, "no pictures") for name in sorted({*found.files} - {*images})]
+        left_out = summary_of([*found.left_out, *others])
         if not images:
-            raise InputError(f"{shown}: contains no image; <split>/<class name>/*.png or *.jpg is needed")
-        if len(images) < len(names):
-            log(f"{shown}: {len(names) - len(images)} files are hidden or not .png or .jpg; they are ignored")
-        _write_rows(images, read, out, shown)
-
-
-def _is_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES and not is_hidden(name)
+            remedy = f"left out: {left_out}; " if left_out else ""
+            raise InputError(f"{shown}: contains no image; {remedy}<split>/<class name>/*.png or *.jpg is needed")
+        has_splits = _has_splits(images, shown)
+        if not has_splits:
+            log(f"{shown}: no folder above the classes names a split (train, validation, test); Usage is not written")
+        if left_out:
+            log(f"{shown}: left out: {left_out}")
+        _write_rows(images, has_splits, read, out, shown)
 
 
 @contextmanager
-def _reading(source: Path, shown: str) -> Iterator[tuple[list[str], Reader]]:
-    """The relative names of all files, with `/`, and a function that reads one."""
+def _reading(source: Path, shown: str) -> Iterator[tuple[Walk, Reader, Reader]]:
+    """The relative names of all files, with `/`, and functions that read one file, and the beginning of one."""
     if source.is_dir():
-        yield (
-            [path.relative_to(source).as_posix() for path in _files(source)],
-            lambda name: _file(source / name),
-        )
+        found = _files(source, shown)
+        yield found, lambda name: content_of(str(source / name)), lambda name: head_of(str(source / name))
     else:
         with zipfile.ZipFile(source) as archive:
             yield (
-                [entry.filename for entry in archive.infolist() if not entry.is_dir()],
-                lambda name: _member(archive, name, shown),
+                files_of(archive),
+                lambda name: member_content(archive, name, shown),
+                lambda name: _head_of_member(archive, name, shown),
             )
 
 
-def _file(path: Path) -> bytes:
-    try:
-        return content_of(str(path))
-    except UnreadableInput as error:
-        raise InputError(f"{path}: {error}; mend or remove it") from None
-
-
-def _member(archive: zipfile.ZipFile, name: str, shown: str) -> bytes:
+def _head_of_member(archive: zipfile.ZipFile, name: str, shown: str) -> bytes:
     with member(archive, name, shown) as inside:
-        content = inside.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise InputError(f"{shown}: {name}: more than {MAX_BYTES // 2**20} MiB; make it smaller, or remove it")
-    return content
+        return inside.read(HEAD_BYTES)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """All files below a folder, including links; a folder that is reached twice is entered once."""
-    entered = set()
-    for where, folders, files in os.walk(folder, followlinks=True):
-        if (real := os.path.realpath(where)) in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        for name in files:
-            path = Path(where, name)
-            if not path.exists():
-                raise InputError(f"{path}: a broken link; mend or remove it")
-            yield path
+def _files(folder: Path, shown: str) -> Walk:
+    """All files below a folder, named relative to it."""
+    found = walk(str(folder))
+    if len(found.roots) > 1:
+        log(
+            f"{shown}: {len(found.roots) - 1} linked folders are entered, in which DVC sees no change; after one, run "
+            "`dvc repro --force --single-item ingest`"
+        )
+    names = [Path(path).relative_to(folder).as_posix() for path in found.files]
+    left_out = [LeftOut(os.path.relpath(one.path, folder), one.why) for one in found.left_out]
+    return Walk(names, left_out, found.roots)
 
 
-def _write_rows(images: list[str], read: Reader, out: Path, shown: str) -> None:
+def _write_rows(images: list[str], has_splits: bool, read: Reader, out: Path, shown: str) -> None:
     # A file's name may be any bytes; the column only shows it.
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
         rows = csv.writer(text)
-        rows.writerow(["emotion", "pixels", "Usage", "file"])
+        rows.writerow(["emotion", "pixels", *(["Usage"] if has_splits else []), "file"])
         unreadable: list[str] = []
         for name in images:
             usage, emotion = _usage_and_class(name, shown)
-            content = read(name)
             try:
-                pixels = _pixel_text(content)
+                pixels = _pixel_text(read(name))
             except UnreadableInput as error:
                 pixels = ""
                 unreadable.append(f"{name} {error}")
-            rows.writerow([protect(emotion), pixels, usage, protect(name)])
+            rows.writerow([protect(emotion), pixels, *([usage] if has_splits else []), protect(name)])
     if unreadable:
         log(f"{shown}: {len(unreadable)} files have no usable pixels, the first: {unreadable[0]}")
 
 
-def _usage_and_class(name: str, shown: str) -> tuple[str, str]:
-    """The value of Usage, and the class name or a folder's unknown name, from the path of an image."""
+def _has_splits(images: list[str], shown: str) -> bool:
+    """Whether the class folders are in folders of splits. Raises InputError if it is not certain.
+
+    Several folders that name no split may be splits under other names: to ignore them would mix their faces.
+    """
+    above = {PurePosixPath(name).parent.parent: name for name in reversed(images)}
+    others = [(folder.name, name) for folder, name in above.items() if usage_name(folder.name) is None]
+    if others and len(above) > 1:
+        folder, name = min(others)
+        if not folder:
+            raise InputError(f"{shown}: {name} is not in <split>/<class name>/; move it there, or remove it")
+        raise InputError(f"{shown}: {name}: the folder {folder} names no split; rename it train, validation or test")
+    return not others
+
+
+def _usage_and_class(name: str, shown: str) -> tuple[str | None, str]:
+    """The value of Usage, None without a split's folder, and the class or an unknown name, from an image's path."""
     folders = PurePosixPath(name).parts
-    if len(folders) < 3:
-        raise InputError(f"{shown}: {name} is not in <split>/<class name>/; move it there, or remove it")
-    split, folder = folders[-3], folders[-2]
-    usage = usage_name(split)
-    if usage is None:
-        raise InputError(f"{shown}: {name}: the folder {split} names no split; rename it train, validation or test")
+    if len(folders) < 2:
+        raise InputError(
+            f"{shown}: {name} is not in <class name>/ or <split>/<class name>/; move it there, or remove it"
+        )
+    folder = folders[-2]
     if not any(letter.isalpha() for letter in folder):
         raise InputError(
             f"{shown}: {name}: the folder {folder} names no class: codes differ between data sets; rename it by what "
             "its faces show (angry, happy, neutral, ...)"
         )
     # An unknown name is kept: validation sets those rows aside.
-    return usage, class_name(folder, "fer2013") or folder
+    return usage_name(folders[-3]) if len(folders) > 2 else None, class_name(folder, "fer2013") or folder
 
 
 def _pixel_text(content: bytes) -> str:

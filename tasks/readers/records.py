@@ -1,11 +1,12 @@
 """Records, which are images and rows of tables, and shards of them, the unit of scoring and of resuming."""
 
 import shutil
+import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, NamedTuple, cast
+from typing import NamedTuple
 
 import fsspec
 import numpy as np
@@ -13,18 +14,20 @@ import pyarrow as pa
 
 from faces.common.pixel_text import decode_squares
 from tasks.common.errors import Unreachable, error_text, raise_if_ours
+from tasks.common.file_kinds import PICTURE_SUFFIXES
 from tasks.common.files import InputError
-from tasks.readers.archives import opened
+from tasks.readers.archives import CORRUPT, opened
+from tasks.readers.layouts import TABLES, files_of, layout_of, pictures_of
 from tasks.readers.parquet import count_rows, parquet_images
 from tasks.readers.prepared_split import count_faces, split_faces
 from tasks.readers.raw_csv import UNREADABLE, read_pixels
-from tasks.readers.sources import is_remote, is_table
+from tasks.readers.sources import is_remote, open_source
 
 SHARD_BYTES = 128 * 2**20
 """Of the contents of one shard, not counting its last record."""
 
-NO_ROW, FROM_HERE = "no row is read: ", "no row from here on is read: "
-"""Prefixes of a reason that holds for all rows of a table, or for all remaining ones."""
+FROM_HERE = "this row and all after it cannot be read: "
+"""Prefix of a reason that holds for all remaining rows of a table."""
 
 
 class Record(NamedTuple):
@@ -63,41 +66,33 @@ def shards_of(sources: Iterable[str], size: int) -> Iterator[Shard]:
 def count_records(source: str) -> int:
     """The number of records of a source, for the remaining time; of a CSV, its lines, which may exceed its rows.
 
-    0 if it is unknown: for a CSV at an address.
+    0 if it is unknown: for a table at an address.
     """
-    if not is_table(source):
+    if source.lower().endswith(PICTURE_SUFFIXES):
         return 1
-    if is_remote(source) and not source.lower().endswith(".parquet"):
-        return 0
     try:
-        if not is_remote(source) and not Path(source).is_file():
-            return 1
-        if source.lower().endswith(".parquet"):
-            with _opened(source) as handle:
+        layout = layout_of(source)
+        if layout == "parquet":
+            with open_source(source) as handle:
                 return max(count_rows(handle), 1)
-        if source.lower().endswith(".npz"):
+        if layout not in TABLES or is_remote(source):
+            return int(layout not in TABLES)
+        if layout == "split":
             return max(count_faces(Path(source)), 1)
+        if layout == "pictures":
+            with zipfile.ZipFile(source) as archive:
+                return max(len(files_of(archive).files), 1)
         with opened(Path(source)) as handle:
             return max(sum(block.count(b"\n") for block in iter(lambda: handle.read(2**20), b"")) - 1, 1)
-    except (OSError, ValueError, pa.ArrowException):
+    except (*CORRUPT, ValueError, pa.ArrowException):
         return 1
-
-
-def _opened(source: str) -> AbstractContextManager[BinaryIO]:
-    """The bytes of a source. Paths do not go through fsspec, which gives `::`, `*` and `~` a special meaning."""
-    return cast(
-        AbstractContextManager[BinaryIO], fsspec.open(source, "rb") if is_remote(source) else open(source, "rb")
-    )
 
 
 def read_records(source: str) -> Iterator[Record]:
-    """The records of a source in order: one for an image, one per row for a table."""
-    if not is_table(source):
-        yield Record(source, 0, None)
-        return
+    """The records of a source in order: one for an image, one per image of a zip, one per row for a table."""
     row, found = 0, False
     try:
-        for record in _rows(source):
+        for record in _records(source):
             row, found = record.row, True
             yield record
         if not found:
@@ -108,24 +103,42 @@ def read_records(source: str) -> Iterator[Record]:
         # Arrow also reports out of memory if a corrupt file declares more than there is.
         if not isinstance(error, pa.ArrowException):
             raise_if_ours(source, error)
-        reason = error_text(error) if isinstance(error, OSError) else str(error).removeprefix(source).lstrip(":, ")
+        reason = error_text(error) if isinstance(error, OSError) else str(error)
         # The rows before stay valid; what follows is unknown.
-        yield Record(source, row + 1, (FROM_HERE if found else NO_ROW) + reason)
+        yield Record(source, row + 1, FROM_HERE + reason) if found else Record(source, 0, reason)
 
 
-def _rows(source: str) -> Iterator[Record]:
+def _records(source: str) -> Iterator[Record]:
+    if layout_of(source) == "image":
+        yield Record(source, 0, None)
+        return
     with _on_disk(source) as path:
+        layout = layout_of(source, path)
+        if layout not in TABLES:
+            yield Record(source, 0, None if layout == "image" else layout)
+            return
         try:
-            if source.lower().endswith(".parquet"):
-                for row, content in enumerate(parquet_images(path), start=1):
-                    yield Record(source, row, content)
-            elif source.lower().endswith(".npz"):
-                for row, image in split_faces(path):
-                    yield Record(source, row, image)
-            else:
-                yield from _csv_rows(source, path)
+            yield from _rows(source, path, layout)
         except InputError as error:
-            raise InputError(str(error).replace(str(path), source)) from None
+            # The table of skipped records has the name beside the reason.
+            reason = str(error)
+            for start in (f"{name}{mark}" for name in (path, source) for mark in (": ", ", ")):
+                reason = reason.removeprefix(start)
+            raise InputError(reason) from None
+
+
+def _rows(source: str, path: Path, layout: str) -> Iterator[Record]:
+    if layout == "parquet":
+        for row, content in enumerate(parquet_images(path), start=1):
+            yield Record(source, row, content)
+    elif layout == "split":
+        for row, image in split_faces(path):
+            yield Record(source, row, image)
+    elif layout == "pictures":
+        for name, content in pictures_of(path, source):
+            yield Record(f"{source}/{name}", 0, content)
+    else:
+        yield from _csv_rows(source, path)
 
 
 @contextmanager

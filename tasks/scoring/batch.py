@@ -64,7 +64,11 @@ def score_sources(
     num_rows = join_shards(work, out, pending.num_records)
     if not shards_folder:
         remove_shards(work)
-    log(f"{out}: {num_rows['predictions']:,} faces, {num_rows['skipped']:,} sources or rows without one")
+    log(
+        f"{out}: {pending.num_records:,} images and rows of {len(sources):,} sources: "
+        f"{num_rows['predictions']:,} faces in {pending.num_records - num_rows['skipped']:,} of them, "
+        f"{num_rows['skipped']:,} without a face"
+    )
     return out / "predictions.parquet"
 
 

@@ -71,8 +71,18 @@ def _detections(record: Record, mode: str, settings: Score) -> tuple[np.ndarray,
     with content_errors("face detection failed"):
         boxes, scores = detect(image)
     if not len(boxes):
-        raise UnreadableInput("no face found (only upright faces are detected)")
+        raise UnreadableInput(_no_face(image, mode, settings))
     return image, boxes, scores
+
+
+def _no_face(image: np.ndarray, mode: str, settings: Score) -> str:
+    if mode != "auto":
+        return "no face found (only upright faces are detected)"
+    height, width = image.shape
+    return (
+        f"no face found (searched, because {width}x{height} pixels are more than score.max_crop_px = "
+        f"{settings.max_crop_px}; only upright faces are detected); `faces score --mode whole` takes it as one face"
+    )
 
 
 def load_image(record: Record, settings: Score) -> np.ndarray:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.common.files import InputError, forget_temporaries, replacing, sha256, source_of, text_of
+from tasks.common.walking import LeftOut, summary_of, walk
 from tasks.models import old_layout
 from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
-from tasks.readers.archives import is_hidden
 from tasks.scoring.run_folder import finish_run
 from tasks.scoring.shards import MANIFEST, TABLES, WORK, remove_shards
 
@@ -42,11 +42,12 @@ def _files(inbox: Path) -> list[Path]:
         if Path(error.filename) != inbox:
             log(f"{error.filename}: cannot be searched ({error.strerror}); left for the next run")
 
-    found = []
-    for place, folders, names in os.walk(inbox, onerror=log_error):
-        folders[:] = [name for name in folders if not is_hidden(name)]
-        found += [Path(place, name) for name in names if not is_hidden(name)]
-    return sorted(path for path in found if path.is_file())
+    found = walk(str(inbox), log_error)
+    files = [path for path in map(Path, found.files) if path.is_file()]
+    others = [LeftOut(name, "no regular files") for name in found.files if not Path(name).is_file()]
+    if left_out := summary_of([*found.left_out, *others]):
+        log(f"{inbox}: left out: {left_out}")
+    return files
 
 
 def _hash(path: Path) -> str | None:

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.common.files import InputError, replacing
-from tasks.readers.records import FROM_HERE, NO_ROW
 from tasks.scoring.prediction_rows import Rows
 
 WORK, MANIFEST = ".shards", "manifest.json"
@@ -38,13 +37,15 @@ def is_joined(out: Path) -> bool:
 
 
 def first_reason(work: Path) -> str | None:
-    """If no shard has a face, the first source or row with its reason; else None."""
+    """If no shard has a face, the first source or row with its reason, and how many more there are; else None."""
     if any(pq.read_metadata(shard).num_rows for shard in work.glob("predictions-*.parquet")):
         return None
-    first = pq.read_table(min(work.glob("skipped-*.parquet"))).slice(0, 1).to_pylist()[0]
-    reason = first["reason"].removeprefix(NO_ROW).removeprefix(FROM_HERE)
-    row = f", row {first['row']}" if first["row"] and reason == first["reason"] else ""
-    return f"{first['source']}{row}: {reason}"
+    shards = sorted(work.glob("skipped-*.parquet"))
+    first = pq.read_table(shards[0]).slice(0, 1).to_pylist()[0]
+    others = sum(pq.read_metadata(shard).num_rows for shard in shards) - 1
+    row = f", row {first['row']}" if first["row"] else ""
+    more = f"; {others:,} more images or rows have no face either" if others else ""
+    return f"{first['source']}{row}: {first['reason']}{more}"
 
 
 def join_shards(work: Path, out: Path, num_records: int) -> dict[str, int]:

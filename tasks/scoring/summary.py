@@ -6,13 +6,13 @@ import pandas as pd
 
 from tasks.common.csv_escaping import write_cells
 from tasks.common.files import replacing
-from tasks.orchestration.artifacts import log_table
+from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 
 
 @task
-def count_scored(out: Path) -> None:
-    """Log the distribution of the emotions, and the counts of the reasons for which a record has no face."""
+def count_scored(out: Path, left_out: str = "") -> None:
+    """Log the distribution of the emotions, how many records have no face for each reason, and what is left out."""
     predictions = pd.read_parquet(out / "predictions.parquet", columns=["emotion", "confidence", "abstained"])
     by_emotion = predictions.groupby("emotion").agg(
         faces=("confidence", "size"), confidence=("confidence", "mean"), abstained=("abstained", "sum")
@@ -22,10 +22,19 @@ def count_scored(out: Path) -> None:
         for name, num_faces, confidence, abstained in by_emotion.itertuples(name=None)
     ]
     log_table("emotions", rows, f"{len(predictions):,} faces scored: {out}")
-    reasons = pd.read_parquet(out / "skipped.parquet")["reason"].str.split(" (", regex=False).str[0]
-    if len(reasons):
-        counts = [{"reason": reason, "sources or rows": count} for reason, count in reasons.value_counts().items()]
-        log_table("skipped", counts, "Sources and rows without a face; skipped.parquet lists each with its reason")
+    if reasons := count_reasons(out):
+        counts = [{"reason": reason, "images or rows": count} for reason, count in reasons.items()]
+        log_table("skipped", counts, "Images and rows without a face; skipped.parquet lists each with its reason")
+    if left_out:
+        log(f"left out, and in neither table: {left_out}")
+
+
+def count_reasons(out: Path) -> dict[str, int]:
+    """The reasons for which records have no face, most frequent first; where they differ in details, the first."""
+    reasons = pd.read_parquet(out / "skipped.parquet", columns=["reason"])["reason"]
+    kinds = reasons.groupby(reasons.str.split(" (", regex=False).str[0]).agg(["first", "size"])
+    kinds = kinds.sort_values("size", ascending=False, kind="stable")
+    return dict(zip(kinds["first"].tolist(), kinds["size"].tolist(), strict=True))
 
 
 @task

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 
+from faces.models.portable import portable
 from faces.models.tta import Inference, predict_by
 from faces.training.batches import Distillation
 from faces.training.distillation import distillation_targets, first_of_ensemble
@@ -23,7 +24,7 @@ def make_distillation(model: keras.Model, classes: Sequence[str], settings: Teac
     path = Path(settings.file)
     teacher = load_teacher(path, model, classes, settings)
     if settings.init_from_teacher:
-        _initialize(model, first_of_ensemble(teacher), path)
+        _initialize(model, portable(first_of_ensemble(teacher)), path)
     run, inference = predictor(path, model.input.shape[1]), Inference(settings.flip_tta)
     return Distillation(
         lambda faces, labels: distillation_targets(labels, predict_by(run, faces, inference), settings.teacher_weight),

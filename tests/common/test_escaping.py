@@ -26,8 +26,7 @@ from tasks.operations import pipeline_report
 from tasks.operations.pipeline_report import report_pipeline
 from tasks.operations.pipeline_run import StageResult
 from tasks.orchestration import artifacts
-from tasks.readers.csv_rows import header
-from tasks.readers.raw_csv import read_raw
+from tasks.readers.raw_csv import header, read_raw
 from tasks.scoring.inbox import arrived
 from tasks.scoring.summary import write_csv
 from tests.readers.test_layouts import emotion_rows, keypoint_rows, rules, through

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasks.common.files import InputError, replacing
 from tasks.data.ingestion import bring_in
 from tasks.readers import image_folder
-from tasks.readers.archives import is_hidden, opened
+from tasks.readers.archives import opened
 
 TABLE = b"emotion,pixels\n3,1 2\n"
 PNG = cv2.imencode(".png", np.full((48, 48), 7, np.uint8))[1].tobytes()
@@ -128,7 +129,7 @@ def test_the_error_for_a_downloaded_table_of_the_other_model_names_its_address(t
         (a_zip(**{"a.csv": TABLE, "b.csv": TABLE}), "one CSV is needed in the archive, found a.csv, b.csv"),
         (a_zip(**{"train/3/a.png": PNG}), "train/3/a.png: the folder 3 names no class: codes differ between data sets"),
         (a_zip(**{"train/happy/a.png": PNG})[:-9], "cannot be unpacked .*; fetch it again"),
-        (b"<!DOCTYPE html>", "no column emotion; found <!DOCTYPE html>"),
+        (b"<!DOCTYPE html>", "is a web page, not a table"),
     ],
     ids=["truncated gzip", "two tables", "folder of no class", "truncated zip", "a web page"],
 )
@@ -136,7 +137,7 @@ def test_the_error_for_a_broken_download_names_its_address(
     tmp_path: Path, serve: Serve, table: bytes, message: str
 ) -> None:
     address = serve([], table=table)
-    with pytest.raises(InputError, match=rf"^{re.escape(address)}(, header)?: {message}"):
+    with pytest.raises(InputError, match=rf"^{re.escape(address)}: {message}"):
         bring_in("emotion", address, tmp_path / "emotion.csv")
     assert list(tmp_path.iterdir()) == []
 
@@ -211,9 +212,33 @@ def test_split_folders_have_several_names(folder: str, usage: str) -> None:
     assert image_folder._usage_and_class(f"above/{folder}/Happy/1.png", "tree") == (usage, "happiness")
 
 
-def test_any_component_of_a_path_can_make_it_hidden() -> None:
-    hidden = ["__MACOSX/train/happy/._1.png", "train/._1.png", ".git/1.png", "a/.DS_Store", "a/__MACOSX/b"]
-    assert [name for name in [*hidden, "a.b/c.png", "./a.png", "a__MACOSX/b"] if is_hidden(name)] == hidden
+@pytest.mark.parametrize(
+    ("first", "second", "usages"),
+    [
+        ("train/happy/1.png", "test/happy/1.png", ["PrivateTest", "Training"]),
+        ("a/train/happy/1.png", "b/train/happy/1.png", ["Training", "Training"]),
+        ("happy/1.png", "sad/1.png", None),
+        ("CK+48/happy/1.png", "CK+48/sad/1.png", None),
+        ("train/happy/1.png", "happy/1.png", "tree: happy/1.png is not in <split>/<class name>/; move it there"),
+        ("train/happy/1.png", "more/happy/1.png", "more/happy/1.png: the folder more names no split; rename it"),
+        ("train_set/happy/1.png", "test_set/happy/1.png", "the folder test_set names no split; rename it"),
+        ("happy/1.png", "1.png", "tree: 1.png is not in <class name>/ or <split>/<class name>/; move it there"),
+    ],
+)
+def test_usage_is_written_where_all_class_folders_are_in_splits_and_left_out_where_none_is(
+    tmp_path: Path, first: str, second: str, usages: list[str] | str | None
+) -> None:
+    for name in (first, second):
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_bytes(PNG)
+    if isinstance(usages, str):
+        with pytest.raises(InputError, match=re.escape(usages)):
+            bring_in("emotion", str(tmp_path / "tree"), tmp_path / "emotion.csv")
+        return
+    table = pd.read_csv(bring_in("emotion", str(tmp_path / "tree"), tmp_path / "emotion.csv"))
+    assert table["file"].tolist() == sorted((first, second))
+    assert ("Usage" in table) == (usages is not None)
+    assert usages is None or table["Usage"].tolist() == usages
 
 
 def test_an_error_while_writing_leaves_only_the_old_file(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tasks.data import expectations
 from tasks.data.suite_run import run_suite
 from tasks.data.validation import quarantine_rows, report_validation, validate_table
 from tasks.data.validation_report import reasons_by_row
-from tasks.readers import csv_rows, raw_csv
+from tasks.readers import raw_csv
 from tasks.readers.raw_csv import read_raw
 from tests.readers.test_layouts import COURSE, emotion_rows, keypoint_rows, rules
 
@@ -370,7 +370,7 @@ def test_every_row_of_any_table_is_valid_or_quarantined_with_a_reason(
         patch.setitem(SIZES, "emotion", SIDE)
         patch.setattr(expectations, "MIN_SIDE", SIDE)
         patch.setattr(pixel_text, "MIN_SIDE", SIDE)
-        patch.setattr(csv_rows, "CHUNK_ROWS", chunk)
+        patch.setattr(raw_csv, "CHUNK_ROWS", chunk)
         raw = Path(folder, "raw.csv")
         with raw.open("w", newline="", encoding="utf-8") as text:
             csv.writer(text).writerows([("emotion", "pixels", "Usage"), *rows])

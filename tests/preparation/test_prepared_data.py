@@ -437,7 +437,7 @@ def test_with_one_predefined_test_split_validation_is_taken_from_training(tmp_pa
     [
         (
             None,
-            "the predefined split needs the column Usage; give a table that has it, or choose prepare.emotion.split",
+            "needs the column Usage; give a table that has it, or an image folder <split>/<class name>/, or choose",
         ),
         (["Training"] * 40, "needs Training rows and PublicTest or PrivateTest rows; choose prepare.emotion.split"),
         (["PrivateTest"] * 40, "needs Training rows and PublicTest or PrivateTest rows"),

@@ -93,5 +93,5 @@ def usable(path: Path) -> int:
             found += load_image(record, SCORE).size > 0
         except UnreadableInput:
             continue
-    assert rows == list(range(1, len(rows) + 1)) or rows == [0]
+    assert rows == list(range(1, len(rows) + 1)) or set(rows) == {0}
     return found

@@ -1,8 +1,11 @@
 """The seeds of the fuzzer: valid files of every format that is read, and some decompression bombs."""
 
+import bz2
 import gzip
 import json
+import lzma
 import struct
+import tarfile
 import zipfile
 from functools import cache
 from io import BytesIO
@@ -107,6 +110,17 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def tarred(content: bytes, kind: str = "") -> bytes:
+    """A tar archive of a README and `fer2013.csv`, with a long name, which takes headers of its own."""
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode=f"w:{kind}", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
+        for name, text in ((f"{'long/' * 30}README", b"faces"), ("fer/fer2013.csv", content)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            archive.addfile(entry, BytesIO(text))
+    return buffer.getvalue()
+
+
 def csv_of(model_name: str) -> bytes:
     return (EMOTION if model_name == "emotion" else KEYPOINTS_MISSING)[:3].to_csv(index=False).encode()
 
@@ -137,6 +151,10 @@ def table_seeds() -> dict[str, list[bytes]]:
         "emotion.csv": [emotion],
         "keypoints.csv": [csv_of("keypoints")],
         "emotion.csv.gz": [gzip.compress(emotion)],
+        "emotion.csv.bz2": [bz2.compress(emotion)],
+        "emotion.csv.xz": [lzma.compress(emotion)],
+        "emotion.tar": [tarred(emotion)],
+        "emotion.tar.gz": [tarred(emotion, "gz")],
         "emotion.zip": [zipped({"fer/fer2013.csv": emotion})],
         "tree.zip": [zipped({f"train/happy/{n}.png": content for n, content in enumerate(images)})],
         "bytes.parquet": [parquet_of(list(images))],

@@ -1,6 +1,9 @@
 """Every published layout of the two tables gives the same arrays, up to the prepared splits."""
 
+import bz2
 import gzip
+import lzma
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +18,6 @@ from faces.common.pixel_text import SIZES
 from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_ENCODINGS
 from faces.preparation.splits import SPLITS
 from tasks.common.dataset import FaceDataset, load_dataset
-from tasks.common.files import InputError
 from tasks.data.ingestion import bring_in
 from tasks.data.validation import quarantine_rows, validate_table
 from tasks.preparation.near_duplicates import group_faces
@@ -97,7 +99,7 @@ def plain(table: pd.DataFrame, header: str = "", name: str = "mine.csv") -> Writ
     return write
 
 
-def test_linked_folders_are_read_and_broken_links_are_named(tmp_path: Path) -> None:
+def test_linked_folders_are_read_once_and_a_broken_link_is_an_empty_cell(tmp_path: Path) -> None:
     for split_folder in ("elsewhere/train", "mine/test"):
         image = tmp_path / split_folder / "happy" / "1.png"
         image.parent.mkdir(parents=True)
@@ -107,14 +109,37 @@ def test_linked_folders_are_read_and_broken_links_are_named(tmp_path: Path) -> N
     bring_in("emotion", str(tmp_path / "mine"), tmp_path / "emotion.csv")
     assert pd.read_csv(tmp_path / "emotion.csv")["file"].tolist() == ["test/happy/1.png", "train/happy/1.png"]
     (tmp_path / "mine/train/happy/2.png").symlink_to(tmp_path / "nowhere.png")
-    with pytest.raises(InputError, match=r"2.png: a broken link"):
-        bring_in("emotion", str(tmp_path / "mine"), tmp_path / "emotion.csv")
+    table = pd.read_csv(bring_in("emotion", str(tmp_path / "mine"), tmp_path / "emotion.csv"), keep_default_na=False)
+    assert table.loc[table["pixels"] == "", "file"].tolist() == ["train/happy/2.png"]
+    assert len(table) == 3
 
 
 def gzipped(write: Write, name: str = "mine.csv.gz") -> Write:
     def pack(folder: Path) -> str:
         (folder / name).write_bytes(gzip.compress(Path(write(folder)).read_bytes()))
         return str(folder / name)
+
+    return pack
+
+
+def packed(write: Write, how: Callable[[bytes], bytes], name: str) -> Write:
+    def pack(folder: Path) -> str:
+        (folder / name).write_bytes(how(Path(write(folder)).read_bytes()))
+        return str(folder / name)
+
+    return pack
+
+
+def tarred(write: Write, kind: str = "gz") -> Write:
+    """A tar archive as Kaggle publishes FER2013: one CSV in a folder, with a README and metadata of macOS."""
+
+    def pack(folder: Path) -> str:
+        path = Path(write(folder))
+        with tarfile.open(folder / "fer2013.tar", f"w:{kind}") as archive:  # type: ignore[call-overload]
+            archive.add(path, "fer2013/fer2013.csv")
+            for name in ("fer2013/README", "fer2013/._fer2013.csv"):
+                archive.addfile(tarfile.TarInfo(name))
+        return str(folder / "fer2013.tar")
 
     return pack
 
@@ -172,6 +197,9 @@ EMOTION_LAYOUTS = {
     "gzip": gzipped(plain(EMOTION, "emotion,pixels,Usage")),
     "gzip that does not say so": gzipped(plain(EMOTION, "emotion,pixels,Usage", "in.csv"), "mine.csv"),
     "zip": zipped(plain(EMOTION, "emotion,pixels,Usage")),
+    "bzip2": packed(plain(EMOTION, "emotion,pixels,Usage"), bz2.compress, "mine.csv.bz2"),
+    "xz": packed(plain(EMOTION, "emotion,pixels,Usage"), lzma.compress, "mine.csv.xz"),
+    **{f"tar {kind}": tarred(plain(EMOTION, "emotion,pixels,Usage"), kind) for kind in ("", "gz", "bz2", "xz")},
     "class names": plain(EMOTION.assign(emotion=[FER2013[int(code)] for code in EMOTION["emotion"]])),
     "folder": tree(EMOTION),
     "folder with other names": tree(EMOTION, ".PNG", "fer/images", {usage: usage for usage in USAGES}),

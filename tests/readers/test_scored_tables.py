@@ -141,8 +141,8 @@ def test_an_unread_table_is_one_record_with_reason_and_remedy(kind: str, ending:
     content = content.encode() if isinstance(content, str) else content
     (tmp_path / f"a{ending}").write_bytes(gzip.compress(content) if ending == ".csv.gz" else content)
     (record,) = read_records(str(tmp_path / f"a{ending}"))
-    assert record.row == 1
-    assert str(record.content).startswith(f"no row is read: {reason}")
+    assert record.row == 0
+    assert str(record.content).startswith(reason)
     assert len(str(record.content)) < 400
 
 
@@ -152,11 +152,13 @@ def test_what_is_wrong_after_some_rows_names_the_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,pixels\n" + "".join(rows))
     records = list(read_records(str(tmp_path / "a.csv")))
     assert [record.row for record in records] == list(range(1, 202))
-    reason = "no row from here on is read: row 231: 3 cells, but the header has 2 columns; quote or mend it"
+    reason = (
+        "this row and all after it cannot be read: row 231: 3 cells, but the header has 2 columns; quote or mend it"
+    )
     assert records[-1].content == reason
     (tmp_path / "a.csv").write_bytes(("id,pixels\n" + "".join(rows[:230])).encode() + b"\xe9,7\n")
     assert str(list(read_records(str(tmp_path / "a.csv")))[-1].content).startswith(
-        "no row from here on is read: not readable as CSV text (line 232: byte 0xe9 is not UTF-8"
+        "this row and all after it cannot be read: not readable as CSV text (line 232: byte 0xe9 is not UTF-8"
     )
 
 

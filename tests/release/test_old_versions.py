@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ import tasks.release.champion_challenger
 from faces.common.pixel_text import SIZES
 from faces.common.schema import COORDINATES, LABEL_ENCODINGS
 from faces.models.resnet import emotion_model, keypoints_model
+from faces.models.spatial_softmax import SoftArgmax
 from faces.models.tta import Inference
 from flows.predictor import load
 from flows.promote import promote, rollback
@@ -111,6 +113,10 @@ def save_models(seed: int) -> None:
     }
     generator = np.random.default_rng(seed)
     Path("models/trained").mkdir(parents=True, exist_ok=True)
+    # The layer of earlier versions.
+    scores = built["keypoints"].get_layer("score_maps").output
+    points = SoftArgmax(SIZES["keypoints"] // scores.shape[1], dtype="float32", name="points")(scores)
+    built["keypoints"] = keras.Model(built["keypoints"].input, points, name="keypoints")
     for model_name, model in built.items():
         weights = model.get_weights()
         # Kernels only: the variances of batch normalization must stay positive.

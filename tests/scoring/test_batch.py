@@ -410,9 +410,9 @@ def test_broken_and_circular_links_are_skipped_with_the_reason(
     os.mkfifo(folder / "pipe.png")
     assert len(scored(folder, approved, tmp_path / "out")) == 3
     reasons = skipped(tmp_path / "out")
-    assert "cannot be read (Too many levels of symbolic links)" in reasons["itself.png:0"]
-    assert "cannot be read (No such file or directory)" in reasons["nowhere.png:0"]
-    assert reasons["pipe.png:0"] == "is not a regular file"
+    assert reasons["itself.png:0"].startswith("is a broken link to ")
+    assert reasons["nowhere.png:0"] == f"is a broken link to {folder / 'absent.png'}; mend or remove it"
+    assert reasons["pipe.png:0"].startswith("is not a regular file; ")
     assert len(reasons) == 3
 
 
@@ -482,8 +482,8 @@ def test_addresses_are_read_through_fsspec(scene: np.ndarray, approved: Approved
         "memory://tables/faces.csv.gz",
     }
     reasons = skipped(tmp_path / "out")
-    assert reasons["corrupt.csv:1"].startswith("no row is read: no column holds pixels; found a, b; ")
-    assert "FileNotFoundError" in reasons["absent.csv:1"]
+    assert reasons["corrupt.csv:0"].startswith("no column holds pixels; found a, b; ")
+    assert "FileNotFoundError" in reasons["absent.csv:0"]
     assert reasons["b.png:0"] == "is empty"
     assert reasons["absent.png:0"].startswith("cannot be read")
 
@@ -519,7 +519,7 @@ def test_a_report_is_written_even_if_the_sources_are_gone(
     watch_drift(out, reference, params.Drift(psi_threshold=0.25, p_value=0.001), "tiny")
     page = write_report(out, reference, settings()).read_text()
     table, skipped = pd.read_parquet(out / "predictions.parquet"), pd.read_parquet(out / "skipped.parquet")
-    assert f"Faces: {len(table):,}. Sources and table rows without a face: {len(skipped):,}." in page
+    assert f"Faces: {len(table):,}. Images and table rows without a face: {len(skipped):,}." in page
     assert page.count("data:image/png;base64,") == 4
     assert "brightness" in page
     assert not re.search(r'(src|href)="(?!data:)', page)  # self-contained
@@ -538,7 +538,7 @@ def test_a_report_without_a_face_says_so(approved: ApprovedModels, tmp_path: Pat
     out = tmp_path / "<i>"
     scored(tmp_path / "<b>.png", approved, out)
     page = write_report(out, None, settings()).read_text()
-    assert "Faces: 0. Sources and table rows without a face: 1." in page
+    assert "Faces: 0. Images and table rows without a face: 1." in page
     assert "&lt;i&gt;" in page
     assert "<i>" not in page
     assert "data:image" not in page

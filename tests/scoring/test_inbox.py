@@ -212,7 +212,7 @@ def test_files_of_any_name_are_scored_drawn_and_listed_once() -> None:
         # Different bytes each: data after the end of an image is ignored.
         put(name, FACES[0] + name)
     put(b"\xe9.csv", b"a,b\n1,2\n")
-    put(b"a::b.parquet")
+    put(b"a::b.parquet", b"no table")
     pd.DataFrame({"image": [FACES[1]]}).to_parquet(INBOX / "a::b*.parquet")
     flows.inbox.inbox(params.load())
     (out,) = SCORED.iterdir()

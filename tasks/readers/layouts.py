@@ -1,0 +1,100 @@
+"""Tells by its content how a source is read, and reads a zip of pictures as the folder that was zipped."""
+
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tasks.common.errors import UnreadableInput
+from tasks.common.file_kinds import HEAD_BYTES, PARQUET, PICTURE_SUFFIXES, ZIPS, is_packed, is_picture, refusal
+from tasks.common.files import InputError
+from tasks.common.walking import HIDDEN, LeftOut, Walk, is_hidden, summary_of
+from tasks.orchestration.artifacts import log
+from tasks.readers.archives import CORRUPT, unpacking
+from tasks.readers.raw_csv import PIXELS, has_pixels
+from tasks.readers.sources import head_of, is_remote, member_content
+
+BY_NAME = {".csv": "csv", ".gz": "csv", ".zip": "csv", ".parquet": "parquet", ".npz": "split"}
+"""How a file is read whose first bytes do not tell."""
+TABLES = ("csv", "parquet", "split", "pictures")
+"""Layouts of several records; the last is a zip of pictures."""
+
+
+def layout_of(source: str, copy: Path | None = None) -> str:
+    """`image`, or one of TABLES, by the first bytes of a source or of its copy; else why it is none of them.
+
+    A name decides only what no bytes tell: which table a damaged file was meant to be, and whether an address, before
+    it is copied, is that of a picture.
+    """
+    name = source.lower()
+    named = next((layout for ending, layout in BY_NAME.items() if name.endswith(ending)), "image")
+    if is_remote(source) and not copy and (named != "image" or name.endswith(PICTURE_SUFFIXES)):
+        return named
+    if not (copy or is_remote(source) or os.path.isfile(source)):
+        return "image"  # a pipe or a broken link, as reading it will say
+    first = head_of(str(copy or source))
+    if is_picture(first):
+        return "image"
+    if first.startswith(PARQUET):
+        return "parquet"
+    if first.startswith(ZIPS) and (copy or not is_remote(source)):
+        return _layout_of_zip(copy or Path(source), source, named)
+    if is_packed(first):
+        return "csv"
+    # The header of a CSV under any name has a column of pixels.
+    cells = first.partition(b"\n")[0].decode(errors="replace").replace('"', "").split(",")
+    is_csv = {cell.strip() for cell in cells} & set(PIXELS.values())
+    return refusal(first) or ("csv" if is_csv else named)
+
+
+def _layout_of_zip(path: Path, source: str, named: str) -> str:
+    with suppress(*CORRUPT, ValueError):  # the reader says what is wrong
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if names and all(name.endswith(".npy") for name in names):
+            return "split"
+        return refusal(b"", names) or ("pictures" if is_zip_of_pictures(path, source) else "csv")
+    return "split" if named == "split" else "csv"
+
+
+def files_of(archive: zipfile.ZipFile) -> Walk:
+    """The names of all files of a zip, sorted, and what is left out, by the rules of a folder."""
+    names = dict.fromkeys(entry.filename for entry in archive.infolist() if not entry.is_dir())
+    return Walk(
+        sorted(name for name in names if not is_hidden(name)),
+        [LeftOut(name, HIDDEN) for name in names if is_hidden(name)],
+        [],
+    )
+
+
+def is_zip_of_pictures(path: Path, shown: str) -> bool:
+    """Whether a zip holds pictures, and no single CSV with pixels: labels may lie beside the pictures they are of.
+
+    `shown` is its name in errors. Raises BadZipFile or OSError if it is corrupt.
+    """
+    with zipfile.ZipFile(path) as archive:
+        names = files_of(archive).files
+    if not any(name.lower().endswith(PICTURE_SUFFIXES) for name in names) or refusal(b"", names):
+        return False
+    if sum(name.lower().endswith(".csv") for name in names) != 1:
+        return True
+    try:
+        return not has_pixels(path, shown)
+    except InputError:  # whoever reads the table says it again
+        return False
+
+
+def pictures_of(path: Path, shown: str) -> Iterator[tuple[str, bytes | str]]:
+    """The name and the bytes of each file of a zip, or why they cannot be read. Logs what is left out."""
+    with unpacking(shown), zipfile.ZipFile(path) as archive:
+        found = files_of(archive)
+        if found.left_out:
+            log(f"{shown}: left out: {summary_of(found.left_out)}")
+        for name in found.files:
+            try:
+                content = member_content(archive, name, shown)
+            except (UnreadableInput, InputError) as error:
+                yield name, str(error).removeprefix(f"{shown}: ")
+            else:
+                yield name, refusal(content[:HEAD_BYTES]) or content

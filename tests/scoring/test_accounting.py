@@ -1,0 +1,145 @@
+"""Of everything that is given to score, each thing is scored, skipped with a reason, or left out by name."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import flows.score
+import params
+import tasks.readers.sources
+import tasks.scoring.batch
+import tasks.scoring.inbox
+import tasks.scoring.summary
+from tasks.models.approved_models import ApprovedModels
+from tasks.plots.annotated_images import draw_pictures
+from tasks.plots.prediction_grid import cropped_faces
+from tasks.readers.records import Record, Shard
+from tasks.scoring.batch import score_here
+from tasks.scoring.inbox import arrived
+from tasks.scoring.prediction_rows import model_info
+from tasks.scoring.shards import first_reason, write_shard
+from tasks.scoring.summary import count_reasons
+from tests.readers.bombs import GREY, encoded
+from tests.scoring.test_batch import approved, scored, settings, skipped, stub_outputs
+from tests.scoring.test_resume import set_up
+
+__all__ = ["approved"]
+PNG = encoded(GREY, "PNG")
+FILES = {
+    "1.png": PNG,
+    "a/2.png": PNG,
+    "a/notes.txt": b"hello",
+    "a/empty.png": b"",
+    ".git/x.png": PNG,
+    "Thumbs.db": b"x",
+}
+
+
+def made(folder: Path) -> Path:
+    for name, content in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    (folder / "a/round").symlink_to(folder)
+    (folder / "broken.png").symlink_to("nowhere")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def stub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
+
+
+def test_everything_that_is_found_adds_up_in_the_tables_the_log_and_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(tmp_path, monkeypatch)
+    made(tmp_path / "photos")
+    lines: list[str] = []
+    for module in (tasks.readers.sources, tasks.scoring.batch, tasks.scoring.summary):
+        monkeypatch.setattr(module, "log", lines.append)
+    flows.score.score(params.load(), ["photos"], "workspace", Path("out"), draw=True)
+    table, aside = (pd.read_parquet(f"out/{name}.parquet") for name in ("predictions", "skipped"))
+    assert table["source"].tolist() == ["photos/1.png", "photos/a/2.png"]
+    assert sorted(aside["source"]) == ["photos/a/empty.png", "photos/a/notes.txt", "photos/broken.png"]
+    assert any(line == "out: 5 images and rows of 5 sources: 2 faces in 2 of them, 3 without a face" for line in lines)
+    left_out = (
+        "2 hidden or metadata of the system (photos/.git/, photos/Thumbs.db); "
+        "1 links to folders that are searched already (photos/a/round)"
+    )
+    assert f"left out, and in neither table: {left_out}" in lines
+    assert f"Left out, and in neither table: {left_out}." in Path("out/report.html").read_text()
+
+
+def test_a_zip_of_pictures_is_scored_and_drawn_as_the_folder_that_was_zipped(
+    approved: ApprovedModels, tmp_path: Path
+) -> None:
+    folder = made(tmp_path / "photos")
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for name in FILES:
+            archive.write(folder / name, name)
+    of_zip = scored(tmp_path / "photos.zip", approved, tmp_path / "zip", shard_size=2)
+    (folder / "broken.png").unlink()
+    of_folder = scored(folder, approved, tmp_path / "folder")
+    for out, source in (("zip", "photos.zip"), ("folder", "photos")):
+        names = pd.concat(
+            [pd.read_parquet(tmp_path / out / f"{table}.parquet") for table in ("predictions", "skipped")]
+        )
+        found = [Path(name).relative_to(tmp_path / source).as_posix() for name in names["source"]]
+        assert found == ["1.png", "a/2.png", "a/empty.png", "a/notes.txt"]
+    pd.testing.assert_frame_equal(of_zip.drop(columns="source"), of_folder.drop(columns="source"), check_exact=True)
+    draw_pictures(tmp_path / "zip", settings())
+    assert len(list((tmp_path / "zip/pictures").iterdir())) == 2
+    assert len(cropped_faces(of_zip, settings())[0]) == 2
+
+
+def test_a_face_that_the_detector_does_not_find_names_the_size_and_the_option(
+    approved: ApprovedModels, tmp_path: Path
+) -> None:
+    Image.fromarray(np.full((129, 100), 90, np.uint8)).save(tmp_path / "face.png")
+    scored(tmp_path / "face.png", approved, tmp_path / "auto")
+    assert skipped(tmp_path / "auto")["face.png:0"] == (
+        "no face found (searched, because 100x129 pixels are more than score.max_crop_px = 128; only upright faces are "
+        "detected); `faces score --mode whole` takes it as one face"
+    )
+    scored(tmp_path / "face.png", approved, tmp_path / "detect", mode="detect")
+    assert skipped(tmp_path / "detect")["face.png:0"] == "no face found (only upright faces are detected)"
+    assert len(scored(tmp_path / "face.png", approved, tmp_path / "whole", mode="whole")) == 1
+
+
+def test_reasons_that_differ_in_details_are_counted_together(tmp_path: Path) -> None:
+    reasons = ["no face found (searched, 1x2)", "is empty", "no face found (searched, 3x4)"]
+    pd.DataFrame({"source": "a", "row": 0, "reason": reasons}).to_parquet(tmp_path / "skipped.parquet")
+    assert count_reasons(tmp_path) == {"no face found (searched, 1x2)": 2, "is empty": 1}
+
+
+def test_the_first_reason_says_how_many_more_there_are(approved: ApprovedModels, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    shards: list[tuple[int, list[str]]] = [(0, ["a.png"]), (1, ["b.png", "c.png"])]
+    given = [Shard(number, [Record(name, 0, "is empty") for name in names]) for number, names in shards]
+    for shard, rows in score_here(given[:1], stub_outputs, model_info(approved, "v1"), "auto", settings()):
+        write_shard(rows, work, shard.number)
+    assert first_reason(work) == "a.png: is empty"
+    for shard, rows in score_here(given, stub_outputs, model_info(approved, "v1"), "auto", settings()):
+        write_shard(rows, work, shard.number)
+    assert first_reason(work) == "a.png: is empty; 2 more images or rows have no face either"
+
+
+def test_the_inbox_finds_what_a_folder_to_score_finds_and_names_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(tasks.scoring.inbox, "log", lines.append)
+    monkeypatch.chdir(tmp_path)
+    inbox = made(Path("inbox").absolute())
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/3.png").write_bytes(PNG)
+    (inbox / "linked").symlink_to(tmp_path / "elsewhere")
+    found = [Path(name).relative_to(inbox).as_posix() for name in arrived(inbox, tmp_path / "results")]
+    assert found == ["1.png", "a/2.png", "a/empty.png", "a/notes.txt", "linked/3.png"]
+    (line,) = (line for line in lines if "left out" in line)
+    assert "2 hidden" in line
+    assert f"1 no regular files ({inbox}/broken.png)" in line
