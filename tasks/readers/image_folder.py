@@ -53,6 +53,7 @@ def write_image_folder_csv(source: Path, out: Path, shown: str) -> None:
             remedy = f"left out: {left_out}; " if left_out else ""
             raise InputError(f"{shown}: contains no image; {remedy}<split>/<class name>/*.png or *.jpg is needed")
         has_splits = _has_splits(images, shown)
+        _require_a_class(images, shown)
         if not has_splits:
             log(f"{shown}: no folder above the classes names a split (train, validation, test); Usage is not written")
         if left_out:
@@ -135,12 +136,24 @@ def _usage_and_class(name: str, shown: str) -> tuple[str | None, str]:
         )
     folder = folders[-2]
     if not any(letter.isalpha() for letter in folder):
-        raise InputError(
-            f"{shown}: {name}: the folder {folder} names no class: codes differ between data sets; rename it by what "
-            "its faces show (angry, happy, neutral, ...)"
-        )
+        raise _no_class(name, shown)
     # An unknown name is kept: validation sets those rows aside.
     return usage_name(folders[-3]) if len(folders) > 2 else None, class_name(folder, "fer2013") or folder
+
+
+def _require_a_class(images: list[str], shown: str) -> None:
+    """Raise InputError if no folder names a known class: then the folders are something else."""
+    folders = {PurePosixPath(name).parent.name: name for name in reversed(images) if "/" in name}
+    if folders and not any(class_name(folder, "fer2013") for folder in folders if not folder.isdecimal()):
+        raise _no_class(min(folders.values()), shown)
+
+
+def _no_class(name: str, shown: str) -> InputError:
+    folder = PurePosixPath(name).parent.name
+    why = "" if any(letter.isalpha() for letter in folder) else ": codes differ between data sets"
+    return InputError(
+        f"{shown}: {name}: the folder {folder} names no class{why}; rename it by what its faces show (happy, ...)"
+    )
 
 
 def _pixel_text(content: bytes) -> str:
