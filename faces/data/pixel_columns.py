@@ -22,7 +22,7 @@ SHOWN = 8
 
 _NUMBERS = re.compile(r"[][ \t\r\n]*+(?:[0-9.eE+-]++[][ \t\r\n,;]++){20}")
 _FILE = re.compile(r"[^ \t\r\n]+\.(?:jpe?g|png|bmp|webp|tiff?|gif)", re.IGNORECASE)
-_PIXEL_NUMBER = re.compile(r"[a-z_]*[ ._-]?\d+(?:[x_]\d+)?", re.IGNORECASE)
+_PIXEL_NUMBER = re.compile(r"(?!unnamed)[a-z_]*[ ._-]?\d+(?:[x_]\d+)?", re.IGNORECASE)
 
 
 def looks_like_pixels(text: str) -> bool:
