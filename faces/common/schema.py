@@ -36,14 +36,34 @@ LABEL_ENCODINGS = {
 """Class names by integer code. The two encodings assign different classes to the same code."""
 
 SYNONYMS = {
-    "angry": "anger",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "happy": "happiness",
-    "sadness": "sad",
-    "surprised": "surprise",
+    **dict.fromkeys(("angry",), "anger"),
+    **dict.fromkeys(("disgusted",), "disgust"),
+    **dict.fromkeys(("fearful", "afraid", "scared"), "fear"),
+    **dict.fromkeys(("happy", "joy", "joyful"), "happiness"),
+    **dict.fromkeys(("sadness",), "sad"),
+    **dict.fromkeys(("surprised",), "surprise"),
+    **dict.fromkeys(("neutrality",), "neutral"),
 }
-"""Class names as published files and folders spell them, and their canonical names."""
+"""Class names as published files and folders spell them, and their canonical names.
+
+Joy is the name of happiness in Cohn-Kanade's and other sets. A word for another emotion, such as contempt or calm, is
+no synonym.
+"""
+
+USAGES = ("Training", "PublicTest", "PrivateTest")
+"""FER2013's values of the column Usage: the splits train, validation and test."""
+
+USAGE_SYNONYMS = {
+    **dict.fromkeys(("train", "training"), "Training"),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "publictest"), "PublicTest"),
+    **dict.fromkeys(("test", "testing", "privatetest"), "PrivateTest"),
+}
+"""Values of Usage by the names of splits, in lower case without blanks and punctuation."""
+
+
+def usage_name(text: str) -> str | None:
+    """FER2013's value of Usage for the name of a split, such as `val` or `Public Test`; None for an unknown word."""
+    return USAGE_SYNONYMS.get(re.sub(r"[\W_]", "", text.lower()))
 
 
 def class_name(text: str, label_encoding: str) -> str | None:
@@ -58,6 +78,16 @@ def class_name(text: str, label_encoding: str) -> str | None:
         return names[code] if code < len(names) else None
     name = SYNONYMS.get(word, word)
     return name if name in set().union(*LABEL_ENCODINGS.values()) else None
+
+
+def unknown_class(text: str) -> str | None:
+    """The name of a class that no label encoding has, in lower case, at most 40 characters; None for any other label.
+
+    A label without a letter is no name: it is a wrong code, not another class.
+    """
+    word = text.strip().lower()
+    known = any(class_name(word, label_encoding) for label_encoding in LABEL_ENCODINGS)
+    return None if known or not any(letter.isalpha() for letter in word) else word[:40]
 
 
 def _mirrored_name(name: str) -> str:

@@ -10,12 +10,13 @@ from tasks.data.validation import quarantine_rows, report_validation, validate_t
 def validate(settings: params.Params) -> None:
     """Validate both raw tables; write `data/validated/`, `data/quarantine/` and `reports/validation/`."""
     bounds = settings.dataset.validate_
+    predefined_split = settings.dataset.prepare.emotion.split.strategy == "predefined"
     reports = Path("reports/validation")
     results, valid, refusals = {}, {}, []
     for model_name in params.MODELS:
         raw, quarantine = Path(f"data/raw/{model_name}.csv"), Path(f"data/quarantine/{model_name}.csv")
         results[model_name] = validate_table(
-            model_name, raw, bounds, reports / f"{model_name}.json", reports / "docs" / model_name
+            model_name, raw, bounds, reports / f"{model_name}.json", reports / "docs" / model_name, predefined_split
         )
         try:
             valid[model_name] = quarantine_rows(

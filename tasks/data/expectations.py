@@ -4,28 +4,21 @@ An expectation of severity `warning` applies to rows: rows that fail are quarant
 An expectation of severity `critical` applies to the table: if it fails, the stage fails.
 """
 
-import logging
-from pathlib import Path
-
-import great_expectations as gx
 import great_expectations.expectations as gxe
-import pandas as pd
-from great_expectations.checkpoint import UpdateDataDocsAction
 
-from faces.common.pixel_text import SIZES
-from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_ENCODINGS
+from faces.common.pixel_text import MIN_SIDE, SIZES
+from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_ENCODINGS, USAGES
 from params import ValidateEmotion, ValidateKeypoints
 
-USAGE_VALUES = ["Training", "PublicTest", "PrivateTest"]
 
-
-def emotion_suite(settings: ValidateEmotion) -> list:
-    """Expectations on the emotion table."""
+def emotion_suite(settings: ValidateEmotion, predefined_split: bool) -> list:
+    """Expectations on the emotion table. Usage is only judged if the split is the predefined one."""
     names = LABEL_ENCODINGS[settings.label_encoding]
-    low, high = settings.class_fraction
+    (low, high), least = settings.class_fraction, f"{MIN_SIDE}x{MIN_SIDE}"
     label = f"emotion: not a label of {settings.label_encoding} (0..{len(names) - 1}, or a class name)"
     return [
         *_table(["label", "label_foreign", "usage", *_pixel_columns()], settings.min_rows),
+        _readable(),
         *_no_foreign_labels(settings.label_encoding),
         *[
             gxe.ExpectColumnMeanToBeBetween(
@@ -36,9 +29,15 @@ def emotion_suite(settings: ValidateEmotion) -> list:
             )
             for name in names
         ],
-        _not_null("label", label),
-        _in_set("usage", USAGE_VALUES, f"Usage: not one of {', '.join(USAGE_VALUES)}"),
-        *_pixels("pixels", SIZES["emotion"], settings.min_pixel_std),
+        _null(
+            "label_unknown",
+            "emotion: a class that no label encoding has",
+            remedy="leave these rows, or their folder, out, or give them a class that they show",
+        ),
+        _in_set("label_valid", [True], label),
+        *([_in_set("usage", list(USAGES), f"Usage: not one of {', '.join(USAGES)}")] if predefined_split else []),
+        *_pixels("pixels", settings.min_pixel_std),
+        _between("pixels_side", MIN_SIDE, None, f"pixels: not a square of {least} or more", detail="pixels_found"),
     ]
 
 
@@ -48,6 +47,8 @@ def keypoint_suite(settings: ValidateKeypoints) -> list:
     low, high = settings.interocular_distance_px
     return [
         *_table([*COORDINATES, *_pixel_columns()], settings.min_rows),
+        _readable(),
+        _not_repeated(),
         *[_mostly_labelled(keypoint, settings.max_missing_fraction) for keypoint in KEYPOINTS],
         _in_set("points_numeric", [True], "coordinates: a cell is not a number"),
         _in_set("points_paired", [True], "coordinates: a keypoint has only one of x and y"),
@@ -56,7 +57,16 @@ def keypoint_suite(settings: ValidateKeypoints) -> list:
         _between("points_greatest", None, side, f"coordinates: a value over {side}, outside the image"),
         _between("points_eyes", 0, None, "coordinates: left eye not to the right of the right eye", strict_min=True),
         _between("points_eye_distance", low, high, f"coordinates: eyes not {low:g} to {high:g} px apart"),
-        *_pixels("Image", side, settings.min_pixel_std),
+        _between("points_extent", 0, None, "coordinates: all labelled keypoints are one point", strict_min=True),
+        *_pixels("Image", settings.min_pixel_std),
+        # Its coordinates may be in pixels of either size.
+        _between(
+            "pixels_count",
+            side * side,
+            side * side,
+            f"Image: not {side}x{side} pixels, of which the coordinates are",
+            detail="pixels_found",
+        ),
     ]
 
 
@@ -65,8 +75,13 @@ CLASS_FRACTION_REMEDY = (
 )
 
 
-def _warning(reason: str) -> dict:
-    return {"severity": "warning", "notes": reason, "meta": {"reason": reason}}
+def _warning(reason: str, detail: str = "", remedy: str = "", alone: bool = False) -> dict:
+    """`detail`: the column of what was found in a row. `alone`: that is the only reason for setting the row aside."""
+    return {
+        "severity": "warning",
+        "notes": reason,
+        "meta": {"reason": reason, "detail": detail, "remedy": remedy, "alone": alone},
+    }
 
 
 def _critical(reason: str, remedy: str) -> dict:
@@ -106,25 +121,35 @@ def _mostly_labelled(keypoint: str, max_missing_fraction: float):
     )
 
 
-def _not_null(column: str, reason: str):
-    return gxe.ExpectColumnValuesToNotBeNull(column=column, **_warning(reason))
+def _not_repeated():
+    remedy = "leave such cells empty, or the table out: they are no labels"
+    reason = "coordinates: a column has one value in over half of its labelled rows"
+    critical = _critical(reason, remedy)
+    critical["meta"]["detail"] = "points_repeated"
+    return gxe.ExpectColumnValuesToBeNull(column="points_repeated", **critical)
 
 
-def _between(column: str, low: float | None, high: float | None, reason: str, **options):
+def _readable():
+    return gxe.ExpectColumnValuesToBeNull(column="unreadable", **_warning("unreadable", "unreadable", alone=True))
+
+
+def _null(column: str, reason: str, remedy: str):
+    return gxe.ExpectColumnValuesToBeNull(column=column, **_warning(reason, column, remedy))
+
+
+def _between(column: str, low: float | None, high: float | None, reason: str, detail: str = "", **options):
     return gxe.ExpectColumnValuesToBeBetween(
-        column=column, min_value=low, max_value=high, **_warning(reason), **options
+        column=column, min_value=low, max_value=high, **_warning(reason, detail), **options
     )
 
 
-def _in_set(column: str, values: list, reason: str):
-    return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, **_warning(reason))
+def _in_set(column: str, values: list, reason: str, detail: str = ""):
+    return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, **_warning(reason, detail))
 
 
-def _pixels(column: str, side: int, min_pixel_std: float) -> list:
-    count = side * side
+def _pixels(column: str, min_pixel_std: float) -> list:
     return [
-        _in_set("pixels_numeric", [True], f"{column}: not integers separated by blanks"),
-        _between("pixels_count", count, count, f"{column}: not {count} values"),
+        _in_set("pixels_numeric", [True], f"{column}: not integers", "pixels_found"),
         _between("pixels_minimum", 0, None, f"{column}: a value under 0"),
         _between("pixels_maximum", None, 255, f"{column}: a value over 255"),
         _between(
@@ -134,56 +159,3 @@ def _pixels(column: str, side: int, min_pixel_std: float) -> list:
             f"{column}: constant or nearly constant image, standard deviation under {min_pixel_std:g} grey levels",
         ),
     ]
-
-
-def run_suite(name: str, expectations: list, checks: pd.DataFrame, docs: Path) -> list[dict]:
-    """Write Data Docs to `docs`; return one dict per expectation: reason, severity, passed, failing rows."""
-    # At INFO level it logs its temporary folder, which is irrelevant to the user.
-    gx.data_context.types.base.logger.setLevel(logging.WARNING)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
-    for site in list(context.get_site_names()):
-        context.delete_data_docs_site(site)
-    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.resolve())}
-    index = {"class_name": "DefaultSiteIndexBuilder"}
-    site_config = {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index}
-    context.add_data_docs_site("local", site_config)
-    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
-    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
-    batch = asset.add_batch_definition_whole_dataframe(name)
-    definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
-    checkpoint = gx.Checkpoint(
-        name=name,
-        validation_definitions=[definition],
-        actions=[UpdateDataDocsAction(name="docs", site_names=["local"])],
-        result_format={
-            "result_format": "COMPLETE",
-            "unexpected_index_column_names": ["row"],
-            "exclude_unexpected_values": True,
-        },
-    )
-    run = context.checkpoints.add(checkpoint).run(
-        batch_parameters={"dataframe": checks}, run_id=gx.RunIdentifier(run_name=name)
-    )
-    (result,) = run.run_results.values()
-    return [_result(each) for each in result.results]
-
-
-def _result(result) -> dict:
-    # With values excluded, the index comes as one dict of columns: [{"row": [3, 17, ...]}].
-    failing = [int(row) for index in result.result.get("unexpected_index_list") or [] for row in index["row"]]
-    config = result.expectation_config
-    if not result.success and not failing and "observed_value" not in result.result:
-        # A metric raised an error: the expectation was not evaluated, so no row may pass it.
-        raise RuntimeError(f"Great Expectations could not evaluate {config}: {result.exception_info}")
-    severity = str(getattr(config.severity, "value", config.severity))
-    return {
-        "reason": config.meta["reason"],
-        "remedy": config.meta.get("remedy", ""),
-        "severity": severity,
-        "passed": bool(result.success),
-        "observed": result.result.get("observed_value") if severity == "critical" else None,
-        "count": len(failing),
-        # Five example rows for the table; all failing rows where rows are quarantined.
-        "rows": failing if severity == "warning" else failing[:5],
-    }

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from faces.common.schema import COORDINATES
+from faces.common.stored_images import images_of
 from faces.data.eda import describe_table, info_table
 from faces.data.label_offset import describe_label_offset, symmetry
 from tasks.common.files import replacing
-from tasks.common.valid_table import images_of
 from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 

@@ -7,6 +7,8 @@ from typing import BinaryIO
 
 from tasks.common.files import InputError, replacing, sha256
 from tasks.data.downloads import download, is_address
+from tasks.data.parquet_shards import is_parquet
+from tasks.data.parquet_tables import write_parquet_csv
 from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 from tasks.readers.archives import opened
@@ -19,8 +21,9 @@ from tasks.readers.raw_csv import columns
 def bring_in(model_name: str, source: str, out: Path) -> Path:
     """Write `source` to `out` as one CSV, atomically. Retries a download itself, so that it needs no Prefect.
 
-    `source` is a path or an http(s) address of a CSV, plain or packed, see `archives.opened`, or, for the emotion
-    model, of an image folder or a zip of one. Raises InputError if it cannot be read.
+    `source` is a path or an http(s) address of a CSV, plain or packed, see `archives.opened`, of a Parquet table or its
+    shards (in a folder or a zip) or, for the emotion model, of an image folder or a zip of one. Raises InputError if it
+    cannot be read.
     """
     log(f"{model_name}: ingesting {source}")
     if is_address(source):
@@ -39,7 +42,9 @@ def _unpack(model_name: str, source: Path, out: Path, display_name: str) -> None
     if source.exists() and not (source.is_file() or source.is_dir()):
         raise InputError(f"{display_name}: neither a file nor a folder; name the CSV itself")
     with replacing(out) as temporary:
-        if model_name == "emotion" and is_image_folder(source, display_name):
+        if is_parquet(source, display_name):
+            write_parquet_csv(model_name, source, temporary, display_name)
+        elif model_name == "emotion" and is_image_folder(source, display_name):
             write_image_folder_csv(source, temporary, display_name)
         else:
             columns(source, model_name, display_name)

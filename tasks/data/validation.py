@@ -11,29 +11,56 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faces.common.pixel_text import SIZES, decode_images
+from faces.common.geometry import resize_images
+from faces.common.pixel_text import SIZES, decode_images, decode_squares
 from faces.common.schema import COORDINATES, class_name
-from faces.data.row_checks import emotion_row_checks, keypoint_row_checks, numbers
+from faces.data.row_checks import (
+    emotion_row_checks,
+    keypoint_coordinates,
+    keypoint_row_checks,
+    repeated_columns,
+    table_notes,
+    usages,
+)
 from params import Validate
 from tasks.common.csv_escaping import write_cells
 from tasks.common.files import InputError, replacing
-from tasks.data.expectations import emotion_suite, keypoint_suite, run_suite
-from tasks.data.validation_report import failed_expectations, outcome, reasons_by_row, too_many_invalid
+from tasks.data.expectations import emotion_suite, keypoint_suite
+from tasks.data.suite_run import run_suite
+from tasks.data.validation_report import (
+    failed_expectations,
+    outcome,
+    reason_texts,
+    reasons_by_row,
+    too_many_invalid,
+)
 from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 from tasks.readers.raw_csv import OPTIONAL, PIXELS, read_raw
 
 
 @task
-def validate_table(model_name: str, raw: Path, settings: Validate, report: Path, docs: Path) -> Path:
-    """Run the expectation suite; write validation results (reasons, severities, failing rows) and Data Docs."""
+def validate_table(
+    model_name: str, raw: Path, settings: Validate, report: Path, docs: Path, predefined_split: bool = True
+) -> Path:
+    """Run the expectation suite; write validation results (reasons, severities, failing rows) and Data Docs.
+
+    Any word passes in the column Usage unless the split is `predefined_split`, which follows it.
+    """
     log(f"{model_name}: reading {raw}")
     checks = pd.concat(list(_row_checks(model_name, raw, settings)), ignore_index=True)
-    suite = emotion_suite(settings.emotion) if model_name == "emotion" else keypoint_suite(settings.keypoints)
+    if model_name == "emotion":
+        suite = emotion_suite(settings.emotion, predefined_split)
+    else:
+        suite, checks["points_repeated"] = keypoint_suite(settings.keypoints), repeated_columns(checks)
     log(f"{model_name}: validating {len(checks)} rows against {len(suite)} expectations")
     results = run_suite(model_name, suite, checks, docs)
+    notes = table_notes(model_name, checks, set(reasons_by_row(results)))
+    for note, count in notes.items():
+        log(f"{model_name}: {note}: {count}")
+    content = {"table": str(raw), "rows": len(checks), "notes": notes, "results": results}
     with replacing(report) as temporary:
-        temporary.write_text(json.dumps({"table": str(raw), "rows": len(checks), "results": results}, indent=1))
+        temporary.write_text(json.dumps(content, indent=1))
     return report
 
 
@@ -47,7 +74,7 @@ def quarantine_rows(
     the rows, or all, are invalid. The quarantine is written then too, so that its rows can be corrected.
     """
     report = json.loads(results.read_text())
-    reasons = reasons_by_row(report["results"])
+    reasons = reason_texts(report["results"])
     with replacing(valid) as valid_file:
         with replacing(quarantine) as quarantine_file:
             num_valid, num_invalid = _split_rows(model_name, raw, settings, reasons, valid_file, quarantine_file)
@@ -57,7 +84,7 @@ def quarantine_rows(
             )
         if problems := [
             *failed_expectations(report),
-            *too_many_invalid(report["rows"], reasons, settings.max_invalid_fraction, quarantine),
+            *too_many_invalid(report, settings.max_invalid_fraction, quarantine),
         ]:
             raise InputError(f"{raw} cannot be used:\n" + "\n".join(problems))
     log(f"{model_name}: {report['rows']} raw = {num_valid} valid + {num_invalid} quarantined")
@@ -79,6 +106,7 @@ def report_validation(results: dict[str, Path], valid: dict[str, Path], summary:
             "valid": pq.read_metadata(valid[model_name]).num_rows if model_name in valid else "refused",
             "quarantined": len(reasons),
             "reasons": dict(Counter(reason for each in reasons.values() for reason in each)),
+            "notes": report["notes"],
         }
         outcomes += [{"model": model_name, **outcome(result)} for result in report["results"]]
     if "emotion" in valid:
@@ -143,17 +171,29 @@ def _parquet_writer(path: Path) -> Iterator:
 
 def _decode_rows(model_name: str, raw: pd.DataFrame, label_encoding: str) -> pd.DataFrame:
     """Valid rows as typed columns: `row`, `pixels` (bytes, row-major), and the labels."""
-    images, is_decoded = decode_images(raw[PIXELS[model_name]].tolist(), SIZES[model_name])
-    if not is_decoded.all():
-        raise AssertionError(
-            f"{model_name}: row {raw['row'][~is_decoded].iloc[0]} passed validation, but it cannot be decoded"
-        )
-    table = pd.DataFrame({"row": raw["row"].to_numpy(), "pixels": [image.tobytes() for image in images]})
+    table = pd.DataFrame({"row": raw["row"].to_numpy(), "pixels": _pixels(model_name, raw)})
     if model_name == "emotion":
         table["emotion"] = pd.Series([class_name(text, label_encoding) for text in raw["emotion"]], dtype="str")
     else:
-        table[list(COORDINATES)] = raw[list(COORDINATES)].apply(numbers).to_numpy(np.float32)
+        coordinates, at_origin = keypoint_coordinates(raw)
+        table[list(COORDINATES)] = coordinates.to_numpy(np.float32)
+        table["points_at_origin"] = at_origin.to_numpy(np.int64)
     for optional in OPTIONAL[model_name]:
         if optional in raw:
-            table[optional.lower()] = raw[optional].str.strip().to_numpy("str")
+            texts = usages(raw[optional]) if optional == "Usage" else raw[optional].str.strip()
+            table[optional.lower()] = texts.to_numpy("str")
     return table
+
+
+def _pixels(model_name: str, raw: pd.DataFrame) -> list[bytes]:
+    """The pixels of each row, in the model's size: other squares, which have no coordinates, are resized."""
+    texts, size = raw[PIXELS[model_name]].tolist(), SIZES[model_name]
+    images, is_decoded = decode_images(texts, size)
+    decoded = iter(images)
+    pixels = []
+    for row, text, is_of_size in zip(raw["row"], texts, is_decoded, strict=True):
+        image = next(decoded) if is_of_size else decode_squares([text])[0]
+        if isinstance(image, str) or (model_name == "keypoints" and not is_of_size):
+            raise AssertionError(f"{model_name}: row {row} passed validation, but it cannot be decoded")
+        pixels.append(resize_images(image[None], size).tobytes())
+    return pixels

@@ -1,7 +1,12 @@
 """Validation results as text: reasons by row, and error messages for a table."""
 
+import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+
+MAX_GROUPS = 20
+"""Different reasons of unreadable rows that are counted one by one."""
 
 
 def outcome(result: dict) -> dict[str, object]:
@@ -17,13 +22,40 @@ def outcome(result: dict) -> dict[str, object]:
 
 
 def reasons_by_row(results: list[dict]) -> dict[int, list[str]]:
-    """All reasons for quarantining a row, by row number."""
+    """All reasons for quarantining a row, by row number, without what was found in it, so that they can be counted."""
+    return _by_row(results, _grouped)
+
+
+def reason_texts(results: list[dict]) -> dict[int, list[str]]:
+    """All reasons for quarantining a row, by row number, with what was found in it."""
+    return _by_row(results, lambda result: {row: _text(result, row) for row in result["rows"]})
+
+
+def _by_row(results: list[dict], reasons_of: Callable[[dict], dict[int, str]]) -> dict[int, list[str]]:
+    warnings = [result for result in results if result["severity"] == "warning"]
+    alone = {row for result in warnings if result.get("alone") for row in result["rows"]}
     reasons: dict[int, list[str]] = {}
-    for result in results:
-        if result["severity"] == "warning":
-            for row in result["rows"]:
-                reasons.setdefault(row, []).append(result["reason"])
+    for result in warnings:
+        for row, reason in reasons_of(result).items():
+            if result.get("alone") or row not in alone:
+                reasons.setdefault(row, []).append(reason)
     return {row: list(dict.fromkeys(each)) for row, each in sorted(reasons.items())}
+
+
+def _text(result: dict, row: int) -> str:
+    detail = result.get("details", {}).get(str(row), "")
+    if result.get("alone"):
+        return str(detail)
+    return f"{result['reason']} ({detail})" if detail else str(result["reason"])
+
+
+def _grouped(result: dict) -> dict[int, str]:
+    """The reason of each row; of rows with a text of their own, that text, with N for numbers, up to its brackets."""
+    if not result.get("alone"):
+        return dict.fromkeys(result["rows"], result["reason"])
+    kinds = {row: re.sub(r"\d[\d,.]*", "N", _text(result, row).split(" (")[0])[:80] for row in result["rows"]}
+    counted = {kind for kind, _ in Counter(kinds.values()).most_common(MAX_GROUPS)}
+    return {row: f"{result['reason']}: {kind if kind in counted else 'other reasons'}" for row, kind in kinds.items()}
 
 
 def failed_expectations(report: dict) -> list[str]:
@@ -34,12 +66,14 @@ def failed_expectations(report: dict) -> list[str]:
             observed = result["observed"]
             found = f" ({observed:.4g} found)" if isinstance(observed, (int, float)) else ""
             where = f" ({result['count']} rows, first row {result['rows'][0]})" if result["rows"] else found
-            lines.append(f"  {result['reason']}{where}; {result['remedy']}")
+            details = ", ".join(dict.fromkeys(result.get("details", {}).values()))
+            lines.append(f"  {result['reason']}{details and ': '}{details}{where}; {result['remedy']}")
     return lines
 
 
-def too_many_invalid(rows: int, reasons: dict[int, list[str]], allowed: float, quarantine: Path) -> list[str]:
+def too_many_invalid(report: dict, allowed: float, quarantine: Path) -> list[str]:
     """Error lines if more than the fraction `allowed` of the rows, or all, are invalid; else an empty list."""
+    reasons, rows = reasons_by_row(report["results"]), report["rows"]
     fraction = len(reasons) / rows
     if fraction <= allowed and len(reasons) < rows:
         return []
@@ -49,5 +83,13 @@ def too_many_invalid(rows: int, reasons: dict[int, list[str]], allowed: float, q
     return [
         f"  {len(reasons)} of {rows} rows ({fraction:.1%}) are invalid; validate.max_invalid_fraction allows "
         f"{allowed:.1%}, and never all; correct them in a copy of {quarantine}{remedy}:",
-        *[f"    {count} rows, first row {first[reason]}: {reason}" for reason, count in top],
+        *[f"    {count} rows, first row {first[reason]}: {reason}{_more(report, reason)}" for reason, count in top],
     ]
+
+
+def _more(report: dict, reason: str) -> str:
+    """The most common of what was found in the rows of a reason, and the remedy, if there is one."""
+    result: dict = next((each for each in report["results"] if each["reason"] == reason), {})
+    found = Counter(result.get("details", {}).values()).most_common(3)
+    details = f" ({', '.join(f'{detail}: {count}' for detail, count in found)})" if found else ""
+    return details + (f"; {result['remedy']}" if result.get("remedy") else "")

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from faces.common.schema import COORDINATES
+from faces.common.stored_images import images_of
 from faces.data.eda import class_counts
 from faces.data.label_offset import symmetry
 from faces.plots.exploration import (
@@ -20,7 +21,6 @@ from faces.plots.exploration import (
 )
 from params import ReportTables
 from tasks.common.files import replacing
-from tasks.common.valid_table import images_of
 from tasks.orchestration.artifacts import log_figure
 from tasks.orchestration.decorators import task
 

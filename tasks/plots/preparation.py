@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from faces.common.pixel_text import SIZES
+from faces.common.stored_images import images_of
 from faces.plots.face_grid import faces_figure
 from tasks.common.dataset import concatenate, load_dataset
-from tasks.common.valid_table import images_of
 from tasks.orchestration.decorators import task
 from tasks.plots.figure_files import save_figure
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from faces.common.stored_images import images_of
 from faces.preparation.label_conflicts import resolve_label_conflicts
 from faces.preparation.near_duplicates import duplicate_components, find_near_duplicates, image_keys
 from faces.preparation.splits import groups
 from params import Duplicates, EmotionDuplicates, PrepareEmotion, PrepareKeypoints
 from tasks.common.csv_escaping import protected
 from tasks.common.files import InputError, replacing
-from tasks.common.valid_table import images_of
 from tasks.orchestration.artifacts import Progress, log, log_table
 from tasks.orchestration.decorators import task
 

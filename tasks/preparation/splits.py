@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from faces.common.schema import COORDINATES
+from faces.common.stored_images import images_of
 from faces.preparation.splits import (
     DROPPED,
     SPLITS,
@@ -20,7 +21,6 @@ from params import EmotionSplit, PrepareEmotion, PrepareKeypoints, Split
 from tasks.common.csv_escaping import protected, unprotected
 from tasks.common.dataset import FaceDataset, concatenate, save_dataset
 from tasks.common.files import InputError, replacing
-from tasks.common.valid_table import images_of
 from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
 from tasks.preparation.offline_augmentation import copies

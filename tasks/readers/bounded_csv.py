@@ -1,5 +1,6 @@
-"""Bounds the size of a CSV's rows while it is read, so that no file exhausts the memory, even highly compressed."""
+"""Bounds the size of a CSV's rows while it is read, so that no file exhausts the memory; says what is wrong in one."""
 
+import codecs
 import io
 import re
 from typing import BinaryIO
@@ -9,12 +10,16 @@ MAX_ROW_BYTES = 16 * 2**20
 MAX_CELLS = 10_000
 """Of one row; a face with one pixel per cell takes 9,247."""
 BLOCK = 2**18
+EXPORT = "export it as UTF-8 CSV"
 
 # As pandas reads quotes: a cell is quoted if it begins with one, and two quotes are an escaped one.
 _QUOTED = re.compile(rb'(?<=[,\r\n])"(?:[^"]++|"")*+("?)')
 _REST = re.compile(rb'(?:[^"]++|"")*+("?)')
 _END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
+# How pandas says it; its lines and rows begin at the header, with 1 and with 0.
+_TOO_MANY = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+_UNCLOSED = re.compile(r"EOF inside string starting at row (\d+)")
 
 
 class RowTooLarge(Exception):
@@ -113,3 +118,30 @@ class BoundedRows(io.BufferedIOBase):
                 )
             if self._commas >= MAX_CELLS:
                 raise RowTooLarge(f"{where}: more than {MAX_CELLS:,} cells; put all pixels into one cell")
+
+
+def parser_problem(message: str) -> str:
+    """Row, reason and remedy of what pandas cannot parse, from its message."""
+    if found := _TOO_MANY.search(message):
+        cells, line, seen = map(int, found.groups())
+        return f"row {line - 1}: {seen} cells, but the header has {cells} columns; quote or mend it"
+    if found := _UNCLOSED.search(message):
+        return f"row {found[1]}: a quote is not closed, and the file ends; close or remove it"
+    return f"not readable as CSV ({message.strip()}); {EXPORT}"
+
+
+def encoding_problem(handle: BinaryIO) -> str:
+    """Why a text is not UTF-8, and where: the line and its first byte that is not."""
+    decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
+    for block in iter(lambda: handle.read(BLOCK), b""):
+        if lines == 1 and (block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in block[:1000]):
+            return f"not readable as CSV text: it is UTF-16, or no text at all; {EXPORT}"
+        try:
+            decoder.decode(block)
+        except UnicodeDecodeError as error:
+            content, at = error.object, error.start
+            lines += content.count(b"\n", 0, at) or content.count(b"\r", 0, at)
+            found = f"line {lines}: byte 0x{content[at]:02x}"
+            return f"not readable as CSV text ({found} is not UTF-8, but perhaps Latin-1 or Windows-1252); {EXPORT}"
+        lines += block.count(b"\n") or block.count(b"\r")
+    return f"not readable as CSV text (its last character is cut off); {EXPORT}"

@@ -2,14 +2,13 @@
 
 import csv
 import os
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from faces.common.schema import class_name
+from faces.common.schema import class_name, usage_name
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, is_machine_fault
 from tasks.common.file_kinds import HEAD_BYTES
@@ -22,13 +21,6 @@ from tasks.readers.layouts import files_of, is_zip_of_pictures
 from tasks.readers.raw_csv import UNREADABLE
 from tasks.readers.sources import content_of, head_of, member_content
 from tasks.readers.training_images import face_pixels, resized_text
-
-USAGE_OF_FOLDER = {
-    **dict.fromkeys(("train", "training"), "Training"),
-    **dict.fromkeys(("validation", "valid", "val", "publictest"), "PublicTest"),
-    **dict.fromkeys(("test", "testing", "privatetest"), "PrivateTest"),
-}
-"""FER2013's value of the column Usage, by the name of a split's folder."""
 
 Reader = Callable[[str], bytes]
 
@@ -56,6 +48,7 @@ def write_image_folder_csv(source: Path, out: Path, shown: str) -> None:
             remedy = f"left out: {left_out}; " if left_out else ""
             raise InputError(f"{shown}: contains no image; {remedy}<split>/<class name>/*.png or *.jpg is needed")
         has_splits = _has_splits(images, shown)
+        _require_a_class(images, shown)
         if not has_splits:
             log(f"{shown}: no folder above the classes names a split (train, validation, test); Usage is not written")
         if left_out:
@@ -116,7 +109,7 @@ def _write_rows(images: list[str], has_splits: bool, read: Reader, out: Path, sh
             except UnreadableInput as error:
                 reason = readable(str(error))
                 unreadable.append(f"{name} {reason}")
-            rows.writerow([emotion, pixels, *([usage] if has_splits else []), protect(name), protect(reason)])
+            rows.writerow([protect(emotion), pixels, *([usage] if has_splits else []), protect(name), protect(reason)])
     if resized:
         log(f"{shown}: {resized_text(resized)}")
     if unreadable:
@@ -129,7 +122,7 @@ def _has_splits(images: list[str], shown: str) -> bool:
     Several folders that name no split may be splits under other names: to ignore them would mix their faces.
     """
     above = {PurePosixPath(name).parent.parent: name for name in reversed(images)}
-    others = [(folder.name, name) for folder, name in above.items() if _usage(folder.name) is None]
+    others = [(folder.name, name) for folder, name in above.items() if usage_name(folder.name) is None]
     if others and len(above) > 1:
         folder, name = min(others)
         if not folder:
@@ -138,22 +131,33 @@ def _has_splits(images: list[str], shown: str) -> bool:
     return not others
 
 
-def _usage(folder: str) -> str | None:
-    return USAGE_OF_FOLDER.get(re.sub(r"[\W_]", "", folder.lower()))
-
-
 def _usage_and_class(name: str, shown: str) -> tuple[str | None, str]:
-    """The value of Usage, None without a folder of a split, and the class name, from the path of an image."""
+    """The value of Usage, None without a split's folder, and the class or an unknown name, from an image's path."""
     folders = PurePosixPath(name).parts
     if len(folders) < 2:
         raise InputError(
             f"{shown}: {name} is not in <class name>/ or <split>/<class name>/; move it there, or remove it"
         )
     folder = folders[-2]
-    emotion = None if folder.isdecimal() else class_name(folder, "fer2013")
-    if emotion is None:
-        raise InputError(f"{shown}: {name}: the folder {folder} names no class; rename it (angry, happy, neutral, ...)")
-    return _usage(folders[-3]) if len(folders) > 2 else None, emotion
+    if not any(letter.isalpha() for letter in folder):
+        raise _no_class(name, shown)
+    # An unknown name is kept: validation sets those rows aside.
+    return usage_name(folders[-3]) if len(folders) > 2 else None, class_name(folder, "fer2013") or folder
+
+
+def _require_a_class(images: list[str], shown: str) -> None:
+    """Raise InputError if no folder names a known class: then the folders are something else."""
+    folders = {PurePosixPath(name).parent.name: name for name in reversed(images) if "/" in name}
+    if folders and not any(class_name(folder, "fer2013") for folder in folders if not folder.isdecimal()):
+        raise _no_class(min(folders.values()), shown)
+
+
+def _no_class(name: str, shown: str) -> InputError:
+    folder = PurePosixPath(name).parent.name
+    why = "" if any(letter.isalpha() for letter in folder) else ": codes differ between data sets"
+    return InputError(
+        f"{shown}: {name}: the folder {folder} names no class{why}; rename it by what its faces show (happy, ...)"
+    )
 
 
 def _pixel_text(content: bytes, resized: Counter[str]) -> str:

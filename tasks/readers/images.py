@@ -10,6 +10,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.AvifImagePlugin import AvifImageFile
 from pillow_heif import HeifImageFile
 
+from faces.common.pixel_text import MIN_SIDE
 from faces.data.grey_levels import BYTE, LEAST_SHARE, levels_of, range_unknown
 from tasks.common.errors import UnreadableInput, content_errors
 from tasks.common.file_kinds import HEAD_BYTES, is_text, kind_of
@@ -21,8 +22,6 @@ FORMATS = "jpg, png, webp, bmp, tiff, gif, avif and heic"
 
 Pillow decodes many more, and starts Ghostscript for one of them.
 """
-MIN_SIDE = 16
-"""Pixels of the shorter side; no face can be recognized in a smaller image."""
 MAX_SIDE = 32_766
 """Pixels of the longer side; OpenCV does not warp a larger image."""
 ORIENTATION = 0x0112

@@ -13,7 +13,7 @@ from tasks.common.image_formats import IMAGE_SUFFIXES, image_format
 from tasks.common.walking import HIDDEN, LeftOut, Walk, is_hidden, summary_of
 from tasks.orchestration.artifacts import log
 from tasks.readers.archives import CORRUPT, unpacking
-from tasks.readers.raw_csv import PIXELS, header
+from tasks.readers.raw_csv import PIXELS, has_pixels
 from tasks.readers.sources import head_of, is_remote, member_content
 
 BY_NAME = {".csv": "csv", ".gz": "csv", ".zip": "csv", ".parquet": "parquet", ".npz": "split"}
@@ -81,7 +81,7 @@ def is_zip_of_pictures(path: Path, shown: str) -> bool:
     if sum(name.lower().endswith(".csv") for name in names) != 1:
         return True
     try:
-        return not set(PIXELS.values()) & set(header(path, shown))
+        return not has_pixels(path, shown)
     except InputError:  # whoever reads the table says it again
         return False
 

@@ -1,25 +1,90 @@
-"""Reads the two raw CSV layouts in chunks; errors name the place and the remedy."""
+"""Reads raw CSV tables in chunks, for training and for scoring; errors name the place and the remedy."""
 
 import warnings
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 from pandas.io.parsers import TextFileReader
 
 from faces.common.schema import COORDINATES
+from faces.data.pixel_columns import (
+    distinct,
+    header_problem,
+    missing_problem,
+    named,
+    no_pixels_problem,
+    pixel_column,
+    position_of,
+)
 from tasks.common.csv_escaping import unprotect, unprotected
 from tasks.common.files import InputError
 from tasks.readers.archives import opened
-from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
+from tasks.readers.bounded_csv import BoundedRows, RowTooLarge, encoding_problem, parser_problem
 
 COLUMNS = {"keypoints": [*COORDINATES, "Image"], "emotion": ["emotion", "pixels"]}
 OPTIONAL = {"keypoints": ["person"], "emotion": ["Usage", "person"]}
 PIXELS = {"keypoints": "Image", "emotion": "pixels"}
 UNREADABLE = "unreadable"
-RESERVED = ("", "row", "reasons")
+"""An optional column: why a row has no pixels, from what read its image; empty for a row that has."""
 CHUNK_ROWS, CHUNK_BYTES = 200, 16 * 2**20
-EXPORT = "export it as UTF-8 CSV"
+
+
+def columns(path: Path, model_name: str, shown: str | None = None) -> list[str]:
+    """The unique column names of a raw table; those that the model needs have the names of COLUMNS and OPTIONAL.
+
+    Names may be in any case; the column of pixels is chosen by its cells. Raises InputError if a column is missing or
+    repeated.
+    """
+    name, found = shown or str(path), header(path, shown)
+    if problem := header_problem(found):
+        raise InputError(f"{name}: {problem}")
+    wanted = COLUMNS[model_name] + OPTIONAL[model_name]
+    repeated = [column for column in [*wanted, UNREADABLE] if found.count(column) > 1]
+    if repeated:
+        raise InputError(f"{name}, header: column {repeated[0]} is repeated; remove one")
+    for column in wanted:
+        if column not in found and column != PIXELS[model_name]:
+            found = named(found, position_of(found, column), column)
+    missing = [column for column in COLUMNS[model_name] if column not in {*found, PIXELS[model_name]}]
+    if missing:
+        raise InputError(f"{name}, header: {missing_problem(missing, found)}")
+    names = distinct(found)
+    sample = next(read_rows(path, names, shown)).drop(columns="row")
+    chosen = pixel_column(sample[[each for each in names if each not in wanted or each == PIXELS[model_name]]])
+    if chosen is None:
+        raise InputError(f"{name}, header: {no_pixels_problem(sample)}")
+    return distinct(named(names, names.index(chosen), PIXELS[model_name]))
+
+
+def read_raw(path: Path, model_name: str) -> Iterator[pd.DataFrame]:
+    """Chunks of a raw table as text, as `read_rows` reads them, with the names of `columns`."""
+    yield from read_rows(path, columns(path, model_name))
+
+
+def has_pixels(path: Path, shown: str | None = None) -> bool:
+    """Whether a column of a CSV holds pixels. Raises InputError if it cannot be read."""
+    sample = next(read_rows(path, distinct(header(path, shown)), shown)).drop(columns="row")
+    return pixel_column(sample) is not None
+
+
+def read_pixels(path: Path) -> Iterator[pd.DataFrame]:
+    """Chunks of any table with a column of pixels: `row`, `pixels` as text, and `unreadable`, empty where it is not.
+
+    Raises InputError if no column holds pixels.
+    """
+    found = header(path)
+    if problem := header_problem(found):
+        raise InputError(f"{path}: {problem}")
+    names = distinct(found)
+    chunks = read_rows(path, names)
+    first = next(chunks)
+    column = pixel_column(first.drop(columns="row"))
+    if column is None:
+        raise InputError(f"{path}: {no_pixels_problem(first.drop(columns='row'))}")
+    for chunk in chain([first], chunks):
+        yield pd.DataFrame({"row": chunk["row"], "pixels": chunk[column], UNREADABLE: chunk.get(UNREADABLE, "")})
 
 
 def header(path: Path, shown: str | None = None) -> list[str]:
@@ -44,51 +109,24 @@ def header(path: Path, shown: str | None = None) -> list[str]:
             raise InputError(f"{name}, {error}") from None
         except pd.errors.EmptyDataError:
             raise InputError(f"{name}: the file is empty, or its first line; a header and rows are needed") from None
-        except (UnicodeError, pd.errors.ParserError) as error:
-            raise InputError(f"{name}, at its beginning: not readable as CSV text ({error}); {EXPORT}") from None
-    return [unprotect(str(column).strip()) for column in first.iloc[0]]
-
-
-def columns(path: Path, model_name: str, shown: str | None = None) -> list[str]:
-    """The unique column names of a raw table. Raises InputError if a column of `model_name` is missing or repeated."""
-    name, found = shown or str(path), header(path, shown)
-    missing = [column for column in COLUMNS[model_name] if column not in found]
-    if missing:
-        some = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
-        # Without a header, a row of pixels is in its place.
-        seen = ", ".join(column if len(column) <= 40 else f"{column[:40]} ..." for column in found[:6])
-        raise InputError(f"{name}, header: no column {some}; found {seen}; {_remedy(found)}")
-    repeated = [column for column in COLUMNS[model_name] + OPTIONAL[model_name] if found.count(column) > 1]
-    if repeated:
-        raise InputError(f"{name}, header: column {repeated[0]} is repeated; remove one")
-    return _distinct(found)
-
-
-def _distinct(found: list[str]) -> list[str]:
-    """Unique names: unnamed, repeated and reserved columns keep their place, so that a quarantined row is complete."""
-    names: list[str] = []
-    for position, column in enumerate(found, start=1):
-        name = column if column not in RESERVED and found.count(column) == 1 else f"{column or 'unnamed'}.{position}"
-        while name in names or (name != column and name in found):
-            name += f".{position}"
-        names.append(name)
+        except UnicodeError:
+            raise InputError(f"{name}: {_not_utf8(path, shown)}") from None
+        except pd.errors.ParserError as error:
+            raise InputError(f"{name}: {parser_problem(str(error))}") from None
+    names = [unprotect(str(column).strip()) for column in first.iloc[0]]
+    if any("\0" in name for name in names):
+        raise InputError(f"{name}: {_not_utf8(path, shown)}")
     return names
 
 
-def _remedy(found: list[str]) -> str:
-    other = next((mark for mark in ";\t|" if len(found) == 1 and mark in found[0]), None)
-    return f"separate the cells by commas, not by {other!r}" if other else "add or rename them"
-
-
-def read_raw(path: Path, model_name: str) -> Iterator[pd.DataFrame]:
-    """Chunks of a raw table as text, with `row` (1 = the line below the header) before the columns of the file.
+def read_rows(path: Path, names: list[str], shown: str | None = None) -> Iterator[pd.DataFrame]:
+    """Chunks of a CSV as text, with `row` (1 = the line below the header) before its columns, which get these names.
 
     An empty cell is "", and a quote that `protect` added is removed. Raises InputError, which names file and row, if
     the text is not CSV.
     """
-    names = columns(path, model_name)
-    rows = 0
-    with opened(path) as handle:
+    name, rows = shown or str(path), 0
+    with opened(path, shown) as handle:
         bounded = BoundedRows(handle)
         try:
             with (
@@ -113,17 +151,16 @@ def read_raw(path: Path, model_name: str) -> Iterator[pd.DataFrame]:
                     rows += len(chunk)
                     yield chunk
         except RowTooLarge as error:
-            raise InputError(f"{path}, {error}") from None
+            raise InputError(f"{name}, {error}") from None
         except pd.errors.ParserWarning:
-            raise InputError(
-                f"{path}, after row {rows}: a row has more cells than the header; quote or mend it"
-            ) from None
-        except UnicodeError as error:
-            raise InputError(f"{path}, after row {rows}: not readable as CSV text ({error}); {EXPORT}") from None
+            problem = f"more cells than the {len(names)} columns of the header; quote or mend it"
+            raise InputError(f"{name}, row {rows + 1}: {problem}") from None
+        except UnicodeError:
+            raise InputError(f"{name}: {_not_utf8(path, shown)}") from None
         except pd.errors.ParserError as error:
-            raise InputError(f"{path}, after row {rows}: not readable as CSV ({str(error).strip()}); mend it") from None
+            raise InputError(f"{name}, {parser_problem(str(error))}") from None
     if rows == 0:
-        raise InputError(f"{path}: has a header but no rows; rows are needed")
+        raise InputError(f"{name}: has a header but no rows; rows are needed")
 
 
 def _chunks(reader: TextFileReader, bounded: BoundedRows) -> Iterator[pd.DataFrame]:
@@ -139,3 +176,8 @@ def _chunks(reader: TextFileReader, bounded: BoundedRows) -> Iterator[pd.DataFra
             return
         rows += len(chunk)
         yield chunk
+
+
+def _not_utf8(path: Path, shown: str | None) -> str:
+    with opened(path, shown) as handle:
+        return encoding_problem(handle)

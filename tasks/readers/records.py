@@ -12,7 +12,7 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 
-from faces.common.pixel_text import SIZES, decode_images
+from faces.common.pixel_text import decode_squares
 from tasks.common.errors import Unreachable, error_text, raise_if_ours
 from tasks.common.files import InputError
 from tasks.common.image_formats import IMAGE_SUFFIXES
@@ -20,7 +20,7 @@ from tasks.readers.archives import CORRUPT, opened
 from tasks.readers.layouts import TABLES, files_of, layout_of, pictures_of
 from tasks.readers.parquet import count_rows, parquet_images
 from tasks.readers.prepared_split import count_faces, split_faces
-from tasks.readers.raw_csv import PIXELS, header, read_raw
+from tasks.readers.raw_csv import UNREADABLE, read_pixels
 from tasks.readers.sources import is_remote, open_source
 
 SHARD_BYTES = 128 * 2**20
@@ -159,16 +159,9 @@ def _on_disk(source: str) -> Iterator[Path]:
 
 
 def _csv_rows(source: str, path: Path) -> Iterator[Record]:
-    names = header(path)
-    model_name = next((model_name for model_name, column in PIXELS.items() if column in names), None)
-    if model_name is None:
-        found = ", ".join(column if len(column) <= 40 else f"{column[:40]} ..." for column in names[:6])
-        raise InputError(
-            f"its header has neither a column pixels (emotion) nor Image (keypoints), but {found}; rename the column, "
-            "or separate the cells by commas"
-        )
-    for chunk in read_raw(path, model_name):
-        images, usable = decode_images(chunk[PIXELS[model_name]].tolist(), SIZES[model_name])
-        faces = iter(images)
-        for row, is_usable in zip(chunk["row"].tolist(), usable.tolist(), strict=True):
-            yield Record(source, row, next(faces) if is_usable else f"not {SIZES[model_name] ** 2} pixels of 0..255")
+    for chunk in read_pixels(path):
+        contents = decode_squares(chunk["pixels"].tolist())
+        # Of a row that has pixels in spite of a reason, these were mended.
+        reasons = chunk[UNREADABLE].where(chunk["pixels"].str.strip() == "", "")
+        for row, content, unreadable in zip(chunk["row"], contents, reasons, strict=True):
+            yield Record(source, int(row), unreadable or content)

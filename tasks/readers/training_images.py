@@ -1,4 +1,4 @@
-"""The faces of encoded training images: decoded and resized exactly as scoring does it."""
+"""Images of a training set: decoded, and resized where the model takes one size, exactly as scoring does it."""
 
 from collections import Counter
 
@@ -21,11 +21,18 @@ def face_pixels(content: bytes, resized: Counter[str] | None = None) -> np.ndarr
 
     Raises UnreadableInput if it cannot be read, is not square, too small or too large.
     """
-    levels = grey_levels(content, MAX_PIXELS, _check_square, f"{MAX_PIXELS:,}")
-    height, width = levels.shape
-    if resized is not None and height != SIDE:
-        resized[f"{width}x{height}"] += 1
+    levels = square_pixels(content)
+    if resized is not None and len(levels) != SIDE:
+        resized[f"{len(levels)}x{len(levels)}"] += 1
     return resize_images(levels[None], SIDE)[0]
+
+
+def square_pixels(content: bytes) -> np.ndarray:
+    """Grey levels (side, side) uint8 of a square image.
+
+    Raises UnreadableInput if it cannot be read, is not square, too small or too large.
+    """
+    return grey_levels(content, MAX_PIXELS, _check_square, f"{MAX_PIXELS:,}")
 
 
 def _check_square(width: int, height: int) -> None:

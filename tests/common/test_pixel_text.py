@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faces.common import pixel_text
-from faces.common.pixel_text import decode_images, parse_pixels, pixel_checks
-from faces.common.schema import COORDINATES, LABEL_ENCODINGS, SYNONYMS, class_name
-from faces.data.row_checks import emotion_row_checks, keypoint_row_checks, numbers
+from faces.common.pixel_text import decode_images, decode_squares, parse_pixels, pixel_checks, text_problem
+from faces.common.schema import COORDINATES, LABEL_ENCODINGS, SYNONYMS, class_name, unknown_class, usage_name
+from faces.data.row_checks import emotion_row_checks, keypoint_row_checks, numbers, repeated_columns
 
 STATISTICS = ["count", "minimum", "maximum", "deviation"]
 
@@ -37,6 +37,11 @@ def parsed(*texts: str) -> list[list[int] | None]:
         ("-1 256 -0", [-1, 256, 0]),
         ("9" * 18, [10**18 - 1]),
         ("0" * 30 + "7 -000", [7, 0]),
+        *(
+            (text, [70, 80])
+            for text in ("70,80", "[70, 80]", "[ 70.  80.]", "70;80", "70.0 80.0", "7e1 8.0e+01", "70,80,")
+        ),
+        *((text, [1, 2, 3, 4]) for text in ("[[1 2]\n [3 4]]", "[[1, 2], [3, 4]]", "[[1,2],[3,4]]")),
     ],
 )
 def test_integers_are_parsed(text: str, values: list[int]) -> None:
@@ -47,7 +52,28 @@ def test_integers_are_parsed(text: str, values: list[int]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", " ", "\n", "1.5 2", "1e2", "1,2", "1 - 2", "--1", "+1", "0x1f", "a b", "1 2 x", "nan", "²", "1\x002"),
+        *(
+            "",
+            " ",
+            "\n",
+            "1.5 2",
+            "1e-2",
+            "1,,2",
+            ",1",
+            "[1 2",
+            "[1 [2]]",
+            "[[[1]]]",
+            "[1 ... 2]",
+            "1 - 2",
+            "--1",
+            "+1",
+            "0x1f",
+            "a b",
+            "1 2 x",
+            "nan",
+            "²",
+            "1\x002",
+        ),
         *("1" + "0" * 18, "9" * 19, "-" + "9" * 40, "00" + "9" * 19, "1\f2", "1\v2", "1 2\0"),
         pytest.param("1\u00a02", id="no-break space"),
         pytest.param("1 2\u00a0", id="no-break space at the end"),
@@ -91,14 +117,23 @@ ODD_TEXTS = st.lists(st.tuples(WORDS, st.sampled_from([" ", "  ", "\t", "\n", "\
     lambda words: "".join(word + blank for word, blank in words)
 )
 NUMBER = re.compile(r"-?[0-9]+", re.ASCII)
+DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[0-9]+)?", re.ASCII)
 
 
 def parsed_by_python(text: str) -> list[int] | None:
-    """The integers of a text in plain Python: four ASCII blanks, at most 18 digits per integer."""
+    """The integers of a text in plain Python: four ASCII blanks, at most 18 digits per integer.
+
+    Of the words above, only "1,2" has a comma, 1.0 a point and 1e2 an exponent. Among such, integers have 15 digits.
+    """
     words = [word for word in re.split(r"[ \t\r\n]+", text) if word]
-    if not words or not all(NUMBER.fullmatch(word) and abs(int(word)) < 10**18 for word in words):
+    if words and all(NUMBER.fullmatch(word) and abs(int(word)) < 10**18 for word in words):
+        return [int(word) for word in words]
+    words = [part for word in words for part in word.split(",")]
+    if not words or not all(DECIMAL.fullmatch(word) and abs(float(word)) < 2**53 for word in words):
         return None
-    return [int(word) for word in words]
+    if any(float(word) % 1 for word in words):
+        return None
+    return [int(float(word)) for word in words]
 
 
 @settings(deadline=None, max_examples=300)
@@ -207,10 +242,11 @@ def test_numbers(cell: str, value: float) -> None:
         ("04", "surprise", "sad"),
         ("6", None, "neutral"),
         ("7", None, None),
-        *((text, None, None) for text in ("", "1.5", "-1", "1e0", "joy", "2 2", "\u0662", "9" * 10, "0\0")),
+        *((text, None, None) for text in ("", "1.5", "-1", "1e0", "contempt", "2 2", "\u0662", "9" * 10, "0\0")),
         # Names of the other encoding are accepted; the row checks mark those rows.
         *((text, "happiness", "happiness") for text in ("happy", "Happiness", " HAPPY ")),
-        ("fearful", "fear", "fear"),
+        *((text, "fear", "fear") for text in ("fearful", "Afraid", "scared")),
+        *((text, "happiness", "happiness") for text in ("joy", "Joyful")),
     ],
 )
 def test_class_name_of_a_label(text: str, course: str | None, fer2013: str | None) -> None:
@@ -223,13 +259,85 @@ def test_synonyms_map_to_classes_and_are_no_classes() -> None:
     assert not set(SYNONYMS) & names
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        *((" Contempt ", "contempt"), ("calm", "calm"), ("x" * 90, "x" * 40), ("class 9", "class 9")),
+        *((text, None) for text in ("", "9", "-1", "1.5", "?", "happy", "Fear", "neutral")),
+    ],
+)
+def test_only_a_word_is_an_unknown_class(text: str, name: str | None) -> None:
+    assert unknown_class(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (" ", "empty"),
+        ("1 2 ... 3 4", "shortened by '...', write all values"),
+        ("0.27 0 1", "fractions up to 1, such as 0.27, multiply by 255 and round"),
+        ("70.5 80", "70.5 is not an integer of 0..255"),
+        ("1 2 face.png 3", "'face.png' is not a number"),
+        ("1,,2", "irregular brackets or commas"),
+        ("1 2\x00 3", "'2\\x00' is not a number"),
+        ("9" * 30, "1e+30 is not an integer of 0..255"),
+    ],
+)
+def test_a_refused_text_says_what_it_holds(text: str, problem: str) -> None:
+    assert parsed(text) == [None]
+    assert text_problem(text) == problem
+
+
+def test_squares_of_any_size_are_decoded_and_others_say_why_not() -> None:
+    def text(count: int, value: object = 7) -> str:
+        return " ".join([str(value), *["9"] * (count - 1)])
+
+    texts = [text(256), text(2304), text(2300), text(225), text(256, 256), text(256, -1), "0 1 " * 128, "0 " * 256, ""]
+    images = decode_squares([*texts, text(256, 0.5)])
+    assert [image if isinstance(image, str) else image.shape for image in images] == [
+        *((16, 16), (48, 48), "2,300 values are not the pixels of a square, such as 48x48 = 2,304"),
+        *(
+            "15x15 pixels: too small for a face",
+            "a pixel of 256: pixels are 0..255",
+            "a pixel of -1: pixels are 0..255",
+        ),
+        *("all pixels are 0 or 1: multiply them by 255", (16, 16), "no pixels: empty"),
+        "no pixels: 0.5 is not an integer of 0..255",
+    ]
+    first = images[0]
+    assert isinstance(first, np.ndarray)
+    assert (first.dtype, first.ravel().tolist()) == (np.uint8, [7] + [9] * 255)
+
+
+def test_a_cell_that_a_spreadsheet_cut_is_named() -> None:
+    cut = ("128 " * 9216)[:32_767]
+    (reason,) = decode_squares([cut])
+    assert str(reason).endswith(", cut at 32,767 characters as spreadsheets do")
+    checks = keypoint_row_checks(raw_keypoints({"Image": cut}))
+    assert checks["pixels_found"].tolist() == ["8,192 values, cut at 32,767 characters as spreadsheets do"]
+
+
+@pytest.mark.parametrize(
+    ("text", "usage"),
+    [
+        *((text, "Training") for text in ("train", "Training", " TRAIN ")),
+        *((text, "PublicTest") for text in ("val", "Validation", "valid", "dev", "public test", "PublicTest")),
+        *((text, "PrivateTest") for text in ("test", "testing", "private_test")),
+        *((text, None) for text in ("", "holdout", "train2")),
+    ],
+)
+def test_usage_has_other_words(text: str, usage: str | None) -> None:
+    assert usage_name(text) == usage
+
+
 def test_emotion_row_checks_worked_by_hand() -> None:
     raw = pd.DataFrame(
         {
             "row": [1, 2, 3, 4, 5],
             "emotion": ["3", "", "Sadness", "5", "fear"],
-            "pixels": ["1 5 9", "7 7 7", "1 a 3", "1 300", "1"],
-            "Usage": ["Training", " PublicTest ", "", "x", "Training"],
+            "pixels": ["1 5 9", "7 7 7", "1 a 3", "1 300", ""],
+            "Usage": ["Training", " valid ", "", " x", "Training"],
+            "unreadable": ["", "", "", " ", "is empty"],
         },
         index=[10, 11, 12, 13, 14],
     )
@@ -238,21 +346,30 @@ def test_emotion_row_checks_worked_by_hand() -> None:
             "row": [1, 2, 3, 4, 5],
             "label": pd.Series(["happiness", None, "sad", None, None], dtype=object, index=range(10, 15)),
             "label_foreign": [False, False, False, True, True],
+            "label_unknown": None,
+            "label_valid": [True, False, True, False, False],
             "is_anger": 0.0,
             "is_disgust": 0.0,
             "is_sad": [0.0, 0.0, 1.0, 0.0, 0.0],
             "is_happiness": [1.0, 0.0, 0.0, 0.0, 0.0],
             "is_surprise": 0.0,
             "usage": ["Training", "PublicTest", "", "x", "Training"],
-            "pixels_numeric": [True, True, False, True, True],
-            "pixels_count": [3, 3, np.nan, 2, 1],
-            "pixels_minimum": [1, 7, np.nan, 1, 1],
-            "pixels_maximum": [9, 7, np.nan, 300, 1],
-            "pixels_deviation": [np.std([1, 5, 9]), 0, np.nan, 149.5, 0],
+            "pixels_numeric": [True, True, False, True, None],
+            "pixels_count": [3, 3, np.nan, 2, np.nan],
+            "pixels_side": [0, 0, np.nan, 0, np.nan],
+            "pixels_minimum": [1, 7, np.nan, 1, np.nan],
+            "pixels_maximum": [9, 7, np.nan, 300, np.nan],
+            "pixels_deviation": [np.std([1, 5, 9]), 0, np.nan, 149.5, np.nan],
+            "pixels_found": ["3 values", "3 values", "'a' is not a number", "2 values", "empty"],
+            "unreadable": pd.Series([None] * 4 + ["is empty"], dtype=object, index=range(10, 15)),
         },
         index=raw.index,
     )
     pd.testing.assert_frame_equal(emotion_row_checks(raw, "course"), expected, check_dtype=False)
+    unknown = emotion_row_checks(raw.assign(emotion="Contempt"), "course")
+    assert unknown["label_unknown"].tolist() == ["contempt"] * 5
+    assert unknown["label_valid"].all()
+    assert not unknown["label_foreign"].any()
     fer2013 = emotion_row_checks(raw.drop(columns="Usage"), "fer2013")
     assert fer2013["label"].tolist() == ["happiness", None, "sad", "surprise", "fear"]
     assert not fer2013["label_foreign"].any()
@@ -286,10 +403,39 @@ def raw_keypoints(*changes: dict[str, str]) -> pd.DataFrame:
 def test_keypoint_row_checks_worked_by_hand(change: dict[str, str], expected: tuple[float, ...]) -> None:
     names = ["numeric", "paired", "labelled", "least", "greatest", "eyes", "eye_distance"]
     checks = keypoint_row_checks(raw_keypoints({}, change))
+    assert checks["points_at_origin"].tolist() == [0, 0]
     found = checks[[f"points_{name}" for name in names]].to_numpy(float)[1]
     np.testing.assert_allclose(found, np.array(expected, float))
     assert checks["row"].tolist() == [1, 2]
     assert checks["points_numeric"].dtype == checks["points_paired"].dtype == bool
+
+
+def test_a_point_at_the_origin_is_unlabelled_and_the_extent_is_that_of_the_others() -> None:
+    at_origin = {"nose_tip_x": "0", "nose_tip_y": "0.0", "mouth_left_corner_x": "0", "mouth_left_corner_y": "9"}
+    same = {name: "30" if name.endswith("x") else "40" for name in COORDINATES}
+    one = dict.fromkeys(COORDINATES, "") | {"nose_tip_x": "30", "nose_tip_y": "40"}
+    checks = keypoint_row_checks(raw_keypoints({}, at_origin, same, same | {"nose_tip_x": "31"}, one))
+    assert checks["points_at_origin"].tolist() == [0, 1, 0, 0, 0]
+    assert checks["points_labelled"].tolist() == [15, 14, 15, 15, 1]
+    assert checks["points_numeric"].all()
+    np.testing.assert_equal(checks["nose_tip_x"].to_numpy(), [40, np.nan, 30, 31, 30])
+    assert checks["mouth_left_corner_x"].tolist()[1] == 0
+    # From x of 20 or 22 to 60 and from y of 23 to 49, then from y of 9.
+    np.testing.assert_equal(checks["points_extent"].to_numpy(), [38, 60, 0, 1, np.nan])
+
+
+def test_a_value_that_most_rows_of_a_column_share_is_named() -> None:
+    rows = [{"nose_tip_x": "50" if row < 6 else str(row), "nose_tip_y": str(row)} for row in range(12)]
+    table = raw_keypoints(
+        *({name: f"{30 + row}.{k}" for k, name in enumerate(COORDINATES)} | rows[row] for row in range(12))
+    )
+    assert repeated_columns(keypoint_row_checks(table)).isna().all()
+    table.loc[6, "nose_tip_x"] = "50"
+    repeated = repeated_columns(keypoint_row_checks(table))
+    assert repeated.tolist() == ["nose_tip_x is 50 in 58%"] * 7 + [None] * 5
+    # Of nine labelled rows nothing is concluded.
+    table.loc[9:, ["nose_tip_x", "nose_tip_y"]] = ""
+    assert repeated_columns(keypoint_row_checks(table)).isna().all()
 
 
 def test_keypoint_row_checks_include_coordinates_and_pixels() -> None:

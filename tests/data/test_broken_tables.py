@@ -217,7 +217,11 @@ NEAR_EYES = {
     "right_eye_center_x": "40",
     "right_eye_center_y": "35",
 }
-UNREADABLE = "pixels: not integers separated by blanks"
+UNREADABLE = "pixels: not integers"
+EMPTY = "pixels: not integers (empty)"
+NO_SQUARE = "pixels: not a square of 16x16 or more"
+NO_CLASS = "emotion: a class that no label encoding has"
+NO_FACE = "Image: not 96x96 pixels, of which the coordinates are"
 NO_LABEL = "emotion: not a label of course (0..4, or a class name)"
 NO_NUMBER = "coordinates: a cell is not a number"
 NO_USAGE = "Usage: not one of Training, PublicTest, PrivateTest"
@@ -226,11 +230,15 @@ E, K = "emotion", "keypoints"
 
 KINDS = [
     # pixels
-    quarantined("2,303 pixels", E, cells(pixels=without_first), "pixels: not 2304 values"),
-    quarantined("2,305 pixels", E, cells(pixels="7 {}".format), "pixels: not 2304 values"),
-    quarantined("9,215 pixels", K, cells(Image=without_first), "Image: not 9216 values"),
+    quarantined("2,303 pixels", E, cells(pixels=without_first), f"{NO_SQUARE} (2,303 values)"),
+    quarantined("2,305 pixels", E, cells(pixels="7 {}".format), f"{NO_SQUARE} (2,305 values)"),
+    quarantined("9,215 pixels", K, cells(Image=without_first), f"{NO_FACE} (9,215 values)"),
     quarantined(
-        "3 million pixels", E, cells(pixels="7 " * 3_000_000), "pixels: not 2304 values", "nearly constant image"
+        "3 million pixels",
+        E,
+        cells(pixels="7 " * 3_000_000),
+        f"{NO_SQUARE} (3,000,000 values)",
+        "nearly constant image",
     ),
     quarantined("a pixel under 0", E, cells(pixels=swap(" ", " -")), "pixels: a value under 0"),
     quarantined(
@@ -239,13 +247,24 @@ KINDS = [
     quarantined(
         "a pixel that fits no integer", E, cells(pixels=lambda text: "9" * 25 + " " + without_first(text)), UNREADABLE
     ),
-    quarantined("float pixels", E, cells(pixels=swap(" ", ".0 ", -1)), UNREADABLE),
-    quarantined("one float pixel", K, cells(Image=swap(" ", ".5 ")), "Image: not integers"),
-    quarantined("pixels between commas", E, cells(pixels=swap(" ", ",", -1)), UNREADABLE),
-    quarantined("a no-break space", E, cells(pixels=swap(" ", "\u00a0")), UNREADABLE),
+    quarantined(
+        "pixels from 0 to 1",
+        E,
+        cells(pixels=lambda text: " ".join(f"{int(value) / 255:.3f}" for value in text.split())),
+        f"{UNREADABLE} (fractions up to 1, such as ",
+    ),
+    quarantined("one float pixel", K, cells(Image=swap(" ", ".5 ")), "Image: not integers ("),
+    quarantined("shortened pixels", E, cells(pixels="[70 80 ... 90 95]"), f"{UNREADABLE} (shortened by '...', "),
+    quarantined("a picture of 15 x 15", E, cells(pixels=flat(9, 99, 99, 225)), f"{NO_SQUARE} (15x15 pixels)"),
+    quarantined("a picture of 48 x 48", K, cells(Image=flat(9, 99, 99, 2304)), f"{NO_FACE} (48x48 pixels)"),
+    quarantined("a no-break space", E, cells(pixels=swap(" ", "\u00a0")), f"{UNREADABLE} ("),
+    fine("whole floats", E, cells(pixels=swap(" ", ".0 ", -1))),
+    fine("pixels between commas", E, cells(pixels=swap(" ", ",", -1))),
+    fine("a list", E, cells(pixels=lambda text: f"[{text.replace(' ', ', ')}]")),
+    fine("an array", K, cells(Image=lambda text: f"[[{text}]]")),
     quarantined("NUL in the pixels", E, cells(pixels=swap(" ", "\0 ")), UNREADABLE),
     quarantined("NUL after the pixels", E, cells(pixels="{}\0".format), UNREADABLE),
-    quarantined("an empty pixel cell", E, cells(pixels=""), UNREADABLE),
+    quarantined("an empty pixel cell", E, cells(pixels=""), EMPTY),
     quarantined(
         "a constant image",
         E,
@@ -262,16 +281,14 @@ KINDS = [
     fine("tabs and leading zeros", E, cells(pixels=lambda text: "\t00" + text.replace(" ", "\t", 9))),
     # labels and Usage
     quarantined("an empty label", E, cells(emotion=""), NO_LABEL),
-    quarantined("a label in unknown words", E, cells(emotion="joy"), NO_LABEL),
+    quarantined("a class that no encoding has", E, cells(emotion="Contempt"), f"{NO_CLASS} (contempt)"),
+    quarantined("NUL in the label", E, cells(emotion="{}\0".format), NO_LABEL),
     quarantined("a label of 1.5", E, cells(emotion="1.5"), NO_LABEL),
     quarantined("a label of 9", E, cells(emotion="9"), NO_LABEL),
     quarantined("a label of -1", E, cells(emotion="-1"), NO_LABEL),
-    quarantined("NUL in the label", E, cells(emotion="{}\0".format), NO_LABEL),
     quarantined("an unknown Usage", E, cells(Usage="Holdout"), NO_USAGE),
     quarantined("an empty Usage", E, cells(Usage=""), NO_USAGE),
-    quarantined(
-        "everything wrong", E, cells(emotion="9", pixels="300 -1"), NO_LABEL, "under 0", "over 255", "not 2304"
-    ),
+    quarantined("everything wrong", E, cells(emotion="9", pixels="300 -1"), NO_LABEL, "under 0", "over 255", NO_SQUARE),
     error(
         "labels 5 and 6",
         E,
@@ -327,36 +344,48 @@ KINDS = [
     quarantined("a line with fewer cells", E, line(lambda old: [old["emotion"]]), UNREADABLE, NO_USAGE),
     quarantined("a line with a cell less", K, line(lambda old: [*old.values()][:-1]), "Image: not integers"),
     quarantined("an empty line", E, line(lambda old: []), UNREADABLE, NO_USAGE, NO_LABEL),
-    quarantined("the header again", E, line(lambda old: [*old]), UNREADABLE, NO_USAGE, NO_LABEL),
+    quarantined("the header again", E, line(lambda old: [*old]), UNREADABLE, NO_USAGE, NO_CLASS),
     quarantined(
         "the header again, BOM and all",
         E,
         line(lambda old: ["\ufeffemotion", *[*old][1:]]),
         UNREADABLE,
         NO_USAGE,
-        NO_LABEL,
+        NO_CLASS,
     ),
-    quarantined("truncated in a row", E, content(lambda clean: clean[:-3000]), "pixels: not 2304 values"),
+    quarantined("truncated in a row", E, content(lambda clean: clean[:-3000]), NO_SQUARE),
     quarantined(
         "truncated after a label", E, content(lambda clean: clean[: clean.rindex(b"\n", 0, -1) + 2]), UNREADABLE
     ),
     quarantined("two stray quotes", E, content(stray_quotes), UNREADABLE),
-    error("truncated in quotes", E, content(quoted_and_truncated), "EOF inside string", "mend it"),
     error(
-        "a line with a cell more", E, content(swap_bytes(b"\n3,", b"\n3,1,")), "Expected 3 fields in line 5", "mend it"
+        "truncated in quotes", E, content(quoted_and_truncated), ", row 60: a quote is not closed, ", "close or remove"
     ),
-    error("a comma after every line", E, content(trailing_commas), "a row has more cells than the header", "mend it"),
+    error(
+        "a line with a cell more",
+        E,
+        content(swap_bytes(b"\n3,", b"\n3,1,")),
+        ", row 4: 4 cells, but the header has 3",
+        "mend it",
+    ),
+    error("a comma after every line", E, content(trailing_commas), ", row 1: more cells than the 3 columns", "mend it"),
     # files
     fine("a byte-order mark", E, content(lambda clean: b"\xef\xbb\xbf" + clean)),
     fine("CRLF", E, content(swap_bytes(b"\n", b"\r\n", -1))),
     fine("CR alone", E, content(swap_bytes(b"\n", b"\r", -1))),
     fine("no line end at the end", K, content(bytes.rstrip)),
-    error("semicolons", E, content(swap_bytes(b",", b";", -1)), "no column emotion, pixels", "by commas, not by ';'"),
+    error("semicolons", E, content(swap_bytes(b",", b";", -1)), "found emotion;pixels;Usage", "by commas, not by ';'"),
     error("tabs", K, content(swap_bytes(b",", b"\t", -1)), "found left_eye_center_x", "by commas, not by '\\t'"),
-    error("UTF-16", E, content(lambda clean: clean.decode().encode("utf-16")), "not readable as CSV text", NO_CSV),
-    error("UTF-16 without a mark", E, content(lambda clean: clean.decode().encode("utf-16-le")), "no column emotion"),
-    error("Latin-1", E, content(swap_bytes(b"Training", b"Entra\xeenement")), "not readable as CSV text", NO_CSV),
-    error("Latin-1 at the end", K, content(lambda clean: clean + b"\xe9"), "after row 0: not readable as", NO_CSV),
+    error("UTF-16", E, content(lambda clean: clean.decode().encode("utf-16")), "it is UTF-16, or", NO_CSV),
+    error("UTF-16 without a mark", E, content(lambda clean: clean.decode().encode("utf-16-le")), "UTF-16", NO_CSV),
+    error(
+        "Latin-1",
+        E,
+        content(swap_bytes(b"Training", b"Entra\xeenement")),
+        "line 2: byte 0xee is not UTF-8, but perhaps Latin-1",
+        NO_CSV,
+    ),
+    error("Latin-1 at the end", K, content(lambda clean: clean + b"\xe9 "), "line 32: byte 0xe9 is not UTF-8", NO_CSV),
     error("a column twice", E, content(swap_bytes(b"Usage", b"pixels")), "column pixels is repeated", "remove one"),
     error(
         "Usage twice",
@@ -366,16 +395,11 @@ KINDS = [
         "remove one",
     ),
     error(
-        "columns swapped",
+        "no header",
         E,
-        table(lambda clean: clean.rename(columns={"emotion": "pixels", "pixels": "emotion"})),
-        "60 of 60 rows (100.0%) are invalid",
-        "correct them",
-        NO_LABEL,
-        "pixels: not 2304 values",
-    ),
-    error(
-        "no header", E, content(lambda clean: clean.split(b"\n", 1)[1]), "no column emotion, pixels; found 0, ", "add"
+        content(lambda clean: clean.split(b"\n", 1)[1]),
+        "its first line is pixels, not a header",
+        "put the",
     ),
     error("the header alone", E, content(lambda clean: clean.split(b"\n")[0] + b"\n"), "no row", "rows are needed"),
     error(
@@ -448,14 +472,15 @@ KINDS = [
     error("an empty folder", E, folder(), "contains no image", "<split>/<class name>/*.png or *.jpg is needed"),
     error("a folder of CSVs", E, folder("train.csv"), "contains no image", "<split>/<class name>/*.png"),
     error(
-        "a folder of no class",
+        "a folder of a code",
         E,
-        image_folder_with("train/joy/1.png", PNG),
-        "train/joy/1.png",
-        "joy names no class",
-        "rename it",
+        image_folder_with("train/3/1.png", PNG),
+        "the folder 3 names no class: codes differ between data sets",
+        "rename it by what its faces show",
     ),
-    error("a folder of a code", E, image_folder_with("train/3/1.png", PNG), "the folder 3 names no class", "rename it"),
+    quarantined(
+        "a folder of an unknown class", E, image_folder_with("train/Contempt/1.png", PNG), f"{NO_CLASS} (contempt)"
+    ),
     error(
         "a folder of no split",
         E,

@@ -67,27 +67,38 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple]:
 def test_info_counts_present_and_missing_values() -> None:
     table = pd.DataFrame({"row": [1, 2, 4], "x": np.array([0.5, np.nan, np.nan], np.float32), "pixels": [b"a"] * 3})
     assert info_table(table).to_dict("split")["data"] == [
-        ["row", "int64", 3, 0],
-        ["x", "float32", 1, 2],
-        ["pixels", "object", 3, 0],
+        ["row", "int64", 3, 0, 0],
+        ["x", "float32", 1, 2, 2 / 3],
+        ["pixels", "object", 3, 0, 0],
     ]
-    assert info_table(table).columns.tolist() == ["column", "dtype", "non_null", "missing"]
+    assert info_table(table).columns.tolist() == ["column", "dtype", "non_null", "missing", "missing_fraction"]
 
 
 def test_describe_worked_by_hand() -> None:
     table = pd.DataFrame({"row": [7, 9, 11], "nose_tip_x": [1.0, np.nan, 3.0], "nose_tip_y": [np.nan] * 3})
     images = np.array([[[0, 4], [0, 4]], [[10, 10], [10, 10]], [[0, 0], [0, 120]]], np.uint8)
     described = describe_table(table.set_index("row", drop=False), images)
-    assert described.columns.tolist() == ["column", "count", "mean", "std", "min", "25%", "50%", "75%", "max"]
+    common = ["most_common", "most_common_fraction"]
+    names = ["column", "count", "mean", "std", "min", "25%", "50%", "75%", "max", *common]
+    assert described.columns.tolist() == names
+    assert described["most_common_fraction"].tolist()[::2] == [0.5, 1 / 3]
+    assert np.isnan(described[common].to_numpy(float)[1]).all()
     assert described["column"].tolist() == ["nose_tip_x", "nose_tip_y", "grey_mean", "grey_deviation"]
     assert described["count"].tolist() == [2, 0, 3, 3]
     assert described["count"].dtype == int
-    statistics = described.drop(columns=["column", "count"]).to_numpy(float)
+    statistics = described.drop(columns=["column", "count", *common]).to_numpy(float)
     np.testing.assert_allclose(statistics[0], [2, 2**0.5, 1, 1.5, 2, 2.5, 3])
     assert np.isnan(statistics[1]).all()
     # Means 2, 10 and 30; standard deviations 2, 0 and 30 times the square root of 3.
     np.testing.assert_allclose(statistics[2], [14, 208**0.5, 2, 6, 10, 20, 30])
     np.testing.assert_allclose(statistics[3, 2:], [0, 1, 2, 1 + 15 * 3**0.5, 30 * 3**0.5])
+
+
+def test_describe_shows_repeated_values_and_points_at_the_origin() -> None:
+    table = pd.DataFrame({"nose_tip_x": [5.0, 5, 5, 7, np.nan], "points_at_origin": [0, 3, 0, 0, 2]})
+    described = describe_table(table, np.zeros((5, 2, 2), np.uint8))
+    assert described[["most_common", "most_common_fraction"]].to_numpy().tolist()[0] == [5, 0.75]
+    assert described[["mean", "most_common_fraction"]].to_numpy().tolist()[1] == [1, 0.6]
 
 
 def test_class_counts_include_absent_classes_of_the_smallest_encoding() -> None:

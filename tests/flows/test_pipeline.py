@@ -442,7 +442,7 @@ def test_a_bad_score_input_is_named(small: Path, first: str) -> None:
     before = {path: sha256(path) for path in (small / "data/scored").iterdir()}
     for name, content, message in (
         ("empty.csv", b"", "the file is empty"),
-        ("other.csv", b"a,b\n1,2\n", "neither a column pixels"),
+        ("other.csv", b"a,b\n1,2\n", "no column holds pixels; found a, b"),
         ("short.npz", b"PK\x03\x04", "not a prepared split"),
     ):
         (small / name).write_bytes(content)

@@ -68,7 +68,7 @@ def read_table(name: str, content: bytes, folder: Path) -> bool:
     if name.endswith(".npz"):
         return read_split(path)
     found = usable(path)
-    if not name.endswith(".parquet"):
+    if not name.endswith(".parquet") or "emotion" in name:
         raw = bring_in(model_name, str(path), folder / "raw.csv")
         found += sum(map(len, read_raw(raw, model_name)))
     return found > 0

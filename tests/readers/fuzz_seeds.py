@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import json
 import lzma
 import struct
 import tarfile
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 from tests.readers.bombs import (
@@ -144,6 +147,14 @@ def parquet_of(values: list[object]) -> bytes:
     return buffer.getvalue()
 
 
+def labelled_parquet(column: str, values: list[Any]) -> bytes:
+    features = {"label": {"names": ["angry", "happy"], "_type": "ClassLabel"}}
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    table = pa.table({column: values, "label": [number % 2 for number in range(len(values))]})
+    pq.write_table(table.replace_schema_metadata(metadata), buffer := BytesIO())
+    return buffer.getvalue()
+
+
 @cache
 def table_seeds() -> dict[str, list[bytes]]:
     emotion, images = csv_of("emotion"), [seeds[0] for seeds in picture_seeds().values()]
@@ -163,6 +174,9 @@ def table_seeds() -> dict[str, list[bytes]]:
         "emotion.zip": [zipped({"fer/fer2013.csv": emotion})],
         "tree.zip": [zipped({f"train/happy/{n}.png": content for n, content in enumerate(images)})],
         "bytes.parquet": [parquet_of(list(images))],
+        "emotion texts.parquet": [labelled_parquet("pixels", EMOTION["pixels"][:3].tolist())],
+        "emotion lists.parquet": [labelled_parquet("image", [list(range(256)), [7] * 2304])],
+        "emotion.parquet": [labelled_parquet("image", [{"bytes": content} for content in images])],
         "struct.parquet": [parquet_of([{"bytes": content, "path": "a"} for content in images])],
         "split.npz": [arrays.getvalue()],
     }

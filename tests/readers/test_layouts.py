@@ -22,7 +22,7 @@ from tasks.data.ingestion import bring_in
 from tasks.data.validation import quarantine_rows, validate_table
 from tasks.preparation.near_duplicates import group_faces
 from tasks.preparation.splits import split
-from tasks.readers.raw_csv import read_raw
+from tasks.readers.raw_csv import PIXELS, read_raw
 from tests.conftest import ROOT
 
 COURSE, FER2013 = LABEL_ENCODINGS["course"], LABEL_ENCODINGS["fer2013"]
@@ -269,6 +269,43 @@ def test_every_keypoints_layout_gives_the_same_faces(tmp_path: Path, layout: str
     expected = [[float(cell) if cell else np.nan for cell in face] for face in table[list(COORDINATES)].to_numpy()]
     np.testing.assert_array_equal(valid[list(COORDINATES)].to_numpy(), np.array(expected, np.float32))
     assert (valid["person"].tolist() == PERSONS) if layout == "with subjects" else ("person" not in valid)
+
+
+FILES = [f"{number}.jpg" for number in range(24)]
+RENAMED: dict[str, tuple[str, pd.DataFrame, list[str]]] = {
+    "other case": (
+        "emotion",
+        EMOTION[:24].rename(columns={"emotion": "Emotion", "pixels": " Pixels", "Usage": "USAGE"}),
+        ["emotion", "pixels", "Usage"],
+    ),
+    "label and image": (
+        "emotion",
+        EMOTION[:24][["emotion", "pixels"]].rename(columns={"emotion": "Label", "pixels": "img"}),
+        ["emotion", "pixels"],
+    ),
+    "names of files in pixels": (
+        "emotion",
+        EMOTION[:24][["emotion", "pixels"]].rename(columns={"pixels": "Image"}).assign(pixels=FILES),
+        ["emotion", "pixels", "pixels.3"],
+    ),
+    "names of files in Image": (
+        "keypoints",
+        KEYPOINTS_COMPLETE.rename(columns=str.upper).rename(columns={"IMAGE": "pixels"}).assign(Image=FILES),
+        [*COORDINATES, "Image", "Image.32"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", RENAMED)
+def test_columns_are_found_by_their_content_and_in_any_case(kind: str, tmp_path: Path) -> None:
+    model_name, table, names = RENAMED[kind]
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    (read,) = read_raw(bring_in(model_name, str(tmp_path / "mine.csv"), tmp_path / "raw.csv"), model_name)
+    assert read.columns.tolist() == ["row", *names]
+    expected = KEYPOINTS_COMPLETE["Image"] if model_name == "keypoints" else EMOTION["pixels"][:24]
+    assert read[PIXELS[model_name]].tolist() == expected.tolist()
+    if model_name == "emotion":
+        assert read["emotion"].tolist() == EMOTION["emotion"][:24].tolist()
 
 
 SHARED_ROWS = 210

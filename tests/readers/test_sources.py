@@ -147,11 +147,11 @@ def test_a_reason_does_not_repeat_the_name_and_says_from_which_row_on(
     assert len(rows) == 200
     assert all(isinstance(row.content, np.ndarray) for row in rows)
     assert last.row == 201
-    assert str(last.content).startswith(f"{FROM_HERE}after row 200: ")
-    Path("a").write_bytes(b"Image,left_eye_center_x\n1 2,3\n")
+    assert str(last.content).startswith(f"{FROM_HERE}row 301: ")
+    Path("a").write_bytes(b"a,pixels\nx.png,y.png\n")
     (only,) = read_records(f"{folder}a")
     assert only.row == 0
-    assert str(only.content).startswith("header: no column left_eye_center_y, ")
+    assert str(only.content).startswith("its column a holds names of image files, ")
 
 
 def tree(folder: Path) -> dict[str, str | None]:

@@ -429,10 +429,14 @@ def test_a_file_without_read_permission_is_skipped_with_the_reason(
 
 def bad_tables() -> dict[str, tuple[str, bytes, str]]:
     return {
-        "no pixels": ("t.csv", b"a,b\n1,2\n", "its header has neither a column pixels"),
+        "no pixels": ("t.csv", b"a,b\n1,2\n", "no column holds pixels; found a, b; a cell of such a column"),
         "no row": ("t.csv", b"emotion,pixels\n", "has a header but no rows"),
         "empty": ("t.csv", b"", "the file is empty"),
-        "too many cells": ("t.csv", b"emotion,pixels\n1,2,3\n", "a row has more cells than the header"),
+        "too many cells": (
+            "t.csv",
+            b"emotion,pixels\n1,2,3\n",
+            "row 1: more cells than the 2 columns of the header; quote or mend it",
+        ),
         "not gzip to its end": ("t.csv.gz", gzip.compress(b"emotion,pixels\n0,1 2\n" * 99)[:-9], "cannot be unpacked"),
         "no parquet": ("t.parquet", b"PAR1 and nothing", "Parquet"),
     }
@@ -479,7 +483,7 @@ def test_addresses_are_read_through_fsspec(scene: np.ndarray, approved: Approved
         "memory://tables/faces.csv.gz",
     }
     reasons = skipped(tmp_path / "out")
-    assert reasons["corrupt.csv:0"].startswith("its header has neither a column pixels (emotion) nor Image (keypoints)")
+    assert reasons["corrupt.csv:0"].startswith("no column holds pixels; found a, b; ")
     assert "FileNotFoundError" in reasons["absent.csv:0"]
     assert reasons["b.png:0"] == "is empty"
     assert reasons["absent.png:0"].startswith("cannot be read")

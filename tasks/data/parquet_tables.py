@@ -1,0 +1,150 @@
+"""Writes Parquet tables, as data sets are shared on the web, to one raw CSV."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from faces.common.schema import usage_name
+from faces.data.pixel_columns import ALIASES, missing_problem
+from tasks.common.csv_escaping import protect
+from tasks.common.errors import UnreadableInput, raise_if_ours
+from tasks.common.files import InputError
+from tasks.data.parquet_shards import SUFFIX, shard_on_disk, shards_of
+from tasks.orchestration.artifacts import log
+from tasks.readers.parquet import ImageColumn, image_column, image_of, open_table, read_batches
+from tasks.readers.raw_csv import COLUMNS, OPTIONAL, PIXELS, UNREADABLE
+from tasks.readers.training_images import face_pixels, square_pixels
+
+
+class _Table(NamedTuple):
+    """A shard's columns: of images, and by the raw table's name the others; the class names of codes, if it has them;
+    and the value of Usage that the shard's name gives, or an empty text."""
+
+    images: ImageColumn
+    columns: dict[str, str]
+    classes: list[str] | None
+    usage: str
+
+
+def write_parquet_csv(model_name: str, source: Path, out: Path, shown: str) -> None:
+    """Write the rows of all shards, in the order of their names, to `out` as one raw CSV.
+
+    A picture that cannot be read gets an empty pixel cell and its reason in the column `unreadable`. Raises InputError
+    if a shard lacks a column; `shown` is the source's name in errors.
+    """
+    with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
+        rows, header = csv.writer(text), list[str]()
+        names = shards_of(source, shown)
+        for name in names:
+            where = f"{shown}: {name}" if name else shown
+            with shard_on_disk(source, name, shown, out.parent) as path, _named(where, path):
+                with open_table(path) as table:
+                    found = _table(model_name, path, table, name or PurePosixPath(shown).name)
+                    if not header:
+                        has_usage = any(map(_usage, names)) or found.usage or "Usage" in found.columns
+                        header = [*COLUMNS[model_name], *(["Usage"] if has_usage else []), UNREADABLE]
+                        header[-1:-1] = ["person"] if "person" in found.columns else []
+                        rows.writerow(header)
+                    count = 0
+                    for cells in _rows(model_name, path, table, found):
+                        rows.writerow([protect(cells.get(column, "")) for column in header])
+                        count += 1
+                log(f"{where}: {count} rows")
+
+
+@contextmanager
+def _named(where: str, path: Path) -> Iterator[None]:
+    """Raise what is wrong with a shard as InputError with its name."""
+    try:
+        yield
+    except (ValueError, OSError, pa.ArrowException) as error:
+        # Arrow also reports out of memory if a corrupt file declares more than there is.
+        if not isinstance(error, pa.ArrowException):
+            raise_if_ours(where, error)
+        remedy = "" if isinstance(error, InputError) else "; fetch or write it again"
+        raise InputError(f"{where}: {str(error).removeprefix(str(path)).lstrip(': ').rstrip('.')}{remedy}") from None
+
+
+def _rows(model_name: str, path: Path, table: pq.ParquetFile, found: _Table) -> Iterator[dict[str, str]]:
+    """The cells of each row, by the raw table's columns."""
+    for batch in read_batches(path, table, [found.images.path, *found.columns.values()]):
+        values = dict(zip(batch.schema.names, batch.columns, strict=True))
+        texts = {column: list(map(_text, values[name].to_pylist())) for column, name in found.columns.items()}
+        for number, value in enumerate(values[found.images.path.removesuffix(".bytes")]):
+            yield _row(model_name, found, value, {column: cells[number] for column, cells in texts.items()})
+
+
+def _row(model_name: str, table: _Table, value: Any, cells: dict[str, str]) -> dict[str, str]:
+    pixels, reason = _pixels(model_name, value, table.images)
+    if table.classes is not None and (code := cells["emotion"]):
+        is_named = code.isascii() and code.isdigit() and int(code) < len(table.classes)
+        cells["emotion"] = table.classes[int(code)] if is_named else ""
+        reason = reason if is_named else f"the label {code[:20]} has none of its {len(table.classes)} class names"
+    return {"Usage": table.usage, **cells, PIXELS[model_name]: "" if reason else pixels, UNREADABLE: reason}
+
+
+def _pixels(model_name: str, value: Any, column: ImageColumn) -> tuple[str, str]:
+    """The pixel text of a value and an empty text, or an empty text and the reason why it has none."""
+    content = image_of(value, column)
+    decode: Callable[[bytes], np.ndarray] = face_pixels if model_name == "emotion" else square_pixels
+    if isinstance(content, bytes):
+        try:
+            content = decode(content)
+        except UnreadableInput as error:
+            return "", str(error)
+    return ("", content) if isinstance(content, str) else (" ".join(map(str, content.ravel().tolist())), "")
+
+
+def _text(value: object) -> str:
+    if value is None or value != value:
+        return ""
+    return format(value, ".9g") if isinstance(value, float) else str(value)
+
+
+def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str) -> _Table:
+    images = image_column(path, table)
+    present, columns = table.schema_arrow.names, {}
+    for column in (*COLUMNS[model_name], *OPTIONAL[model_name]):
+        known = (column.lower(), *ALIASES.get(column, ()), *(("split",) if column == "Usage" else ()))
+        other = next((each for word in known for each in present if each.strip().lower() == word), None)
+        if column != PIXELS[model_name] and other is not None:
+            columns[column] = other
+    missing = [column for column in COLUMNS[model_name] if column not in {*columns, PIXELS[model_name]}]
+    if missing:
+        raise InputError(missing_problem(missing, present))
+    for other in columns.values():
+        _require_cells(table.schema_arrow.field(other))
+    classes = _class_names(table.schema_arrow, columns["emotion"]) if model_name == "emotion" else None
+    return _Table(images, columns, classes, _usage(name))
+
+
+def _require_cells(field: pa.Field) -> None:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if not (is_text or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise InputError(f"its column {field.name} holds {str(kind)[:40]}; write numbers or texts")
+
+
+def _usage(name: str) -> str:
+    """The value of Usage for `train-00000-of-00002.parquet` or `train/0000.parquet`; an empty text for other names."""
+    path = PurePosixPath(name)
+    words = (path.name.split("-")[0], path.stem, path.parent.name)
+    return next((usage for word in words if (usage := usage_name(word.removesuffix(SUFFIX))) is not None), "")
+
+
+def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
+    """The class names of a column's codes, which Hugging Face keeps in the metadata of the schema, or None."""
+    try:
+        content = json.loads((schema.metadata or {}).get(b"huggingface", b"null"))
+        content = content.get("info", content)
+        names = content["features"][column]["names"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return [str(name)[:100] for name in names] if isinstance(names, list) and names else None

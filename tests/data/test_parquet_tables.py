@@ -1,0 +1,272 @@
+"""Parquet tables as data sets are shared: ingested and scored, whatever columns hold the images and the labels."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tasks.common import parquet_pages
+from tasks.common.files import InputError
+from tasks.data.ingestion import bring_in
+from tasks.readers.records import read_records
+from tests.readers.test_layouts import FER2013, emotion_rows, keypoint_rows, noise_texts, values_of
+
+NAMES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+ROWS = emotion_rows(FER2013, 12, seed=3)
+CODES = ROWS["emotion"].astype(int).tolist()
+FACES = keypoint_rows(4, seed=4, missing=True)
+BYTES_AND_PATH = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+def png(text: str) -> bytes:
+    """The picture of a pixel text."""
+    values = np.array(text.split(), np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(values.reshape(2 * (round(len(values) ** 0.5),))).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+PNGS = list(map(png, ROWS["pixels"]))
+STRUCTS = pa.array([{"bytes": content, "path": f"{row}.png"} for row, content in enumerate(PNGS)], BYTES_AND_PATH)
+
+
+def metadata(names: list[str], inside: bool = True) -> dict[bytes, bytes]:
+    features = {"features": {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}}
+    return {b"huggingface": json.dumps({"info": features} if inside else features).encode()}
+
+
+def hugging_face(images: Any = STRUCTS, labels: Any = CODES, names: list[str] = NAMES, **more: Any) -> pa.Table:
+    table = pa.table({"image": images, "label": labels, **more})
+    return table.replace_schema_metadata(metadata(names))
+
+
+def frame(**columns: Any) -> pa.Table:
+    return pa.Table.from_pandas(pd.DataFrame(columns))
+
+
+def ingested(path: Path, model_name: str = "emotion") -> pd.DataFrame:
+    raw = bring_in(model_name, str(path), path.parent / "raw.csv")
+    return pd.read_csv(raw, dtype=str, keep_default_na=False)
+
+
+LISTS = [list(map(int, text.split())) for text in ROWS["pixels"]]
+RAW = [bytes(values) for values in LISTS]
+NAMED, CODED = [NAMES[code] for code in CODES], list(map(str, CODES))
+TABLES: dict[str, tuple[pa.Table, list[str]]] = {
+    "Hugging Face": (hugging_face(), NAMED),
+    "names outside info": (hugging_face().replace_schema_metadata(metadata(NAMES, inside=False)), NAMED),
+    "codes without names": (hugging_face().replace_schema_metadata({b"huggingface": b"{"}), CODED),
+    "bytes": (pa.table({"img_bytes": PNGS, "emotion": CODES}), CODED),
+    "bytes under another name": (pa.table({"picture": PNGS, "emotion": CODES}), CODED),
+    "a thumbnail and a mask": (hugging_face(mask=pa.array([b"none"] * 12), bytes=pa.array([b"no"] * 12)), NAMED),
+    "paths under image": (pa.table({"image": ["a.png"] * 12, "bytes": PNGS, "label": NAMED}), NAMED),
+    "pandas' texts": (pa.Table.from_pandas(ROWS[["emotion", "pixels"]]), CODED),
+    "lists": (frame(emotion=CODES, pixels=LISTS), CODED),
+    "lists of rows": (
+        pa.table({"image": [np.reshape(one, (48, 48)).tolist() for one in LISTS], "label": CODES}),
+        CODED,
+    ),
+    "arrays of bytes": (frame(emotion=CODES, pixels=[np.array(one, np.uint8) for one in LISTS]), CODED),
+    "whole floats": (frame(emotion=np.array(CODES, float), pixels=[np.array(one, float) for one in LISTS]), CODED),
+    "raw pixels": (pa.table({"emotion": CODES, "pixels": pa.array(RAW, pa.binary(2304))}), CODED),
+    "raw pixels of any length": (pa.table({"emotion": CODES, "pixels": pa.array(RAW, pa.binary())}), CODED),
+    "categories": (frame(emotion=pd.Categorical(NAMED), Image=PNGS), NAMED),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_kind_of_table_gives_the_same_faces(kind: str, tmp_path: Path) -> None:
+    table, labels = TABLES[kind]
+    pq.write_table(table, tmp_path / "faces.parquet", row_group_size=5)
+    raw = ingested(tmp_path / "faces.parquet")
+    assert raw.columns.tolist() == ["emotion", "pixels", "unreadable"]
+    assert values_of(raw["pixels"]) == LISTS
+    assert raw["emotion"].tolist() == labels
+    assert set(raw["unreadable"]) == {""}
+    contents = [record.content for record in read_records(str(tmp_path / "faces.parquet"))]
+    images = [np.asarray(Image.open(BytesIO(one))) if isinstance(one, bytes) else one for one in contents]
+    assert [np.asarray(image).ravel().tolist() for image in images] == LISTS
+
+
+@pytest.mark.parametrize("images", ["text", "bytes"])
+def test_a_keypoint_table_keeps_its_coordinates(images: str, tmp_path: Path) -> None:
+    table = FACES.apply(lambda column: column if column.name == "Image" else pd.to_numeric(column))
+    table["Image"] = FACES["Image"] if images == "text" else list(map(png, FACES["Image"]))
+    table.to_parquet(tmp_path / "faces.parquet")
+    pd.testing.assert_frame_equal(ingested(tmp_path / "faces.parquet", "keypoints").drop(columns="unreadable"), FACES)
+
+
+SHARDS = ["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "data/test-00000-of-00001.parquet"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_shards_are_read_in_order_and_their_names_give_the_usage(packed: bool, tmp_path: Path) -> None:
+    for number, name in enumerate(SHARDS):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(hugging_face().slice(4 * number, 4), tmp_path / "set" / name)
+    (tmp_path / "set/README.md").write_text("faces")
+    if packed:
+        with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+            for path in (tmp_path / "set").rglob("*.*"):
+                archive.write(path, path.relative_to(tmp_path / "set"))
+    raw = ingested(tmp_path / ("set.zip" if packed else "set"))
+    assert raw["Usage"].tolist() == ["PrivateTest"] * 4 + ["Training"] * 8
+    assert values_of(raw["pixels"]) == LISTS[8:] + LISTS[:8]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(("name", "usage"), [("validation/0000.parquet", "PublicTest"), ("faces.parquet", None)])
+def test_a_folder_of_a_split_gives_the_usage_too(name: str, usage: str | None, tmp_path: Path) -> None:
+    (tmp_path / "test" / name).parent.mkdir(parents=True)
+    pq.write_table(hugging_face(), tmp_path / "test" / name)
+    assert set(ingested(tmp_path / "test").get("Usage", [None])) == {usage}
+
+
+def test_a_column_of_splits_and_subjects_is_kept(tmp_path: Path) -> None:
+    table = hugging_face(split=["train"] * 12, person=[f"person {row // 2}" for row in range(12)])
+    pq.write_table(table, tmp_path / "a.parquet")
+    raw = ingested(tmp_path / "a.parquet")
+    assert set(raw["Usage"]) == {"train"}
+    assert raw["person"].tolist()[::2] == [f"person {row}" for row in range(6)]
+
+
+def test_rows_that_cannot_be_read_have_their_reason(tmp_path: Path) -> None:
+    wide = Image.new("L", (60, 40))
+    wide.save(buffer := BytesIO(), "PNG")
+    images = [PNGS[0], PNGS[1][:300], None, buffer.getvalue(), PNGS[4], PNGS[5]]
+    structs = pa.array([{"bytes": content, "path": "a"} for content in images], BYTES_AND_PATH)
+    pq.write_table(hugging_face(structs, [0, 1, 2, 3, 7, -1]), tmp_path / "a.parquet")
+    raw = ingested(tmp_path / "a.parquet")
+    assert raw["pixels"].ne("").tolist() == [True] + [False] * 5
+    reasons = raw["unreadable"].tolist()
+    assert reasons[0] == ""
+    assert "truncated or corrupt" in reasons[1]
+    assert reasons[2:] == [
+        *("has no bytes of an image", "60x40 pixels: not square"),
+        *("the label 7 has none of its 7 class names", "the label -1 has none of its 7 class names"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([value / 255 for value in LISTS[0]], "no pixels: fractions up to 1, such as 0."),
+        ([*LISTS[0], 7], "2,305 values are not the pixels of a square"),
+        ([256, *LISTS[0][1:]], "a pixel of 256: pixels are 0..255"),
+        ([float("nan"), *LISTS[0][1:]], "no pixels: nan is not an integer"),
+        ([], "no pixels: empty, or not UTF-8"),
+        (None, "no pixels: empty, or not UTF-8"),
+    ],
+)
+def test_a_list_that_is_no_face_says_why(values: list[float] | None, reason: str, tmp_path: Path) -> None:
+    table = pa.table({"pixels": pa.array([values, LISTS[1]], pa.list_(pa.float64())), "emotion": [0, 1]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    first, second = read_records(str(tmp_path / "a.parquet"))
+    assert str(first.content).startswith(reason)
+    assert isinstance(second.content, np.ndarray)
+    assert ingested(tmp_path / "a.parquet")["unreadable"].tolist() == [first.content, ""]
+
+
+def broken(change: Callable[[bytes], bytes]) -> bytes:
+    buffer = BytesIO()
+    pq.write_table(hugging_face(), buffer)
+    return change(buffer.getvalue())
+
+
+ERRORS = {
+    "no label": (pa.table({"image": PNGS}), "no column emotion; found image; add or rename them"),
+    "no image": (
+        pa.table({"label": CODES, "path": ["a.png"] * 12}),
+        "no column holds images; found label (int64), path",
+    ),
+    "text under image": (pa.table({"label": CODES, "image": ["a.png"] * 12}), "no column holds images; found label"),
+    "lists of labels": (
+        pa.table({"image": PNGS, "label": [[1, 2]] * 12}),
+        "its column label holds list<element: int64>; write numbers or texts",
+    ),
+    "truncated": (broken(lambda content: content[:-9]), "; fetch or write it again"),
+    "a footer of noise": (broken(lambda content: content[:-900] + b"\xff" * 892 + content[-8:]), ""),
+}
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_the_error_for_a_table_names_it_and_the_remedy(kind: str, tmp_path: Path) -> None:
+    table, message = ERRORS[kind]
+    path = tmp_path / "a.parquet"
+    path.write_bytes(table) if isinstance(table, bytes) else pq.write_table(table, path)
+    with pytest.raises(InputError) as caught:
+        ingested(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_lists_are_bounded_by_their_declared_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(frame(emotion=CODES, pixels=LISTS), tmp_path / "a.parquet", row_group_size=6)
+    monkeypatch.setattr(parquet_pages, "MAX_VALUES", 6 * 2304)
+    assert len(ingested(tmp_path / "a.parquet")) == 12
+    monkeypatch.setattr(parquet_pages, "MAX_VALUES", 6 * 2304 - 1)
+    reason = "its column pixels has 13,824 values; write the table with fewer rows per row group"
+    with pytest.raises(InputError, match=reason):
+        ingested(tmp_path / "a.parquet")
+    (record,) = read_records(str(tmp_path / "a.parquet"))
+    assert record.content == reason
+
+
+def test_a_page_of_any_column_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pa.table({"image": PNGS, "label": pa.array(["sad" + " " * 2**20] * 12)})
+    pq.write_table(table, tmp_path / "a.parquet", compression="zstd", use_dictionary=False)
+    monkeypatch.setattr(parquet_pages, "MAX_PAGE", 2**20)
+    with pytest.raises(InputError, match="a page unpacks to 12 MiB; write the table with fewer rows per row group"):
+        ingested(tmp_path / "a.parquet")
+
+
+def test_a_few_bytes_of_lists_do_not_exhaust_the_memory(tmp_path: Path) -> None:
+    """One value, repeated in one row, which run-length encoding stores in some bytes."""
+    values = pa.array(np.zeros(5_000_000, np.int64))
+    lists = pa.ListArray.from_arrays(pa.array([0, 5_000_000], pa.int32()), values)
+    pq.write_table(pa.table({"pixels": lists}), tmp_path / "a.parquet", compression="zstd")
+    assert (tmp_path / "a.parquet").stat().st_size < 20_000
+    (record,) = read_records(str(tmp_path / "a.parquet"))
+    assert record.content == "5,000,000 pixels are more than 4,194,304"
+
+
+def pixels_of(content: object) -> list[int]:
+    assert isinstance(content, np.ndarray)
+    return list(content.ravel().tolist())
+
+
+def test_raw_pixels_of_another_length_have_their_reason(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"pixels": pa.array([*RAW, RAW[0][1:], None], pa.binary())}), tmp_path / "a.parquet")
+    records = list(read_records(str(tmp_path / "a.parquet")))
+    assert pixels_of(records[0].content) == LISTS[0]
+    assert str(records[12].content).startswith("2,303 values are not the pixels of a square")
+    assert records[13].content == "has no bytes of an image"
+
+
+def test_a_text_that_is_not_utf8_does_not_refuse_the_table(tmp_path: Path) -> None:
+    def latin(texts: list[str]) -> pa.Array:
+        encoded = pa.array([text.encode("latin-1") for text in texts], pa.binary())
+        return pa.Array.from_buffers(pa.string(), len(texts), encoded.buffers())
+
+    table = pa.table({"note": latin(["caf\xe9"] * 2), "pixels": latin(["\xe9 1 2", ROWS["pixels"][1]])})
+    pq.write_table(table, tmp_path / "a.parquet")
+    first, second = read_records(str(tmp_path / "a.parquet"))
+    assert first.content == "no pixels: empty, or not UTF-8"
+    assert pixels_of(second.content) == LISTS[1]
+
+
+def test_noise_of_other_sizes_is_scored_at_its_size(tmp_path: Path) -> None:
+    table = frame(pixels=[list(map(int, text.split())) for text in noise_texts(1, 2, 64)])
+    pq.write_table(table, tmp_path / "a.parquet")
+    shapes = [np.shape(record.content) for record in read_records(str(tmp_path / "a.parquet"))]  # type: ignore[arg-type]
+    assert shapes == [(64, 64), (64, 64)]
