@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from tasks.common.file_kinds import PICTURE_SUFFIXES
+from tasks.common.image_formats import IMAGE_SUFFIXES
 from tasks.common.walking import is_hidden
 from tasks.readers.archives import member, unpacking
 
@@ -28,7 +28,7 @@ def is_parquet(source: Path, shown: str) -> bool:
     else:
         return False
     endings = {PurePosixPath(name).suffix.lower() for name in names if not is_hidden(name)}
-    return SUFFIX in endings and not endings & {".csv", *PICTURE_SUFFIXES}
+    return SUFFIX in endings and not endings & {".csv", *IMAGE_SUFFIXES}
 
 
 def shards_of(source: Path, shown: str) -> list[str]:
