@@ -411,7 +411,7 @@ def test_every_row_of_any_table_is_valid_or_quarantined_with_a_reason(
         (b"emotion,pixels\r1,2\r1,\xe9 2\r", "line 3: byte 0xe9 is not UTF-8"),
         (b"emotion,pixels\n1,2\n1,\xe2\x82", "its last character is cut off"),
         (b"\nemotion,pixels\n1,2\n", "the file is empty, or its first line; a header"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00\xff", "not readable as CSV text: it is UTF-16, or no text at all"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\xff", "is a PNG picture, not a table"),
     ],
 )
 def test_the_error_for_a_file_that_is_not_a_table_names_it(tmp_path: Path, content: bytes, message: str) -> None:
