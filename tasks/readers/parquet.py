@@ -1,6 +1,5 @@
 """Reads the images of a Parquet table in bounded memory, whatever sizes the file declares."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from faces.common.pixel_text import MIN_SIDE, decode_squares, square_of, square_sides
 from faces.data.pixel_columns import IMAGE_NAMES, listed, looks_like_pixels
 from tasks.common.files import InputError
+from tasks.common.image_formats import image_format
 from tasks.common.parquet_pages import checked_rows, row_groups
 from tasks.readers.bounded_csv import MAX_ROW_BYTES
 from tasks.readers.sources import MAX_BYTES
@@ -23,8 +23,6 @@ MAX_VALUES = 2**22
 """Pixels of a row that is a list of numbers."""
 # Of the footer, which takes kilobytes in ordinary files.
 LIMITS = {"thrift_string_size_limit": 16 * 2**20, "thrift_container_size_limit": 100_000}
-# First bytes of images in the formats that are read.
-_SIGNATURE = re.compile(rb"\xff\xd8\xff|\x89PNG|RIFF....WEBP|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|GIF8", re.DOTALL)
 
 
 class ImageColumn(NamedTuple):
@@ -138,14 +136,14 @@ def _rank(column: ImageColumn, sample: list[bytes | str | np.ndarray]) -> int:
 
 def _are_raw(sample: list[bytes | str | np.ndarray]) -> bool:
     """Whether all are bytes of one length, which is that of a square's pixels, and none is the file of an image."""
-    raw = [content for content in sample if isinstance(content, bytes) and not _SIGNATURE.match(content)]
+    raw = [content for content in sample if isinstance(content, bytes) and not image_format(content)]
     sizes = sorted({len(content) for content in raw})
     return len(raw) == len(sample) and len(sizes) == 1 and int(square_sides(np.array(sizes))[0]) >= MIN_SIDE
 
 
 def _looks_like_image(content: bytes | str | np.ndarray) -> bool:
     if isinstance(content, bytes):
-        return _SIGNATURE.match(content) is not None
+        return image_format(content) is not None
     if isinstance(content, str):
         return looks_like_pixels(content)
     return len(content) >= MIN_SIDE**2

@@ -495,13 +495,15 @@ KINDS = [
         "is not in <split>/<class name>/",
         "move it",
     ),
-    quarantined("text called .png", E, image_folder_with("train/happy/0.png", b"no image"), "is a text file; only"),
+    quarantined("text called .png", E, image_folder_with("train/happy/0.png", b"no image"), "is a text file"),
     quarantined("nothing called .jpg", E, image_folder_with("train/happy/0.jpg", b""), "is empty"),
-    quarantined("a truncated image", E, image_folder_with("train/happy/0.png", PNG[:-30]), "is truncated"),
-    quarantined("an image of absurd size", E, image_folder_with("train/happy/0.png", ABSURD), "40000x40000 pixels are"),
+    quarantined("a truncated image", E, image_folder_with("train/happy/0.png", PNG[:-30]), "is truncated or corrupt"),
+    quarantined(
+        "an image of absurd size", E, image_folder_with("train/happy/0.png", ABSURD), "40000x40000 pixels are more than"
+    ),
     quarantined("an image of 24 x 96", E, image_folder_with("train/happy/0.png", WIDE), "96x24 pixels: not square"),
     quarantined(
-        "a name that is not UTF-8", E, image_folder_with("train/happy/caf\udce9.png", b"no image"), "a text file"
+        "a name that is not UTF-8", E, image_folder_with("train/happy/caf\udce9.png", b"no image"), "is a text file"
     ),
 ]
 
