@@ -17,6 +17,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from tasks.common.file_kinds import BZIP2, GZIP, HEAD_BYTES, TAR, TAR_AT, XZ, ZIPS, refusal, why_no_table
 from tasks.common.files import InputError
+from tasks.common.image_formats import IMAGE_SUFFIXES
 from tasks.common.walking import is_hidden
 
 ENCRYPTED = 0x1
@@ -174,8 +175,16 @@ def _only_table(names: list[str], name: str) -> str:
     found = _listed(tables) if tables else f"none, but {_listed(shown)}" if shown else "none"
     if tables and packed:
         found += f" and the archives {_listed(packed)}"
-    remedy = "the one with the faces" if tables else "the archive in it" if packed else "the CSV"
+    remedy = _remedy(tables, packed, shown)
     raise InputError(f"{name}: one CSV is needed in the archive, found {found}; unpack it and name {remedy}")
+
+
+def _remedy(tables: list[str], packed: list[str], shown: list[str]) -> str:
+    if tables:
+        return "the one with the faces"
+    if packed:
+        return "the archive in it"
+    return "the folder of its pictures" if any(name.lower().endswith(IMAGE_SUFFIXES) for name in shown) else "the CSV"
 
 
 def _listed(names: list[str]) -> str:
