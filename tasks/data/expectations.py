@@ -17,7 +17,7 @@ def emotion_suite(settings: ValidateEmotion, predefined_split: bool) -> list:
     (low, high), least = settings.class_fraction, f"{MIN_SIDE}x{MIN_SIDE}"
     label = f"emotion: not a label of {settings.label_encoding} (0..{len(names) - 1}, or a class name)"
     return [
-        *_table(["label", "label_foreign", "usage", *_pixel_columns()], settings.min_rows),
+        *_table("emotion", ["label", "label_foreign", "usage", *_pixel_columns()], settings.min_rows),
         _readable(),
         *_no_foreign_labels(settings.label_encoding),
         *[
@@ -46,7 +46,7 @@ def keypoint_suite(settings: ValidateKeypoints) -> list:
     side = SIZES["keypoints"]
     low, high = settings.interocular_distance_px
     return [
-        *_table([*COORDINATES, *_pixel_columns()], settings.min_rows),
+        *_table("keypoints", [*COORDINATES, *_pixel_columns()], settings.min_rows),
         _readable(),
         _not_repeated(),
         *[_mostly_labelled(keypoint, settings.max_missing_fraction) for keypoint in KEYPOINTS],
@@ -71,7 +71,8 @@ def keypoint_suite(settings: ValidateKeypoints) -> list:
 
 
 CLASS_FRACTION_REMEDY = (
-    "set other bounds in validate.emotion.class_fraction, or another label_encoding, if the table is correct"
+    "if the labels are right, widen validate.emotion.class_fraction; if the codes mean other classes, set "
+    "validate.emotion.label_encoding"
 )
 
 
@@ -92,8 +93,9 @@ def _pixel_columns() -> list[str]:
     return ["pixels_numeric", "pixels_count", "pixels_minimum", "pixels_maximum", "pixels_deviation"]
 
 
-def _table(columns: list[str], min_rows: int) -> list:
-    too_few_rows = _critical(f"fewer than {min_rows} rows", "provide a larger table")
+def _table(model_name: str, columns: list[str], min_rows: int) -> list:
+    remedy = f"provide a larger table, or lower validate.{model_name}.min_rows"
+    too_few_rows = _critical(f"fewer than {min_rows} rows", remedy)
     missing = _critical("columns are missing", "add them")
     return [
         gxe.ExpectTableColumnsToMatchSet(column_set=columns, exact_match=False, **missing),

@@ -301,7 +301,7 @@ KINDS = [
         E,
         labels(lambda row: row % 4),
         "fraction of surprise outside 0.005..0.6 (0 found)",
-        "set other bounds in validate.emotion.class_fraction, or another label_encoding",
+        "widen validate.emotion.class_fraction",
     ),
     error(
         "a class overwhelms",
