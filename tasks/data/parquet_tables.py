@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faces.common.schema import usage_name
-from faces.data.pixel_columns import ALIASES, missing_problem
+from faces.data.pixel_columns import missing_problem, places_of
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, raise_if_ours
 from tasks.common.files import InputError
+from tasks.common.parquet_pages import open_table, read_batches
 from tasks.data.parquet_shards import SUFFIX, shard_on_disk, shards_of
 from tasks.orchestration.artifacts import log
-from tasks.readers.parquet import ImageColumn, image_column, image_of, open_table, read_batches
+from tasks.readers.parquet import ImageColumn, image_column, image_of, is_text, storage_of, values_of
 from tasks.readers.raw_csv import COLUMNS, OPTIONAL, PIXELS, UNREADABLE
 from tasks.readers.training_images import face_pixels, square_pixels
 
@@ -77,7 +78,7 @@ def _rows(model_name: str, path: Path, table: pq.ParquetFile, found: _Table) -> 
     for batch in read_batches(path, table, [found.images.path, *found.columns.values()]):
         values = dict(zip(batch.schema.names, batch.columns, strict=True))
         texts = {column: list(map(_text, values[name].to_pylist())) for column, name in found.columns.items()}
-        for number, value in enumerate(values[found.images.path.removesuffix(".bytes")]):
+        for number, value in enumerate(values_of(batch, found.images)):
             yield _row(model_name, found, value, {column: cells[number] for column, cells in texts.items()})
 
 
@@ -112,10 +113,12 @@ def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str) -> _Ta
     images = image_column(path, table)
     present, columns = table.schema_arrow.names, {}
     for column in (*COLUMNS[model_name], *OPTIONAL[model_name]):
-        known = (column.lower(), *ALIASES.get(column, ()), *(("split",) if column == "Usage" else ()))
-        other = next((each for word in known for each in present if each.strip().lower() == word), None)
-        if column != PIXELS[model_name] and other is not None:
-            columns[column] = other
+        places = [] if column == PIXELS[model_name] else places_of([name.strip() for name in present], column)
+        if len(places) > 1:
+            first, second = (present[place] for place in places[:2])
+            raise InputError(f"column {first} is repeated{f', as {second}' if second != first else ''}; remove one")
+        if places:
+            columns[column] = present[places[0]]
     missing = [column for column in COLUMNS[model_name] if column not in {*columns, PIXELS[model_name]}]
     if missing:
         raise InputError(missing_problem(missing, present))
@@ -126,9 +129,8 @@ def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str) -> _Ta
 
 
 def _require_cells(field: pa.Field) -> None:
-    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if not (is_text or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+    kind = storage_of(field.type)
+    if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise InputError(f"its column {field.name} holds {str(kind)[:40]}; write numbers or texts")
 
 

@@ -79,6 +79,14 @@ TABLES: dict[str, tuple[pa.Table, list[str]]] = {
     "whole floats": (frame(emotion=np.array(CODES, float), pixels=[np.array(one, float) for one in LISTS]), CODED),
     "raw pixels": (pa.table({"emotion": CODES, "pixels": pa.array(RAW, pa.binary(2304))}), CODED),
     "raw pixels of any length": (pa.table({"emotion": CODES, "pixels": pa.array(RAW, pa.binary())}), CODED),
+    "views of bytes": (pa.table({"image": pa.array(PNGS, pa.binary_view()), "emotion": CODES}), CODED),
+    "views of texts": (
+        pa.table({key: pa.array(list(ROWS[key]), pa.string_view()) for key in ("emotion", "pixels")}),
+        CODED,
+    ),
+    "views of lists": (pa.table({"pixels": pa.array(LISTS, pa.list_view(pa.int64())), "emotion": CODES}), CODED),
+    "a dot in the name": (pa.table({"image.bytes": PNGS, "emotion": CODES}), CODED),
+    "lists with a dot in the name": (pa.table({"face.bytes": LISTS, "emotion": CODES}), CODED),
     "categories": (frame(emotion=pd.Categorical(NAMED), Image=PNGS), NAMED),
 }
 
@@ -163,8 +171,9 @@ def test_rows_that_cannot_be_read_have_their_reason(tmp_path: Path) -> None:
         ([*LISTS[0], 7], "2,305 values are not the pixels of a square"),
         ([256, *LISTS[0][1:]], "a pixel of 256: pixels are 0..255"),
         ([float("nan"), *LISTS[0][1:]], "no pixels: nan is not an integer"),
-        ([], "no pixels: empty, or not UTF-8"),
-        (None, "no pixels: empty, or not UTF-8"),
+        ([None, *LISTS[0][1:]], "no pixels: the list has missing values"),
+        ([], "no pixels: empty"),
+        (None, "no pixels: empty"),
     ],
 )
 def test_a_list_that_is_no_face_says_why(values: list[float] | None, reason: str, tmp_path: Path) -> None:
@@ -174,6 +183,72 @@ def test_a_list_that_is_no_face_says_why(values: list[float] | None, reason: str
     assert str(first.content).startswith(reason)
     assert isinstance(second.content, np.ndarray)
     assert ingested(tmp_path / "a.parquet")["unreadable"].tolist() == [first.content, ""]
+
+
+SQUARE = np.reshape(LISTS[0], (48, 48)).tolist()
+
+
+@pytest.mark.parametrize("kind", [pa.list_, pa.large_list, pa.list_view])
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (np.reshape(LISTS[0], (36, 64)).tolist(), "64x36 pixels: not square"),
+        ([*SQUARE[:46], SQUARE[46][:47], [*SQUARE[47], 7]], "rows of 47 to 49 pixels: all must be as long"),
+        ([*SQUARE, []], "rows of 0 to 48 pixels: all must be as long"),
+        ([*SQUARE[:47], None], "no pixels: the list has missing values"),
+        ([*SQUARE[:47], [None] * 48], "no pixels: the list has missing values"),
+        ([LISTS[0]], ""),
+    ],
+)
+def test_rows_that_are_no_square_are_not_joined(
+    rows: list[Any], reason: str, kind: Callable[[Any], pa.DataType], tmp_path: Path
+) -> None:
+    table = pa.table({"pixels": pa.array([rows, SQUARE], kind(kind(pa.int64()))), "emotion": [0, 1]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    first, second = read_records(str(tmp_path / "a.parquet"))
+    assert first.content == reason if reason else pixels_of(first.content) == LISTS[0]
+    assert pixels_of(second.content) == LISTS[0]
+
+
+EMBEDDINGS = np.random.default_rng(5).normal(0, 1, (12, 512)).astype(np.float32)
+OTHERS: dict[str, Any] = {
+    "bytes of floats": [one.tobytes() for one in EMBEDDINGS[:, :256]],
+    "a list of floats": list(EMBEDDINGS),
+    "a square list of fractions": list(EMBEDDINGS[:, :256]),
+    "a list of integers": [list(range(2000))] * 12,
+    "a square mask": [[0, 1] * 128] * 12,
+    "a text of floats": [" ".join(map(str, one)) for one in EMBEDDINGS],
+}
+
+
+FACE_COLUMNS: dict[str, Any] = {
+    "files": ("face", PNGS),
+    "lists": ("face", LISTS),
+    "texts": ("face", ROWS["pixels"].tolist()),
+    "raw pixels": ("face", RAW),
+    "raw pixels under their name": ("pixels", RAW),
+}
+# Nothing tells raw pixels from other bytes but a name.
+BESIDE = [(kind, other) for kind in FACE_COLUMNS for other in OTHERS if (kind, other) != ("raw pixels", [*OTHERS][0])]
+
+
+@pytest.mark.parametrize("name", ["embedding", "zone"])
+@pytest.mark.parametrize(("kind", "other"), BESIDE)
+def test_images_are_found_beside_other_numbers(kind: str, other: str, name: str, tmp_path: Path) -> None:
+    face, faces = FACE_COLUMNS[kind]
+    columns = {name: OTHERS[other], face: faces}
+    pq.write_table(pa.table(columns).select(sorted(columns)), tmp_path / "a.parquet")
+    contents = [record.content for record in read_records(str(tmp_path / "a.parquet"))]
+    images = [np.asarray(Image.open(BytesIO(one))) if isinstance(one, bytes) else one for one in contents]
+    assert [np.asarray(image).ravel().tolist() for image in images] == LISTS
+
+
+def test_a_named_column_that_cannot_be_read_is_not_replaced_by_other_bytes(tmp_path: Path) -> None:
+    fractions = [[value / 255 for value in one] for one in LISTS]
+    table = pa.table({"embedding": OTHERS["bytes of floats"], "pixels": fractions})
+    pq.write_table(table, tmp_path / "a.parquet")
+    reasons = [str(record.content) for record in read_records(str(tmp_path / "a.parquet"))]
+    assert {reason.partition(",")[0] for reason in reasons} == {"no pixels: fractions up to 1"}
 
 
 def broken(change: Callable[[bytes], bytes]) -> bytes:
@@ -189,6 +264,22 @@ ERRORS = {
         "no column holds images; found label (int64), path",
     ),
     "text under image": (pa.table({"label": CODES, "image": ["a.png"] * 12}), "no column holds images; found label"),
+    "two labels": (
+        pa.Table.from_arrays([PNGS, CODES, CODES], ["image", "emotion", "emotion"]),
+        "column emotion is repeated; remove one",
+    ),
+    "two labels in other case": (
+        pa.Table.from_arrays([PNGS, CODES, CODES], ["image", "LABEL", "Label"]),
+        "column LABEL is repeated, as Label; remove one",
+    ),
+    "two people": (
+        pa.Table.from_arrays([PNGS, CODES, CODES, CODES], ["image", "label", "person", "person"]),
+        "column person is repeated; remove one",
+    ),
+    "two images": (
+        pa.Table.from_arrays([PNGS, PNGS, CODES], ["image", "image", "label"]),
+        "column image is repeated; remove one",
+    ),
     "lists of labels": (
         pa.table({"image": PNGS, "label": [[1, 2]] * 12}),
         "its column label holds list<element: int64>; write numbers or texts",
