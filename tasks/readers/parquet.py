@@ -23,7 +23,7 @@ MAX_VALUES = 2**22
 """Pixels of a row that is a list of numbers."""
 LIKELY, NAMED, DECODED, FILES = 1, 3, 5, 6
 RAW = (2, 4)
-"""Ranks of columns: values as long as pixels, names of images, pixels, files; and raw bytes of other names and these."""
+"""Ranks of columns: values as long as pixels, names of images, pixels, files; and raw bytes of any name and these."""
 
 
 class ImageColumn(NamedTuple):
