@@ -111,8 +111,7 @@ def _rows(
 
 
 def _row(model_name: str, table: _Table, content: np.ndarray | str, cells: dict[str, str]) -> dict[str, str]:
-    is_read = isinstance(content, np.ndarray)
-    pixels, reason = (" ".join(map(str, content.ravel().tolist())), "") if is_read else ("", content)
+    pixels, reason = ("", content) if isinstance(content, str) else (" ".join(map(str, content.ravel().tolist())), "")
     if table.classes is not None and (code := cells["emotion"]):
         is_named = code.isascii() and code.isdigit() and int(code) < len(table.classes)
         cells["emotion"] = table.classes[int(code)] if is_named else ""
