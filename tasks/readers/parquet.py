@@ -186,7 +186,8 @@ def _image_of_list(value: Any) -> np.ndarray | str:
 def _numbers(value: Any) -> tuple[pa.Array, np.ndarray, bool]:
     """The numbers of a valid list, or list of rows, as Arrow's; the numbers of each row; and whether any is missing."""
     values = _stored((value.value if isinstance(value, pa.ExtensionScalar) else value).values)
-    widths, has_missing = np.array([], np.int64), False
+    height, *others = [side for side in getattr(value.type, "shape", []) if side > 1] or [0]  # of a tensor
+    widths, has_missing = np.full(height if others else 0, np.prod(others, dtype=np.int64)), False
     while pa.types.is_nested(values.type):
         has_missing = has_missing or values.null_count > 0
         widths = pc.list_value_length(values).fill_null(0).to_numpy()

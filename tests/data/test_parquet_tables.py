@@ -225,6 +225,21 @@ def test_rows_that_are_no_square_are_not_joined(
     assert pixels_of(second.content) == LISTS[0]
 
 
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        *(([36, 64], "64x36 pixels: not square"), ([16, 48, 3], "144x16 pixels: not square")),
+        *(([48, 48], ""), ([1, 48, 48], ""), ([2304], "")),
+    ],
+)
+def test_a_tensor_keeps_its_shape(shape: list[int], reason: str, tmp_path: Path) -> None:
+    stored = pa.FixedSizeListArray.from_arrays(pa.array(LISTS[0], pa.uint8()), 2304)
+    tensors = pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.uint8(), shape), stored)
+    pq.write_table(pa.table({"pixels": tensors}), tmp_path / "a.parquet")
+    (record,) = read_records(str(tmp_path / "a.parquet"))
+    assert record.content == reason if reason else pixels_of(record.content) == LISTS[0]
+
+
 EMBEDDINGS = np.random.default_rng(5).normal(0, 1, (12, 512)).astype(np.float32)
 OTHERS: dict[str, Any] = {
     "bytes of floats": [one.tobytes() for one in EMBEDDINGS[:, :256]],
