@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from faces.data.pixel_columns import PIXEL_NAMES
 from tasks.common.errors import UnreadableInput
-from tasks.common.file_kinds import HEAD_BYTES, PARQUET, ZIPS, is_packed, refusal
+from tasks.common.file_kinds import HEAD_BYTES, PARQUET, ZIPS, is_npz, is_packed, refusal
 from tasks.common.files import InputError
 from tasks.common.image_formats import IMAGE_SUFFIXES, image_format
 from tasks.common.walking import HIDDEN, LeftOut, Walk, is_hidden, summary_of
 from tasks.orchestration.artifacts import log
 from tasks.readers.archives import CORRUPT, unpacking
-from tasks.readers.raw_csv import PIXELS, has_pixels
+from tasks.readers.raw_csv import has_pixels
 from tasks.readers.sources import head_of, is_remote, member_content
 
 BY_NAME = {".csv": "csv", ".gz": "csv", ".zip": "csv", ".parquet": "parquet", ".npz": "split"}
@@ -44,8 +45,8 @@ def layout_of(source: str, copy: Path | None = None) -> str:
     if is_packed(first):
         return "csv"
     # The header of a CSV under any name has a column of pixels.
-    cells = first.partition(b"\n")[0].decode(errors="replace").replace('"', "").split(",")
-    is_csv = {cell.strip() for cell in cells} & set(PIXELS.values())
+    cells = first.partition(b"\n")[0].decode("utf-8-sig", errors="replace").replace('"', "").split(",")
+    is_csv = {cell.strip().lower() for cell in cells} & set(PIXEL_NAMES)
     return refusal(first) or ("csv" if is_csv else named)
 
 
@@ -53,7 +54,7 @@ def _layout_of_zip(path: Path, source: str, named: str) -> str:
     with suppress(*CORRUPT, ValueError):  # the reader says what is wrong
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-        if names and all(name.endswith(".npy") for name in names):
+        if is_npz(names):
             return "split"
         return refusal(b"", names) or ("pictures" if is_zip_of_pictures(path, source) else "csv")
     return "split" if named == "split" else "csv"
@@ -82,8 +83,8 @@ def is_zip_of_pictures(path: Path, shown: str) -> bool:
         return True
     try:
         return not has_pixels(path, shown)
-    except InputError:  # whoever reads the table says it again
-        return False
+    except InputError:  # the pictures can be read without it
+        return True
 
 
 def pictures_of(path: Path, shown: str) -> Iterator[tuple[str, bytes | str]]:

@@ -237,6 +237,49 @@ def test_a_picture_in_a_zip_is_read_again_by_its_name(tmp_path: Path) -> None:
         content_of(f"{tmp_path}/a.zip/absent.png")
 
 
+BESIDE = {
+    "labels in Latin-1": ("labels.csv", "name,label\n1.png,gl\u00fccklich\n".encode("latin-1")),
+    "empty labels": ("labels.csv", b""),
+    "labels of one row too large": ("labels.csv", b"a,b\n" + b"7" * 2**25),
+    "labels as an array": ("labels.npy", b"\x93NUMPY\1\0v\0"),
+}
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_no_file_beside_the_pictures_of_a_zip_hides_them(tmp_path: Path, kind: str) -> None:
+    name, content = BESIDE[kind]
+    picture = "train/happy/1.png"
+    (tmp_path / "a.zip").write_bytes(a_zip(**{name: content, picture: PNG}))
+    records = {record.source: record for record in read_records(str(tmp_path / "a.zip"))}
+    assert records.keys() == {f"{tmp_path}/a.zip/{name}", f"{tmp_path}/a.zip/{picture}"}
+    assert records[f"{tmp_path}/a.zip/{picture}"].content == PNG
+    assert count_records(str(tmp_path / "a.zip")) == 2
+    raw = bring_in("emotion", str(tmp_path / "a.zip"), tmp_path / "raw.csv")
+    assert pd.read_csv(raw)["file"].tolist() == [picture]
+
+
+def test_an_array_beside_the_only_table_of_a_zip_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(a_zip(**{"fer.csv": TABLE, "x.npy": b"\x93NUMPY\1\0v\0"}))
+    assert [record.row for record in read_records(str(tmp_path / "a.zip"))] == [1]
+    assert bring_in("emotion", str(tmp_path / "a.zip"), tmp_path / "raw.csv").read_bytes() == TABLE
+
+
+@pytest.mark.parametrize("header", [b"Label,Pixels", b"label, IMG", b"\xef\xbb\xbfPixels,label", b'"Images"'])
+def test_a_table_under_any_name_is_known_by_a_usual_name_of_its_pixels(tmp_path: Path, header: bytes) -> None:
+    cells = {b"label": b"3"}
+    row = b",".join(cells.get(name.strip(), b" ".join([b"7"] * 2304)) for name in header.lower().split(b","))
+    (tmp_path / "faces.txt").write_bytes(header + b"\n" + row + b"\n")
+    (record,) = read_records(str(tmp_path / "faces.txt"))
+    assert record.row == 1
+    assert isinstance(record.content, np.ndarray)
+
+
+def test_parquet_shards_in_a_zip_to_score_are_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(a_zip(**{f"data/{number}.parquet": parquet() for number in range(2)}))
+    (record,) = read_records(str(tmp_path / "a.zip"))
+    assert str(record.content).endswith("0.parquet, data/1.parquet; unpack it and name the folder of its Parquet files")
+
+
 def test_pictures_of_a_zip_that_cannot_be_read_are_skipped_one_by_one(tmp_path: Path) -> None:
     content = bytearray(a_zip(**{"1.png": PNG, "2.png": PNG, "3.png": PNG}))
     content[content.index(PNG) + 60] ^= 1
@@ -346,7 +389,7 @@ def test_an_address_whose_library_is_missing_says_which(monkeypatch: pytest.Monk
 
 def test_a_broken_link_given_as_a_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").symlink_to("nowhere.csv")
-    with pytest.raises(InputError, match=r"a.csv: a broken link to nowhere.csv; correct the path"):
+    with pytest.raises(InputError, match=r"a.csv: a broken link to nowhere.csv; correct the path$"):
         bring_in("emotion", str(tmp_path / "a.csv"), tmp_path / "raw.csv")
     (record,) = read_records(str(tmp_path / "a.csv"))
     with pytest.raises(UnreadableInput, match=r"is a broken link to nowhere.csv; mend or remove it"):
