@@ -1,12 +1,10 @@
 """Validation results as text: reasons by row, and error messages for a table."""
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-MAX_GROUPS = 20
-"""Different reasons of unreadable rows that are counted one by one."""
+from tasks.common.errors import group_reasons
 
 
 def outcome(result: dict) -> dict[str, object]:
@@ -50,12 +48,12 @@ def _text(result: dict, row: int) -> str:
 
 
 def _grouped(result: dict) -> dict[int, str]:
-    """The reason of each row; of rows with a text of their own, that text, with N for numbers, up to its brackets."""
+    """The reason of each row; of rows with a text of their own, its group too."""
     if not result.get("alone"):
         return dict.fromkeys(result["rows"], result["reason"])
-    kinds = {row: re.sub(r"\d[\d,.]*", "N", _text(result, row).split(" (")[0])[:80] for row in result["rows"]}
-    counted = {kind for kind, _ in Counter(kinds.values()).most_common(MAX_GROUPS)}
-    return {row: f"{result['reason']}: {kind if kind in counted else 'other reasons'}" for row, kind in kinds.items()}
+    texts = {row: _text(result, row) for row in result["rows"]}
+    groups = group_reasons(list(texts.values()))
+    return {row: f"{result['reason']}: {groups[text]}" for row, text in texts.items()}
 
 
 def failed_expectations(report: dict) -> list[str]:

@@ -17,6 +17,7 @@ from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
 from tasks.plots.figure_files import save_figure
 from tasks.readers.records import read_records
+from tasks.readers.sources import zip_opener
 from tasks.scoring.face_crops import crop_boxes, load_image
 
 
@@ -63,6 +64,7 @@ def draw_grid(rows: pd.DataFrame, title: str, figure: Path, settings: Score) -> 
 def cropped_faces(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.DataFrame]:
     """Crops (n, 96, 96) uint8 of predicted faces, read from their sources again, and the rows that could be read."""
     images: dict[object, np.ndarray] = {}
+    open_zip = zip_opener()
     for source, requested in rows.groupby("source", sort=False):
         missing = set(requested["row"])
         try:
@@ -70,7 +72,7 @@ def cropped_faces(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.D
                 if record.row in missing:
                     of_record = requested[requested["row"] == record.row]
                     boxes = of_record[["box_x", "box_y", "box_size"]].to_numpy(float)
-                    crops = crop_boxes(load_image(record, settings), boxes, SIZES["keypoints"])
+                    crops = crop_boxes(load_image(record, settings, open_zip), boxes, SIZES["keypoints"])
                     images.update(zip(of_record.index, crops, strict=True))
                     missing.remove(record.row)
                 if not missing:

@@ -20,7 +20,7 @@ from tasks.common.errors import UnreadableInput
 from tasks.common.files import InputError
 from tasks.data.ingestion import bring_in
 from tasks.readers.records import FROM_HERE, Record, count_records, read_records
-from tasks.readers.sources import content_of, find_sources, require_outside, sources_of
+from tasks.readers.sources import content_of, find_sources, require_outside
 from tasks.scoring.face_crops import crop_faces, load_image
 from tests.conftest import ROOT
 from tests.readers.bombs import GREY, encoded
@@ -310,7 +310,7 @@ def test_what_is_given_twice_is_scored_once_and_said(
     for name in ("in/1.png", "in/b/2.png"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(PNG)
-    assert sources_of(["in/1.png", "./in", str(tmp_path / "in/b"), "in/**"]) == ["in/1.png", "./in/b/2.png"]
+    assert find_sources(["in/1.png", "./in", str(tmp_path / "in/b"), "in/**"])[0] == ["in/1.png", "./in/b/2.png"]
     assert logged == [
         "./in: 1 sources were given before, and are scored once",
         f"{tmp_path}/in/b: 1 sources were given before, and are scored once",
@@ -344,7 +344,7 @@ def test_sources_without_a_file_are_an_error_that_says_why(tmp_path: Path, kind:
 def test_an_empty_folder_among_others_is_said_and_a_hidden_file_may_be_named(tmp_path: Path, logged: list[str]) -> None:
     nothing_in(tmp_path)
     named = f"{tmp_path}/hidden/.a.png"
-    assert sources_of([f"{tmp_path}/empty", named]) == [named]
+    assert find_sources([f"{tmp_path}/empty", named])[0] == [named]
     assert logged == [f"{tmp_path}/empty: no file found to score"]
 
 
@@ -370,7 +370,7 @@ def test_a_file_that_may_not_be_read_is_skipped_and_set_aside(tmp_path: Path, mo
         return original(self, *args, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(Path, "open", opened)
-    records = [record for source in sources_of([str(tmp_path / "in")]) for record in read_records(source)]
+    records = [record for source in find_sources([str(tmp_path / "in")])[0] for record in read_records(source)]
     crops = crop_faces(records, "whole", SCORE)
     assert [Path(name).name for name in crops.detections["source"]] == ["1.png"]
     assert set(crops.skipped["reason"]) == {"Permission denied", "cannot be read (Permission denied)"}
