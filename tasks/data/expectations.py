@@ -77,7 +77,7 @@ CLASS_FRACTION_REMEDY = (
 
 
 def _warning(reason: str, detail: str = "", remedy: str = "", alone: bool = False) -> dict:
-    """`detail`: the column of what was found in a row. `alone`: that is the only reason for setting the row aside."""
+    """`detail`: the column of what was found in a row. `alone`: that is the only reason for quarantining the row."""
     return {
         "severity": "warning",
         "notes": reason,

@@ -2,6 +2,8 @@
 
 import re
 import time
+import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from tasks.common.files import replacing, source_of
 from tasks.orchestration.artifacts import Progress, log, log_figure
 from tasks.orchestration.decorators import task
 from tasks.readers.images import grey_levels
-from tasks.readers.sources import content_of, zip_opener
+from tasks.readers.sources import content_of
 
 LOGGED = 12
 """Images that a run logs as artifacts; all of them are in the folder."""
@@ -28,7 +30,7 @@ STEM_BYTES = 180
 @task
 def draw_pictures(out: Path, settings: Score) -> None:
     """Write each image that has faces, with boxes, keypoints and emotions, into `pictures/`; existing files stay."""
-    by_image, open_zip = _faces_by_image(out / "predictions.parquet"), zip_opener()
+    by_image, open_zip = _faces_by_image(out / "predictions.parquet"), lru_cache(maxsize=1)(zipfile.ZipFile)
     drawn, new, logged_at = [], 0, time.monotonic()
     progress, started = Progress("drawing", "images drawn"), logged_at
     for number, (text, faces) in enumerate(by_image, start=1):

@@ -1,5 +1,7 @@
 """Draws grids of scored faces, which are read from their sources again."""
 
+import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,6 @@ from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
 from tasks.plots.figure_files import save_figure
 from tasks.readers.records import read_records
-from tasks.readers.sources import zip_opener
 from tasks.scoring.face_crops import crop_boxes, load_image
 
 
@@ -64,7 +65,7 @@ def draw_grid(rows: pd.DataFrame, title: str, figure: Path, settings: Score) -> 
 def cropped_faces(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.DataFrame]:
     """Crops (n, 96, 96) uint8 of predicted faces, read from their sources again, and the rows that could be read."""
     images: dict[object, np.ndarray] = {}
-    open_zip = zip_opener()
+    open_zip = lru_cache(maxsize=1)(zipfile.ZipFile)
     for source, requested in rows.groupby("source", sort=False):
         missing = set(requested["row"])
         try:

@@ -5,7 +5,6 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -19,6 +18,7 @@ from tasks.orchestration.artifacts import log
 from tasks.readers.archives import CORRUPT, member, unpacking
 
 OpenZip = Callable[[str], zipfile.ZipFile]
+"""Opens a zip; one that is cached stays open for the next image, as opening it again reads the names of all files."""
 
 MAX_BYTES = 256 * 2**20
 """Of the file of one image."""
@@ -117,11 +117,6 @@ def _found_at(address: str) -> Found:
         [files.unstrip_protocol(name) for name in names if name not in hidden],
         [LeftOut(files.unstrip_protocol(name), HIDDEN) for name in sorted(hidden)],
     )
-
-
-def zip_opener() -> OpenZip:
-    """Opens zips for `content_of`; the last one stays open, since opening one reads the names of all its files."""
-    return lru_cache(maxsize=1)(zipfile.ZipFile)
 
 
 def content_of(source: str, open_zip: OpenZip = zipfile.ZipFile) -> bytes:

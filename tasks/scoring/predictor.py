@@ -73,8 +73,8 @@ class Predictor:
         require_outside(folder, given)
         score_sources(sources, self.approved, self.info.version, mode, self.settings, folder, predict=self.run)
         finish_run(folder)
-        tables = (pd.read_parquet(folder / f"{name}.parquet") for name in ("predictions", "skipped"))
-        return _with_skipped(*tables, left_out)
+        predictions, skipped = (pd.read_parquet(folder / f"{name}.parquet") for name in ("predictions", "skipped"))
+        return _with_skipped(predictions, skipped, left_out)
 
     def _table(self, shards: Iterable[Shard], mode: Mode, left_out: str = "") -> pd.DataFrame:
         rows = [rows for _, rows in score_here(shards, self.run, self.info, mode, self.settings)]
