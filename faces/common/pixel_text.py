@@ -8,10 +8,8 @@ import pandas as pd
 
 SIZES = {"keypoints": 96, "emotion": 48}
 """Side of each table's square images, in pixels."""
-
 MIN_SIDE = 16
 """Pixels of the shorter side; no face can be recognized in a smaller image."""
-
 BLANKS = " \t\r\n"
 
 # ASCII digits and blanks only: NumPy's parser accepts no others, so a no-break space must not reach it. At most 18
@@ -28,6 +26,7 @@ _NUMBERS = re.compile(rf"\[{{0,2}}{_BLANK}*+{_FLOAT}(?:{_COMMA}{_FLOAT})*+{_BLAN
 _GOOD_START = re.compile(rf"(?:[][ \t\r\n,;]*+{_FLOAT}(?=[][ \t\r\n,;]|\Z))*+[][ \t\r\n,;]*+")
 _WORD = re.compile(r"[^][ \t\r\n,;]{1,20}+")
 _TO_BLANKS = str.maketrans("[],;", "    ")
+_TO_SEPARATORS = str.maketrans("[,;\t\r\n", "      ")
 # Beyond it, floats are no exact integers.
 _EXACT = 2**53
 
@@ -61,25 +60,42 @@ def _is_plain(texts: list[str], joined: bytes) -> bool:
 def _parse_each(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     parsed = [_parse_one(text) for text in texts]
     counts = [-1 if each is None else len(each) for each in parsed]
-    return np.concatenate([np.empty(0, np.int64), *(each for each in parsed if each is not None)]), np.array(
-        counts, np.int64
-    )
+    values = [each for each in parsed if each is not None]
+    return np.concatenate([np.empty(0, np.int64), *values]), np.array(counts, np.int64)
 
 
 def _parse_one(text: str) -> np.ndarray | None:
     if _WHOLE_NUMBERS.fullmatch(text):
         return np.fromstring(text, np.int64, sep=" ")
     values = _floats(text)
-    if values is None or not (np.abs(values) < _EXACT).all() or (values != np.rint(values)).any():
-        return None
-    return values.astype(np.int64)
+    return None if values is None or _fraction_problem(values) else values.astype(np.int64)
 
 
 def _floats(text: str) -> np.ndarray | None:
     """The numbers of a text, float64, infinite where too large; None if it holds anything else."""
-    if text.count("[") != text.count("]") or not _NUMBERS.fullmatch(text):
+    is_list = text.count("[") == text.count("]") and _NUMBERS.fullmatch(text) and not _shape_problem(text)
+    return np.fromstring(text.translate(_TO_BLANKS), np.float64, sep=" ") if is_list else None
+
+
+def _shape_problem(text: str) -> str | None:
+    """What is wrong with the rows of a text of numbers with brackets inside; None if nothing is, or there are none."""
+    if "[" not in text.lstrip("[" + BLANKS):
         return None
-    return np.fromstring(text.translate(_TO_BLANKS), np.float64, sep=" ")
+    characters = np.frombuffer(text.translate(_TO_SEPARATORS).encode("ascii", "replace"), np.uint8)
+    inside = ~np.isin(characters, (ord(" "), ord("]")))
+    starts = np.flatnonzero(inside & ~np.concatenate([[False], inside[:-1]]))
+    ends = np.searchsorted(starts, np.flatnonzero(characters == ord("]")))
+    widths = np.diff(ends, prepend=0, append=len(starts))
+    return rows_problem(widths[widths > 0])
+
+
+def rows_problem(widths: np.ndarray) -> str | None:
+    """Why rows of pixels, whose numbers are `widths` (H,), are no square; None if they are, or were joined to one."""
+    if len(widths) < 2:
+        return None
+    if widths.min() != widths.max():
+        return f"rows of {widths.min():,} to {widths.max():,} pixels: all must be as long"
+    return f"{widths[0]}x{len(widths)} pixels: not square" if widths[0] != len(widths) else None
 
 
 def text_problem(text: str) -> str:
@@ -90,16 +106,19 @@ def text_problem(text: str) -> str:
     if "..." in text or "\u2026" in text:
         return "shortened by '...', write all values"
     if (values := _floats(text)) is None:
+        if _NUMBERS.fullmatch(text) and (problem := _shape_problem(text)):
+            return problem
         start = _GOOD_START.match(text)
         word = _WORD.match(text, start.end() if start else 0)
         return f"{word.group()!r} is not a number" if word else "irregular brackets or commas"
-    return _fraction_problem(values, values[(np.abs(values) >= _EXACT) | (values != np.rint(values))])
+    return _fraction_problem(values) or ""
 
 
-def _fraction_problem(values: np.ndarray, inexact: np.ndarray) -> str:
-    if values.min() >= 0 and values.max() <= 1:
+def _fraction_problem(values: np.ndarray) -> str | None:
+    inexact = values[~(np.abs(values) < _EXACT) | (values != np.rint(values))]
+    if len(inexact) and values.min() >= 0 and values.max() <= 1:
         return f"fractions up to 1, such as {inexact[0]:g}, multiply by 255 and round"
-    return f"{inexact[0]:g} is not an integer of 0..255"
+    return f"{inexact[0]:g} is not an integer of 0..255" if len(inexact) else None
 
 
 def pixel_checks(texts: Sequence[str]) -> pd.DataFrame:
@@ -111,15 +130,9 @@ def pixel_checks(texts: Sequence[str]) -> pd.DataFrame:
     values, counts = parse_pixels(texts)
     numeric = counts > 0
     sizes = counts[numeric]
-    checks = pd.DataFrame(
-        {
-            "numeric": numeric,
-            "count": np.where(numeric, counts, np.nan),
-            "side": np.where(numeric, square_sides(counts), np.nan),
-        }
-    )
-    columns = ["minimum", "maximum", "deviation"]
-    checks[columns] = np.nan
+    checks = pd.DataFrame({"numeric": numeric, "count": np.where(numeric, counts, np.nan)})
+    checks["side"] = np.where(numeric, square_sides(counts), np.nan)
+    checks[columns := ["minimum", "maximum", "deviation"]] = np.nan
     if numeric.any():
         starts = np.cumsum(sizes) - sizes
         # As float: the square of an invalid pixel value may overflow int64.
@@ -163,11 +176,9 @@ def decode_squares(texts: Sequence[str]) -> list[np.ndarray | str]:
 
 def square_of(values: np.ndarray) -> np.ndarray | str:
     """The image (side, side) uint8 of its numbers (N,), row by row, or the reason why they are none."""
-    values = values.astype(np.float64) if values.dtype.kind == "f" else values.astype(np.int64)
-    if values.dtype.kind == "f":
-        inexact = values[~(np.abs(values) < _EXACT) | (values != np.rint(values))]
-        if len(inexact):
-            return f"no pixels: {_fraction_problem(values, inexact)}"
+    values = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+    if problem := _fraction_problem(values):
+        return f"no pixels: {problem}"
     return _square(values.astype(np.int64), int(square_sides(np.array([len(values)]))[0]))
 
 

@@ -11,7 +11,7 @@ PIXEL_NAMES = ("pixels", "pixel", "image", "images", "img", "imgs")
 """Usual names of such a column, in any case."""
 IMAGE_NAMES = ("image", "img", "image_bytes", "img_bytes", "bytes", *PIXEL_NAMES)
 """Usual names of a column of images in tables that hold any type, the likeliest first."""
-ALIASES = {"emotion": ("label", "labels")}
+ALIASES = {"emotion": ("label", "labels"), "Usage": ("split",)}
 """Other names of a column, where the table has none of its name."""
 RESERVED = ("", "row", "reasons")
 """Names that readers give to columns of their own."""
@@ -93,13 +93,18 @@ def listed(names: list[str]) -> str:
     return some + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
+def places_of(found: list[str], column: str) -> list[int]:
+    """The places of a column by its name, else by the name in another case, else by an alias."""
+    exact = [place for place, name in enumerate(found) if name == column]
+    words = (column.lower(), *ALIASES.get(column, ()))
+    others = ([place for place, name in enumerate(found) if name.lower() == word] for word in words)
+    return exact or next(filter(None, others), [])
+
+
 def position_of(found: list[str], column: str) -> int | None:
-    """The place of a column by a name in another case, or by an alias; None if there is none."""
-    for other in (column.lower(), *ALIASES.get(column, ())):
-        places = [place for place, name in enumerate(found) if name.lower() == other]
-        if len(places) == 1:
-            return places[0]
-    return None
+    """The place of a column as `places_of` finds it; None if there is none, or it is repeated."""
+    places = places_of(found, column)
+    return places[0] if len(places) == 1 else None
 
 
 def named(found: list[str], place: int | None, column: str) -> list[str]:

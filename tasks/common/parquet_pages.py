@@ -1,4 +1,4 @@
-"""Checks the pages of a Parquet file, from their headers only, before a reader unpacks them.
+"""Reads Parquet in bounded memory: checks pages, from their headers only, before pyarrow unpacks them.
 
 The headers are structs of Thrift's compact protocol. pyarrow does not expose them, and its view of a column crashes the
 process on a corrupt footer.
@@ -7,8 +7,13 @@ process on a corrupt footer.
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tasks.common.files import InputError
 
@@ -27,6 +32,8 @@ BYTE_ARRAY = 6
 """Parquet's types from this one on have values of any length."""
 MAX_FOOTER = 16 * 2**20
 MAX_DEPTH = 12
+# Of the footer, which takes kilobytes in ordinary files.
+LIMITS = {"thrift_string_size_limit": 16 * 2**20, "thrift_container_size_limit": 100_000}
 BOOLEANS, BYTE, INTEGERS, DOUBLE, BINARY, LISTS, STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, (9, 10), 12
 
 
@@ -36,6 +43,26 @@ class _Page(NamedTuple):
     unpacked: int
     stored: int
     values: int
+
+
+@contextmanager
+def open_table(path: Path) -> Iterator[pq.ParquetFile]:
+    """An opened Parquet file. Raises InputError if the path is not a file."""
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is not a regular file")
+    # With pre-buffering, everything read stays in memory to the end; without a buffer, a row group is read as a whole.
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20, **LIMITS) as table:
+        yield table
+
+
+def read_batches(
+    path: Path, table: pq.ParquetFile, columns: list[str], max_rows: int | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of some columns, few at a time. Raises InputError if they do not fit into memory."""
+    with path.open("rb") as handle:
+        for number, group in enumerate(row_groups(handle)):
+            rows = min(checked_rows(handle, group, columns), max_rows or BATCH_ROWS)
+            yield from table.iter_batches(batch_size=rows, row_groups=[number], columns=columns)
 
 
 def row_groups(handle: BinaryIO) -> list[dict[int, Any]]:

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -11,16 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from faces.common.pixel_text import SIZES
 from faces.common.schema import usage_name
-from faces.data.pixel_columns import ALIASES, missing_problem
+from faces.data.pixel_columns import listed, missing_problem, places_of
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, raise_if_ours
-from tasks.common.files import InputError
+from tasks.common.files import InputError, readable
+from tasks.common.parquet_pages import open_table, read_batches
 from tasks.data.parquet_shards import SUFFIX, shard_on_disk, shards_of
 from tasks.orchestration.artifacts import log
-from tasks.readers.parquet import ImageColumn, image_column, image_of, open_table, read_batches
+from tasks.readers.parquet import ImageColumn, image_column, image_of, is_text, storage_of, values_of
 from tasks.readers.raw_csv import COLUMNS, OPTIONAL, PIXELS, UNREADABLE
-from tasks.readers.training_images import face_pixels, square_pixels
+from tasks.readers.training_images import at_model_size, resized_text, square_pixels
 
 
 class _Table(NamedTuple):
@@ -39,24 +42,47 @@ def write_parquet_csv(model_name: str, source: Path, out: Path, shown: str) -> N
     A picture that cannot be read gets an empty pixel cell and its reason in the column `unreadable`. Raises InputError
     if a shard lacks a column; `shown` is the source's name in errors.
     """
+    names, resized, unreadable = shards_of(source, shown), Counter[str](), list[str]()
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
-        rows, header = csv.writer(text), list[str]()
-        names = shards_of(source, shown)
+        rows, first = csv.writer(text), None
         for name in names:
             where = f"{shown}: {name}" if name else shown
-            with shard_on_disk(source, name, shown, out.parent) as path, _named(where, path):
-                with open_table(path) as table:
-                    found = _table(model_name, path, table, name or PurePosixPath(shown).name)
-                    if not header:
-                        has_usage = any(map(_usage, names)) or found.usage or "Usage" in found.columns
-                        header = [*COLUMNS[model_name], *(["Usage"] if has_usage else []), UNREADABLE]
-                        header[-1:-1] = ["person"] if "person" in found.columns else []
-                        rows.writerow(header)
-                    count = 0
-                    for cells in _rows(model_name, path, table, found):
-                        rows.writerow([protect(cells.get(column, "")) for column in header])
-                        count += 1
-                log(f"{where}: {count} rows")
+            with shard_on_disk(source, name, shown, out.parent) as path, _named(where, path), open_table(path) as table:
+                found = _table(model_name, path, table, name or PurePosixPath(shown).name)
+                if first is None:
+                    first, header = found, _header(model_name, found, names)
+                    rows.writerow(header)
+                _require_alike(found, first)
+                count = 0
+                for count, cells in enumerate(_rows(model_name, path, table, found, resized), start=1):
+                    rows.writerow([protect(cells.get(column, "")) for column in header])
+                    if cells[UNREADABLE]:
+                        unreadable.append(f"{name}, row {count}: {cells[UNREADABLE]}".removeprefix(", "))
+                log(f"{where}: {count:,} row{'' if count == 1 else 's'}")
+    if resized:
+        log(f"{shown}: {resized_text(resized)}")
+    if unreadable:
+        what = "1 row has" if len(unreadable) == 1 else f"{len(unreadable):,} rows have"
+        log(f"{shown}: {what} no usable pixels, the first: {readable(unreadable[0])}")
+
+
+def _header(model_name: str, first: _Table, names: list[str]) -> list[str]:
+    """The raw table's columns, of which all shards have the optional ones, or none."""
+    has_usage = first.usage or "Usage" in first.columns or any(map(_usage, names))
+    person = ["person"] if "person" in first.columns else []
+    return [*COLUMNS[model_name], *(["Usage"] if has_usage else []), *person, UNREADABLE]
+
+
+def _require_alike(found: _Table, first: _Table) -> None:
+    """Raise InputError if a shard has other columns or class names than the first one."""
+    for column in sorted({*found.columns} ^ {*first.columns}):
+        what = "has a column" if column in found.columns else "has no column"
+        raise InputError(f"{what} {column}, unlike the first shard; write all shards with the same columns")
+    if found.classes != first.classes:
+        ours, others = (f"({listed(classes)})" if classes else "(none)" for classes in (found.classes, first.classes))
+        raise InputError(
+            f"its class names {ours} are not those of the first shard {others}; write all shards with the same ones"
+        )
 
 
 @contextmanager
@@ -72,17 +98,20 @@ def _named(where: str, path: Path) -> Iterator[None]:
         raise InputError(f"{where}: {str(error).removeprefix(str(path)).lstrip(': ').rstrip('.')}{remedy}") from None
 
 
-def _rows(model_name: str, path: Path, table: pq.ParquetFile, found: _Table) -> Iterator[dict[str, str]]:
+def _rows(
+    model_name: str, path: Path, table: pq.ParquetFile, found: _Table, resized: Counter[str]
+) -> Iterator[dict[str, str]]:
     """The cells of each row, by the raw table's columns."""
     for batch in read_batches(path, table, [found.images.path, *found.columns.values()]):
         values = dict(zip(batch.schema.names, batch.columns, strict=True))
         texts = {column: list(map(_text, values[name].to_pylist())) for column, name in found.columns.items()}
-        for number, value in enumerate(values[found.images.path.removesuffix(".bytes")]):
-            yield _row(model_name, found, value, {column: cells[number] for column, cells in texts.items()})
+        for number, value in enumerate(values_of(batch, found.images)):
+            content = _pixels(model_name, value, found.images, resized)
+            yield _row(model_name, found, content, {column: cells[number] for column, cells in texts.items()})
 
 
-def _row(model_name: str, table: _Table, value: Any, cells: dict[str, str]) -> dict[str, str]:
-    pixels, reason = _pixels(model_name, value, table.images)
+def _row(model_name: str, table: _Table, content: np.ndarray | str, cells: dict[str, str]) -> dict[str, str]:
+    pixels, reason = ("", content) if isinstance(content, str) else (" ".join(map(str, content.ravel().tolist())), "")
     if table.classes is not None and (code := cells["emotion"]):
         is_named = code.isascii() and code.isdigit() and int(code) < len(table.classes)
         cells["emotion"] = table.classes[int(code)] if is_named else ""
@@ -90,16 +119,18 @@ def _row(model_name: str, table: _Table, value: Any, cells: dict[str, str]) -> d
     return {"Usage": table.usage, **cells, PIXELS[model_name]: "" if reason else pixels, UNREADABLE: reason}
 
 
-def _pixels(model_name: str, value: Any, column: ImageColumn) -> tuple[str, str]:
-    """The pixel text of a value and an empty text, or an empty text and the reason why it has none."""
+def _pixels(model_name: str, value: Any, column: ImageColumn, resized: Counter[str]) -> np.ndarray | str:
+    """The pixels of a value, in the model's size, or the reason why it has none."""
     content = image_of(value, column)
-    decode: Callable[[bytes], np.ndarray] = face_pixels if model_name == "emotion" else square_pixels
-    if isinstance(content, bytes):
-        try:
-            content = decode(content)
-        except UnreadableInput as error:
-            return "", str(error)
-    return ("", content) if isinstance(content, str) else (" ".join(map(str, content.ravel().tolist())), "")
+    try:
+        content = square_pixels(content) if isinstance(content, bytes) else content
+    except UnreadableInput as error:
+        return str(error)
+    if isinstance(content, str) or model_name == "emotion":
+        return content if isinstance(content, str) else at_model_size(content, resized)
+    # Coordinates are those of the size in which they were marked.
+    side, size = len(content), SIZES[model_name]
+    return content if side == size else f"{side}x{side} pixels: not {size}x{size}"
 
 
 def _text(value: object) -> str:
@@ -112,10 +143,12 @@ def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str) -> _Ta
     images = image_column(path, table)
     present, columns = table.schema_arrow.names, {}
     for column in (*COLUMNS[model_name], *OPTIONAL[model_name]):
-        known = (column.lower(), *ALIASES.get(column, ()), *(("split",) if column == "Usage" else ()))
-        other = next((each for word in known for each in present if each.strip().lower() == word), None)
-        if column != PIXELS[model_name] and other is not None:
-            columns[column] = other
+        places = [] if column == PIXELS[model_name] else places_of([name.strip() for name in present], column)
+        if len(places) > 1:
+            first, second = (present[place] for place in places[:2])
+            raise InputError(f"column {first} is repeated{f', as {second}' if second != first else ''}; remove one")
+        if places:
+            columns[column] = present[places[0]]
     missing = [column for column in COLUMNS[model_name] if column not in {*columns, PIXELS[model_name]}]
     if missing:
         raise InputError(missing_problem(missing, present))
@@ -126,9 +159,8 @@ def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str) -> _Ta
 
 
 def _require_cells(field: pa.Field) -> None:
-    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if not (is_text or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+    kind = storage_of(field.type)
+    if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise InputError(f"its column {field.name} holds {str(kind)[:40]}; write numbers or texts")
 
 

@@ -21,7 +21,11 @@ def face_pixels(content: bytes, resized: Counter[str] | None = None) -> np.ndarr
 
     Raises UnreadableInput if it cannot be read, is not square, too small or too large.
     """
-    levels = square_pixels(content)
+    return at_model_size(square_pixels(content), resized)
+
+
+def at_model_size(levels: np.ndarray, resized: Counter[str] | None = None) -> np.ndarray:
+    """Grey levels (side, side) uint8 as (48, 48) uint8; `resized` counts those of another size."""
     if resized is not None and len(levels) != SIDE:
         resized[f"{len(levels)}x{len(levels)}"] += 1
     return resize_images(levels[None], SIDE)[0]

@@ -41,7 +41,17 @@ def parsed(*texts: str) -> list[list[int] | None]:
             (text, [70, 80])
             for text in ("70,80", "[70, 80]", "[ 70.  80.]", "70;80", "70.0 80.0", "7e1 8.0e+01", "70,80,")
         ),
-        *((text, [1, 2, 3, 4]) for text in ("[[1 2]\n [3 4]]", "[[1, 2], [3, 4]]", "[[1,2],[3,4]]")),
+        *(
+            (text, [1, 2, 3, 4])
+            for text in (
+                "[[1 2 3 4]]",
+                "[1 2] [3 4]",
+                "[[1 2 ] [ 3,4.\n]]",
+                "[[1 2]\n [3 4]]",
+                "[[1, 2], [3, 4]]",
+                "[[1,2],[3,4]]",
+            )
+        ),
     ],
 )
 def test_integers_are_parsed(text: str, values: list[int]) -> None:
@@ -279,6 +289,11 @@ def test_only_a_word_is_an_unknown_class(text: str, name: str | None) -> None:
         ("70.5 80", "70.5 is not an integer of 0..255"),
         ("1 2 face.png 3", "'face.png' is not a number"),
         ("1,,2", "irregular brackets or commas"),
+        ("[[1 2 3]\n [4 5 6]]", "3x2 pixels: not square"),
+        ("[[1, 2], [3, 4], [5, 6], [7, 8]]", "2x4 pixels: not square"),
+        *((text, "3x2 pixels: not square") for text in ("[1 2 3] [4 5 6]", "1 2 3] [4 5 6")),
+        ("[[1 2 3]\n [4]]", "rows of 1 to 3 pixels: all must be as long"),
+        ("[[1.5 2.5 3]\n [4 5 6]]", "3x2 pixels: not square"),
         ("1 2\x00 3", "'2\\x00' is not a number"),
         ("9" * 30, "1e+30 is not an integer of 0..255"),
     ],
@@ -445,3 +460,10 @@ def test_keypoint_row_checks_include_coordinates_and_pixels() -> None:
     assert checks["pixels_numeric"].tolist() == [True, False]
     np.testing.assert_equal(checks["pixels_count"].to_numpy(float), [4, np.nan])
     np.testing.assert_allclose(checks["pixels_deviation"].to_numpy(float), [np.sqrt(125), np.nan])
+
+
+@pytest.mark.parametrize("between", ["]\n [", "], ["])
+def test_nested_rows_whose_pixels_happen_to_fill_a_square_are_refused(between: str) -> None:
+    rows = between.join(" ".join(["7"] * 63 + ["9"]) for _ in range(36))  # 36 * 64 = 48 * 48
+    assert parsed(f"[[{rows}]]") == [None]
+    assert decode_squares([f"[[{rows}]]"]) == ["no pixels: 64x36 pixels: not square"]

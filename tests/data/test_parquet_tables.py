@@ -1,6 +1,7 @@
 """Parquet tables as data sets are shared: ingested and scored, whatever columns hold the images and the labels."""
 
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -16,7 +17,11 @@ from PIL import Image
 
 from tasks.common import parquet_pages
 from tasks.common.files import InputError
+from tasks.data import parquet_shards, parquet_tables
 from tasks.data.ingestion import bring_in
+from tasks.data.parquet_shards import is_parquet
+from tasks.data.parquet_tables import write_parquet_csv
+from tasks.readers.raw_csv import read_raw
 from tasks.readers.records import read_records
 from tests.readers.test_layouts import FER2013, emotion_rows, keypoint_rows, noise_texts, values_of
 
@@ -79,6 +84,14 @@ TABLES: dict[str, tuple[pa.Table, list[str]]] = {
     "whole floats": (frame(emotion=np.array(CODES, float), pixels=[np.array(one, float) for one in LISTS]), CODED),
     "raw pixels": (pa.table({"emotion": CODES, "pixels": pa.array(RAW, pa.binary(2304))}), CODED),
     "raw pixels of any length": (pa.table({"emotion": CODES, "pixels": pa.array(RAW, pa.binary())}), CODED),
+    "views of bytes": (pa.table({"image": pa.array(PNGS, pa.binary_view()), "emotion": CODES}), CODED),
+    "views of texts": (
+        pa.table({key: pa.array(list(ROWS[key]), pa.string_view()) for key in ("emotion", "pixels")}),
+        CODED,
+    ),
+    "views of lists": (pa.table({"pixels": pa.array(LISTS, pa.list_view(pa.int64())), "emotion": CODES}), CODED),
+    "a dot in the name": (pa.table({"image.bytes": PNGS, "emotion": CODES}), CODED),
+    "lists with a dot in the name": (pa.table({"face.bytes": LISTS, "emotion": CODES}), CODED),
     "categories": (frame(emotion=pd.Categorical(NAMED), Image=PNGS), NAMED),
 }
 
@@ -139,9 +152,17 @@ def test_a_column_of_splits_and_subjects_is_kept(tmp_path: Path) -> None:
     assert raw["person"].tolist()[::2] == [f"person {row}" for row in range(6)]
 
 
-def test_rows_that_cannot_be_read_have_their_reason(tmp_path: Path) -> None:
+def log_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    for module in (parquet_tables, parquet_shards):
+        monkeypatch.setattr(module, "log", lines.append)
+    return lines
+
+
+def test_rows_that_cannot_be_read_have_their_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = Image.new("L", (60, 40))
     wide.save(buffer := BytesIO(), "PNG")
+    lines = log_of(monkeypatch)
     images = [PNGS[0], PNGS[1][:300], None, buffer.getvalue(), PNGS[4], PNGS[5]]
     structs = pa.array([{"bytes": content, "path": "a"} for content in images], BYTES_AND_PATH)
     pq.write_table(hugging_face(structs, [0, 1, 2, 3, 7, -1]), tmp_path / "a.parquet")
@@ -154,6 +175,8 @@ def test_rows_that_cannot_be_read_have_their_reason(tmp_path: Path) -> None:
         *("has no bytes of an image", "60x40 pixels: not square"),
         *("the label 7 has none of its 7 class names", "the label -1 has none of its 7 class names"),
     ]
+    where = tmp_path / "a.parquet"
+    assert lines == [f"{where}: 6 rows", f"{where}: 5 rows have no usable pixels, the first: row 2: {reasons[1]}"]
 
 
 @pytest.mark.parametrize(
@@ -163,8 +186,9 @@ def test_rows_that_cannot_be_read_have_their_reason(tmp_path: Path) -> None:
         ([*LISTS[0], 7], "2,305 values are not the pixels of a square"),
         ([256, *LISTS[0][1:]], "a pixel of 256: pixels are 0..255"),
         ([float("nan"), *LISTS[0][1:]], "no pixels: nan is not an integer"),
-        ([], "no pixels: empty, or not UTF-8"),
-        (None, "no pixels: empty, or not UTF-8"),
+        ([None, *LISTS[0][1:]], "no pixels: the list has missing values"),
+        ([], "no pixels: empty"),
+        (None, "no pixels: empty"),
     ],
 )
 def test_a_list_that_is_no_face_says_why(values: list[float] | None, reason: str, tmp_path: Path) -> None:
@@ -174,6 +198,73 @@ def test_a_list_that_is_no_face_says_why(values: list[float] | None, reason: str
     assert str(first.content).startswith(reason)
     assert isinstance(second.content, np.ndarray)
     assert ingested(tmp_path / "a.parquet")["unreadable"].tolist() == [first.content, ""]
+
+
+SQUARE = np.reshape(LISTS[0], (48, 48)).tolist()
+
+
+@pytest.mark.parametrize("kind", [pa.list_, pa.large_list, pa.list_view])
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (np.reshape(LISTS[0], (36, 64)).tolist(), "64x36 pixels: not square"),
+        ([*SQUARE[:46], SQUARE[46][:47], [*SQUARE[47], 7]], "rows of 47 to 49 pixels: all must be as long"),
+        ([*SQUARE, []], "rows of 0 to 48 pixels: all must be as long"),
+        ([*SQUARE[:47], None], "no pixels: the list has missing values"),
+        ([*SQUARE[:47], [None] * 48], "no pixels: the list has missing values"),
+        ([LISTS[0]], ""),
+    ],
+)
+def test_rows_that_are_no_square_are_not_joined(
+    rows: list[Any], reason: str, kind: Callable[[Any], pa.DataType], tmp_path: Path
+) -> None:
+    table = pa.table({"pixels": pa.array([rows, SQUARE], kind(kind(pa.int64()))), "emotion": [0, 1]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    first, second = read_records(str(tmp_path / "a.parquet"))
+    assert first.content == reason if reason else pixels_of(first.content) == LISTS[0]
+    assert pixels_of(second.content) == LISTS[0]
+
+
+EMBEDDINGS = np.random.default_rng(5).normal(0, 1, (12, 512)).astype(np.float32)
+OTHERS: dict[str, Any] = {
+    "bytes of floats": [one.tobytes() for one in EMBEDDINGS[:, :256]],
+    "a list of floats": list(EMBEDDINGS),
+    "a square list of fractions": list(EMBEDDINGS[:, :256]),
+    "a list of integers": [list(range(2000))] * 12,
+    "a square mask": [[0, 1] * 128] * 12,
+    "a text of floats": [" ".join(map(str, one)) for one in EMBEDDINGS],
+}
+
+
+FACE_COLUMNS: dict[str, Any] = {
+    "files": ("face", PNGS),
+    "lists": ("face", LISTS),
+    "texts": ("face", ROWS["pixels"].tolist()),
+    "raw pixels": ("face", RAW),
+    "raw pixels under their name": ("pixels", RAW),
+}
+# Nothing tells raw pixels from other bytes but a name.
+SAME = ("raw pixels", "bytes of floats")
+BESIDE = [(kind, other) for kind in FACE_COLUMNS for other in OTHERS if (kind, other) != SAME]
+
+
+@pytest.mark.parametrize("name", ["embedding", "zone"])
+@pytest.mark.parametrize(("kind", "other"), BESIDE)
+def test_images_are_found_beside_other_numbers(kind: str, other: str, name: str, tmp_path: Path) -> None:
+    face, faces = FACE_COLUMNS[kind]
+    columns = {name: OTHERS[other], face: faces}
+    pq.write_table(pa.table(columns).select(sorted(columns)), tmp_path / "a.parquet")
+    contents = [record.content for record in read_records(str(tmp_path / "a.parquet"))]
+    images = [np.asarray(Image.open(BytesIO(one))) if isinstance(one, bytes) else one for one in contents]
+    assert [np.asarray(image).ravel().tolist() for image in images] == LISTS
+
+
+def test_a_named_column_that_cannot_be_read_is_not_replaced_by_other_bytes(tmp_path: Path) -> None:
+    fractions = [[value / 255 for value in one] for one in LISTS]
+    table = pa.table({"embedding": OTHERS["bytes of floats"], "pixels": fractions})
+    pq.write_table(table, tmp_path / "a.parquet")
+    reasons = [str(record.content) for record in read_records(str(tmp_path / "a.parquet"))]
+    assert {reason.partition(",")[0] for reason in reasons} == {"no pixels: fractions up to 1"}
 
 
 def broken(change: Callable[[bytes], bytes]) -> bytes:
@@ -189,6 +280,22 @@ ERRORS = {
         "no column holds images; found label (int64), path",
     ),
     "text under image": (pa.table({"label": CODES, "image": ["a.png"] * 12}), "no column holds images; found label"),
+    "two labels": (
+        pa.Table.from_arrays([PNGS, CODES, CODES], ["image", "emotion", "emotion"]),
+        "column emotion is repeated; remove one",
+    ),
+    "two labels in other case": (
+        pa.Table.from_arrays([PNGS, CODES, CODES], ["image", "LABEL", "Label"]),
+        "column LABEL is repeated, as Label; remove one",
+    ),
+    "two people": (
+        pa.Table.from_arrays([PNGS, CODES, CODES, CODES], ["image", "label", "person", "person"]),
+        "column person is repeated; remove one",
+    ),
+    "two images": (
+        pa.Table.from_arrays([PNGS, PNGS, CODES], ["image", "image", "label"]),
+        "column image is repeated; remove one",
+    ),
     "lists of labels": (
         pa.table({"image": PNGS, "label": [[1, 2]] * 12}),
         "its column label holds list<element: int64>; write numbers or texts",
@@ -270,3 +377,144 @@ def test_noise_of_other_sizes_is_scored_at_its_size(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "a.parquet")
     shapes = [np.shape(record.content) for record in read_records(str(tmp_path / "a.parquet"))]  # type: ignore[arg-type]
     assert shapes == [(64, 64), (64, 64)]
+
+
+@pytest.mark.parametrize("kind", ["files", "lists", "texts"])
+def test_resized_pictures_are_counted(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [*noise_texts(1, 2, 64), ROWS["pixels"][0]]
+    images: dict[str, list[Any]] = {"files": list(map(png, texts)), "texts": texts}
+    images["lists"] = [list(map(int, text.split())) for text in texts]
+    lines = log_of(monkeypatch)
+    for name, rows in (("a", slice(0, 2)), ("b", slice(2, 3))):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        pq.write_table(pa.table({"face": images[kind][rows], "label": CODES[rows]}), tmp_path / f"set/{name}.parquet")
+    assert [len(face) for face in values_of(ingested(tmp_path / "set")["pixels"])] == [2304] * 3
+    where = tmp_path / "set"
+    assert lines == [
+        f"{where}: a.parquet: 2 rows",
+        f"{where}: b.parquet: 1 row",
+        f"{where}: 2 pictures of other square sizes (64x64: 2) were resized to 48x48",
+    ]
+
+
+def test_lists_of_large_pictures_do_not_become_long_cells(tmp_path: Path) -> None:
+    large = np.full((1, 2048 * 2048), 200, np.uint8)
+    values = pa.FixedSizeListArray.from_arrays(pa.array(large.ravel()), 2048 * 2048)
+    pq.write_table(pa.table({"pixels": values, "emotion": [0]}), tmp_path / "a.parquet")
+    assert values_of(ingested(tmp_path / "a.parquet")["pixels"]) == [[200] * 2304]
+
+
+@pytest.mark.parametrize("kind", ["bytes", "text"])
+def test_a_keypoint_picture_of_another_size_has_its_reason(kind: str, tmp_path: Path) -> None:
+    large = " ".join(["7", "9"] * (300 * 300 // 2))
+    table = FACES.apply(lambda column: column if column.name == "Image" else pd.to_numeric(column))
+    texts = [*FACES["Image"][:2], large, FACES["Image"][3]]
+    table["Image"] = list(map(png, texts)) if kind == "bytes" else texts
+    table.to_parquet(tmp_path / "faces.parquet")
+    raw = ingested(tmp_path / "faces.parquet", "keypoints")
+    assert raw["unreadable"].tolist() == ["", "", "300x300 pixels: not 96x96", ""]
+    assert raw["Image"].tolist() == [*FACES["Image"][:2], "", FACES["Image"][3]]
+
+
+PEOPLE = [f"person {row}" for row in range(12)]
+UNLIKE = {
+    "class names in the first": (
+        (hugging_face(), hugging_face().replace_schema_metadata(None)),
+        "its class names (none) are not those of the first shard (angry, disgust, fear, happy, sad, surprise, neutral)",
+    ),
+    "class names in the second": (
+        (hugging_face().replace_schema_metadata(None), hugging_face(names=["a", "b"])),
+        "its class names (a, b) are not those of the first shard (none)",
+    ),
+    "other class names": ((hugging_face(), hugging_face(names=NAMES[::-1])), "its class names (neutral, surprise, "),
+    "people in the first": ((hugging_face(person=PEOPLE), hugging_face()), "has no column person, unlike the first"),
+    "people in the second": ((hugging_face(), hugging_face(person=PEOPLE)), "has a column person, unlike the first"),
+    "splits in the second": (
+        (hugging_face(), hugging_face(split=["train"] * 12)),
+        "has a column Usage, unlike the first shard; write all shards with the same columns",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNLIKE)
+def test_shards_that_are_unlike_are_refused(kind: str, tmp_path: Path) -> None:
+    tables, message = UNLIKE[kind]
+    (tmp_path / "set").mkdir()
+    for name, table in zip("ab", tables, strict=True):
+        pq.write_table(table, tmp_path / f"set/{name}.parquet")
+    with pytest.raises(InputError) as caught:
+        ingested(tmp_path / "set")
+    assert str(caught.value).startswith(f"{tmp_path}/set: b.parquet: {message}")
+    assert [one.name for one in tmp_path.iterdir()] == ["set"]
+
+
+def packed_as(path: Path, how: str) -> Path:
+    if how == "folder":
+        return path
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w") as archive:
+        for file in sorted(path.rglob("*")):
+            archive.write(file, file.relative_to(path))
+    return path.with_suffix(".zip")
+
+
+@pytest.mark.parametrize("how", ["folder", "zip"])
+def test_hidden_files_are_no_shards_and_are_named(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "set/.cache").mkdir(parents=True)
+    pq.write_table(hugging_face(), tmp_path / "set/.cache/old.parquet")
+    hidden = packed_as(tmp_path / "set", how)
+    assert not is_parquet(hidden, "faces")
+    with pytest.raises(InputError, match=r"faces: contains no Parquet; left out: .* \(\.cache"):
+        write_parquet_csv("emotion", hidden, tmp_path / "raw.csv", "faces")
+    with pytest.raises(InputError):
+        ingested(hidden)
+    (tmp_path / "set/.cache/p.png").write_bytes(PNGS[0])
+    (tmp_path / "set/README.md").write_text("faces")
+    pq.write_table(hugging_face(), tmp_path / "set/a.parquet")
+    lines = log_of(monkeypatch)
+    assert values_of(ingested(packed_as(tmp_path / "set", how))["pixels"]) == LISTS
+    (line,) = (line for line in lines if "left out: " in line)
+    assert "hidden or metadata of the system (.cache" in line
+    assert "1 no Parquet (README.md)" in line
+
+
+def test_linked_folders_of_shards_are_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    pq.write_table(hugging_face(), tmp_path / "elsewhere/a.parquet")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/train").symlink_to(tmp_path / "elsewhere")
+    lines = log_of(monkeypatch)
+    raw = ingested(tmp_path / "set")
+    assert set(raw["Usage"]) == {"Training"}
+    assert any("linked folders are entered, in which DVC sees no change" in line for line in lines)
+
+
+def test_a_folder_that_cannot_be_searched_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "set/locked").mkdir(parents=True)
+    pq.write_table(hugging_face(), tmp_path / "set/a.parquet")
+    scandir = os.scandir
+
+    def refused(path: Any) -> Any:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(InputError, match=r"locked: cannot be searched \(Permission denied\); change its permissions"):
+        ingested(tmp_path / "set")
+
+
+def test_a_table_before_a_zip_is_no_zip(tmp_path: Path) -> None:
+    """zipfile finds the end of a zip in any file."""
+    table = ROWS[["emotion", "pixels"]].to_csv(index=False).encode()
+    with zipfile.ZipFile(buffer := BytesIO(), "w") as archive:
+        archive.writestr("a.parquet", b"PAR1")
+    (tmp_path / "a.csv").write_bytes(table + buffer.getvalue())
+    assert zipfile.is_zipfile(tmp_path / "a.csv")
+    assert not is_parquet(tmp_path / "a.csv", "a.csv")
+
+
+def test_a_csv_may_name_its_splits_split(tmp_path: Path) -> None:
+    table = ROWS[["emotion", "pixels"]].assign(Split=["train", "test"] * 6)
+    table.to_csv(tmp_path / "a.csv", index=False)
+    (chunk,) = read_raw(tmp_path / "a.csv", "emotion")
+    assert chunk["Usage"].tolist() == ["train", "test"] * 6
