@@ -1,6 +1,8 @@
 """Tells by its content how a source is read, and reads a zip of pictures as the folder that was zipped."""
 
 import os
+import re
+import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +21,7 @@ from tasks.readers.sources import head_of, is_remote, member_content
 
 BY_NAME = {".csv": "csv", ".gz": "csv", ".zip": "csv", ".parquet": "parquet", ".npz": "split"}
 """How a file is read whose first bytes do not tell."""
+LINK = "links, which are not followed in an archive"
 TABLES = ("csv", "parquet", "split", "pictures")
 """Layouts of several records; the last is a zip of pictures."""
 
@@ -44,10 +47,13 @@ def layout_of(source: str, copy: Path | None = None) -> str:
         return _layout_of_zip(copy or Path(source), source, named)
     if is_packed(first):
         return "csv"
-    # The header of a CSV under any name has a column of pixels.
-    cells = first.partition(b"\n")[0].decode("utf-8-sig", errors="replace").replace('"', "").split(",")
-    is_csv = {cell.strip().lower() for cell in cells} & set(PIXEL_NAMES)
-    return refusal(first) or ("csv" if is_csv else named)
+    return refusal(first) or ("csv" if _has_header(first) else named)
+
+
+def _has_header(first: bytes) -> bool:
+    """Whether the first line has the name of a column of pixels, between marks that a table may have."""
+    cells = re.split(r"[,;\t|]", first.partition(b"\n")[0].decode("utf-8-sig", errors="replace").replace('"', ""))
+    return not {cell.strip().lower() for cell in cells}.isdisjoint(PIXEL_NAMES)
 
 
 def _layout_of_zip(path: Path, source: str, named: str) -> str:
@@ -62,12 +68,16 @@ def _layout_of_zip(path: Path, source: str, named: str) -> str:
 
 def files_of(archive: zipfile.ZipFile) -> Walk:
     """The names of all files of a zip, sorted, and what is left out, by the rules of a folder."""
-    names = dict.fromkeys(entry.filename for entry in archive.infolist() if not entry.is_dir())
-    return Walk(
-        sorted(name for name in names if not is_hidden(name)),
-        [LeftOut(name, HIDDEN) for name in names if is_hidden(name)],
-        [],
-    )
+    why = {entry.filename: _why_left_out(entry) for entry in archive.infolist() if not entry.is_dir()}
+    left_out = [LeftOut(name, reason) for name, reason in why.items() if reason]
+    return Walk(sorted(name for name, reason in why.items() if not reason), left_out, [])
+
+
+def _why_left_out(entry: zipfile.ZipInfo) -> str:
+    if is_hidden(entry.filename):
+        return HIDDEN
+    # The mode of the file on Unix is in the upper half (APPNOTE 4.4.15).
+    return LINK if stat.S_ISLNK(entry.external_attr >> 16) else ""
 
 
 def is_zip_of_pictures(path: Path, shown: str) -> bool:

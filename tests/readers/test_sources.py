@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import sqlite3
+import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -272,6 +273,26 @@ def test_a_table_under_any_name_is_known_by_a_usual_name_of_its_pixels(tmp_path:
     (record,) = read_records(str(tmp_path / "faces.txt"))
     assert record.row == 1
     assert isinstance(record.content, np.ndarray)
+
+
+@pytest.mark.parametrize("mark", [b"\t", b";", b"|"])
+def test_a_table_with_other_marks_under_any_name_is_named(tmp_path: Path, mark: bytes) -> None:
+    (tmp_path / "faces.tsv").write_bytes(TABLE.replace(b",", mark))
+    (record,) = read_records(str(tmp_path / "faces.tsv"))
+    assert f"separate the cells by commas, not by {mark.decode()!r}" in str(record.content)
+
+
+def test_links_in_a_zip_are_left_out(tmp_path: Path, logged: list[str]) -> None:
+    link = zipfile.ZipInfo("train/happy/link.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("train/happy/1.png", PNG)
+        archive.writestr(link, "/etc/hostname")
+    assert [record.content for record in read_records(str(tmp_path / "a.zip"))] == [PNG]
+    left_out = "left out: 1 links, which are not followed in an archive (train/happy/link.png)"
+    assert left_out in logged[-1]
+    raw = bring_in("emotion", str(tmp_path / "a.zip"), tmp_path / "raw.csv")
+    assert pd.read_csv(raw)["file"].tolist() == ["train/happy/1.png"]
 
 
 def test_parquet_shards_in_a_zip_to_score_are_named_with_the_remedy(tmp_path: Path) -> None:
