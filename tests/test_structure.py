@@ -312,6 +312,43 @@ def test_training_watches_the_settings_of_its_own_model_only() -> None:
     assert watched(STAGES["train"]) == {"conf/recipe/${recipe}.yaml": ["${item.model}.student"]}
 
 
+@pytest.mark.parametrize("name", STAGES)
+def test_stage_watches_every_setting_that_its_flow_reads(name: str) -> None:
+    """Else a changed setting would leave what the stage made with the old one. It may watch a part of a section."""
+    listed = {setting for names in watched(STAGES[name]).values() for setting in names}
+    one_model = ["${item.model}"] if "matrix" in STAGES[name] else list(params.MODELS)
+    read = settings_read(Path(f"flows/stages/{name}.py"))
+    assert bool(read) == (name != "explore")
+    for setting in read:
+        for model_name in one_model:
+            key = setting.replace("MODEL", model_name)
+            watches = (f"{key}.".startswith(f"{one}.") or f"{one}.".startswith(f"{key}.") for one in listed)
+            assert any(watches), key
+
+
+def settings_read(path: Path) -> set[str]:
+    """The settings that a module names, as `prepare.MODEL`: the longest names, without `dataset` and `recipe`."""
+    found = {setting_of(node) for node in ast.walk(ast.parse((ROOT / path).read_text()))} - {""}
+    longest = {one for one in found if not any(other.startswith(f"{one}.") for other in found)}
+    return {
+        one.removeprefix("dataset.").removeprefix("recipe.").replace("_.", ".").removesuffix("_") for one in longest
+    }
+
+
+def setting_of(node: ast.AST) -> str:
+    """`dataset.prepare.MODEL` for `getattr(settings.dataset.prepare, model_name)`; empty for all else."""
+    if isinstance(node, ast.Attribute):
+        if isinstance(node.value, ast.Name):
+            return node.attr if node.value.id == "settings" else ""
+        before, name = setting_of(node.value), node.attr
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+        before, name = setting_of(node.args[0]), "MODEL"
+    else:
+        return ""
+    # What follows a section's own methods is no setting.
+    return f"{before}.{name}" if before and name != "model_dump" else ""
+
+
 def test_every_section_has_a_stage() -> None:
     """But for what stands outside DVC's graph; a training's settings are in the section of its model,
     and `explore` has none."""

@@ -131,7 +131,7 @@ def repeated_columns(checks: pd.DataFrame) -> pd.Series:
 
 
 def table_notes(model_name: str, checks: pd.DataFrame, invalid: set[int]) -> dict[str, int]:
-    """What was changed, or left out, without being an error, in words, and how often; `invalid` are rows set aside."""
+    """What was changed or left out, without being an error, in words, and how often; `invalid` rows are quarantined."""
     if model_name == "keypoints":
         notes = {"points at (0, 0), which count as unlabelled": int(checks["points_at_origin"].sum())}
     else:

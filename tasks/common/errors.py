@@ -1,7 +1,9 @@
-"""Distinguish errors caused by the content of a record from faults of the machine and unreachable hosts."""
+"""Distinguish errors of a record's content from faults of the machine and unreachable hosts, and group reasons."""
 
 import errno
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import cv2
@@ -19,6 +21,10 @@ CONNECTION = frozenset(
 )
 BUSY = frozenset({429, 502, 503, 504})
 """HTTP status codes of an overloaded host or a broken proxy; they do not mean that the address is wrong."""
+
+MAX_GROUPS, MAX_SHOWN = 20, 200
+"""Groups of reasons that are counted one by one, and characters of each that are shown."""
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 class UnreadableInput(Exception):
@@ -77,3 +83,40 @@ def _is_network_error(error: BaseException) -> bool:
     if {kind.__name__ for kind in type(error).__mro__} & CONNECTION or getattr(error, "status", None) in BUSY:
         return True
     return isinstance(error, OSError) and error.errno in NETWORK
+
+
+def group_reasons(reasons: Sequence[str]) -> dict[str, str]:
+    """The group of each reason, largest group first. Those that differ only in numbers or in brackets are one group.
+
+    Its name has N for a number that differs, and no brackets where these differ. All groups beyond the MAX_GROUPS
+    largest are the last one, "7 other reasons".
+    """
+    kinds = {reason: _NUMBER.sub("N", _without_brackets(reason)) for reason in dict.fromkeys(reasons)}
+    counts = Counter(kinds[reason] for reason in reasons)
+    texts: dict[str, list[str]] = {}
+    for reason, kind in kinds.items():
+        texts.setdefault(kind, []).append(reason)
+    more = len(counts) - MAX_GROUPS
+    others = f"{more:,} other reason{'s' if more > 1 else ''}"
+    groups = {}
+    for place, (kind, _) in enumerate(counts.most_common()):
+        name = _common_text(texts[kind])[:MAX_SHOWN] if place < MAX_GROUPS else others
+        groups.update(dict.fromkeys(texts[kind], name))
+    return groups
+
+
+def _without_brackets(text: str) -> str:
+    """A text without what is between its first "(" after a blank and its last ")"."""
+    start, end = text.find(" ("), text.rfind(")")
+    return text[:start] + text[end + 1 :] if 0 <= start < end else text
+
+
+def _common_text(texts: list[str]) -> str:
+    """A text for all of some that differ only in numbers and brackets."""
+    if len(texts) == 1:
+        return texts[0]
+    short = [_without_brackets(text) for text in texts]
+    shown = iter(
+        ["N" if len(set(numbers)) > 1 else numbers[0] for numbers in zip(*map(_NUMBER.findall, short), strict=True)]
+    )
+    return _NUMBER.sub(lambda _: next(shown), short[0])

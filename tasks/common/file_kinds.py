@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from tasks.common.image_formats import HEIF, brands, image_format
 
@@ -14,6 +14,7 @@ ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 TAR, TAR_AT = b"ustar", 257
 
 WEB_PAGE, LFS_POINTER, PICKLE, VIDEO = "a web page", "a Git LFS pointer", "a Python pickle", "a video"
+NPZ = "a NumPy archive (npz)"
 OFFICE, OPEN_DOCUMENT = "an Office document (xlsx, docx, pptx)", "an OpenDocument file (ods, odt)"
 NOT_READ = {
     WEB_PAGE: "the address may need a login, or be that of a page about the file: download the file in a browser and "
@@ -30,7 +31,7 @@ NOT_READ = {
     **dict.fromkeys(
         (
             "a NumPy array (npy)",
-            "a NumPy archive (npz)",
+            NPZ,
             "a MATLAB file (mat)",
             "an HDF5 file (h5)",
             "JSON",
@@ -48,7 +49,6 @@ DOCUMENTS = {
     re.compile(r"\[Content_Types\]\.xml"): OFFICE,
     re.compile(r"META-INF/manifest\.xml"): OPEN_DOCUMENT,
     re.compile(r"Index/\w+\.iwa"): "a Numbers document",
-    re.compile(r"^[^/]+\.npy$"): "a NumPy archive (npz)",
 }
 """What a zip is that has a file of such a name."""
 SIGNATURES = (
@@ -149,17 +149,28 @@ def is_text(first: bytes) -> bool:
     return bool(first) and not _NO_TEXT.search(first)
 
 
-def refusal(first: bytes, members: Iterable[str] = ()) -> str | None:
+def refusal(first: bytes, members: Sequence[str] = ()) -> str | None:
     """Why a file with these first bytes is neither a table nor a picture, with the remedy; None if it may be one.
 
     `members` are the names in a zip: documents of office programs are zips too.
     """
-    kind = next((kind for name, kind in DOCUMENTS.items() if any(map(name.search, members))), None) or kind_of(first)
+    kind = _kind_of_zip(members) or kind_of(first)
     if kind not in NOT_READ:
         return None
     title = _TITLE.search(first) if kind == WEB_PAGE else None
     shown = f' ("{_words(title[1])}")' if title else ""
     return f"is {kind}{shown}, not a table or a picture; {NOT_READ[kind]}"
+
+
+def _kind_of_zip(members: Sequence[str]) -> str | None:
+    if is_npz(members):
+        return NPZ
+    return next((kind for name, kind in DOCUMENTS.items() if any(map(name.search, members))), None)
+
+
+def is_npz(members: Sequence[str]) -> bool:
+    """Whether a zip with files of these names is a NumPy archive. One with other files too is none."""
+    return bool(members) and all(name.endswith(".npy") for name in members)
 
 
 def why_no_table(first: bytes) -> str | None:
@@ -169,7 +180,7 @@ def why_no_table(first: bytes) -> str | None:
         return refusal(first)
     if is_packed(first) or first.startswith(PARQUET):
         remedy = "save it as CSV" if first.startswith(PARQUET) else "unpack it and name the CSV"
-        return f"{kind} where the CSV was expected; {remedy}"
+        return f"is {kind}, not the CSV that was expected; {remedy}"
     return f"is {kind}, not a table; name a CSV, or a folder <split>/<class name>/ of pictures"
 
 

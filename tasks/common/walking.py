@@ -46,7 +46,7 @@ def _fail(error: OSError) -> NoReturn:
 def walk(folder: str, on_error: Callable[[OSError], object] = _fail) -> Walk:
     """All files below a folder, without hidden ones. Linked folders are entered, each real folder once.
 
-    Broken links, pipes and empty files are among the files: who reads them says what is wrong. `on_error` is called for
+    Broken links, pipes and empty files are among the files; reading them raises the reason. `on_error` is called for
     a folder that cannot be searched; by default it raises InputError.
     """
     found, entered, waiting = Walk([], [], []), set[str](), [folder]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import requests
+import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
@@ -16,8 +17,10 @@ ATTEMPTS = 3
 # Per request. An interrupted transfer is restarted, up to ATTEMPTS times in all.
 RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",))
 TIMEOUT_SECONDS = (10, 60)
-# Unpacked by the server's own choice, the size that it names would be another one. DVC asks the same.
+# Without it, a server may compress the file, and Content-Length is then not the size of the file. DVC sends the same.
 HEADERS = {"Accept-Encoding": "identity"}
+# A malformed host is found by urllib3, and requests lets its error through.
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
 FORCE = "`dvc repro --force --single-item ingest`"
 
 _FILES_OF_PAGES = {
@@ -26,9 +29,12 @@ _FILES_OF_PAGES = {
     r"(https?://huggingface\.co/.+)/blob/(.+)": r"\1/resolve/\2",
     r"(https?://(?:www\.)?dropbox\.com/.+[?&]dl=)0(.*)": r"\g<1>1\2",
     r"https?://drive\.google\.com/file/d/([^/]+).*": r"https://drive.google.com/uc?export=download&id=\1",
+}
+"""The address of a file itself, by that of the page that shows it."""
+_FILES_OF_POINTERS = {
     r"https?://raw\.githubusercontent\.com/(.+)": r"https://media.githubusercontent.com/media/\1",
 }
-"""The address of a file itself, by that of the page that shows it; the last is of a file in Git LFS."""
+"""The address of a file in Git LFS, by that of its pointer."""
 _KAGGLE = re.compile(r"https?://(?:www\.)?kaggle\.com/")
 
 
@@ -49,8 +55,8 @@ def download(address: str, out: Path) -> None:
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, requests.Timeout) as error:
             log(f"{address}: attempt {attempt} of {ATTEMPTS} was interrupted ({error})")
             reason = error
-        except requests.RequestException as error:
-            raise InputError(f"{address}: could not be downloaded ({error}); {_remedy(address)}") from None
+        except FAILURES as error:
+            raise InputError(f"{address}: could not be downloaded ({error}); correct the address") from None
         else:
             _require_file(address, final_address, out)
             return
@@ -79,13 +85,13 @@ def _seen_by_dvc(session: requests.Session, address: str, of_get: Mapping[str, s
     try:
         with session.head(address, allow_redirects=True, timeout=TIMEOUT_SECONDS, headers=HEADERS) as answer:
             of_head = answer.headers if answer.ok else {}
-    except requests.RequestException:
+    except FAILURES:
         of_head = {}
     return of_head if "Content-Length" in of_head else {**of_head, **of_get}
 
 
 def warnings_of(seen_by_dvc: Mapping[str, str], of_get: Mapping[str, str]) -> list[str]:
-    """What nobody would notice about an address with such headers, and the remedy."""
+    """Which changes or errors go unnoticed at an address with such headers, and the remedy."""
     seen = {name.title() for name, value in seen_by_dvc.items() if value}
     found = []
     if not seen & {"Etag", "Content-Md5", "Last-Modified", "Digest"}:
@@ -107,19 +113,19 @@ def _require_file(address: str, final_address: str, out: Path) -> None:
         first = handle.read(HEAD_BYTES)
     if not first:
         raise InputError(f"{address}: the server's answer is empty; correct the address")
-    if kind_of(first) in (WEB_PAGE, LFS_POINTER):
+    if (kind := kind_of(first)) in (WEB_PAGE, LFS_POINTER):
         redirected = f", redirected to {final_address}," if final_address != address else ""
-        direct = _remedy(address, "")
+        direct = _address_of_file(address, kind == LFS_POINTER)
         raise InputError(f"{address}:{redirected} {refusal(first)}{f'; or {direct}' if direct else ''}")
 
 
-def _remedy(address: str, otherwise: str = "correct the address") -> str:
-    """How to name the file itself, if this is known to be the address of a page about it."""
+def _address_of_file(address: str, is_pointer: bool) -> str:
+    """How to name the file itself, by the address of a page or a pointer about it; empty if that is not known."""
     if _KAGGLE.match(address):
         return (
             "run `kaggle datasets download OWNER/NAME` (or `competitions download`), which logs in, and name the file"
         )
-    for page, file in _FILES_OF_PAGES.items():
+    for page, file in (_FILES_OF_PAGES | (_FILES_OF_POINTERS if is_pointer else {})).items():
         if re.fullmatch(page, address):
             return f"name {re.sub(page, file, address)}"
-    return otherwise
+    return ""

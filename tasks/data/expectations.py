@@ -77,7 +77,7 @@ CLASS_FRACTION_REMEDY = (
 
 
 def _warning(reason: str, detail: str = "", remedy: str = "", alone: bool = False) -> dict:
-    """`detail`: the column of what was found in a row. `alone`: that is the only reason for setting the row aside."""
+    """`detail`: the column of what was found in a row. `alone`: that is the only reason for quarantining the row."""
     return {
         "severity": "warning",
         "notes": reason,
@@ -149,11 +149,16 @@ def _in_set(column: str, values: list, reason: str, detail: str = ""):
     return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, **_warning(reason, detail))
 
 
+def _not_in_set(column: str, values: list, reason: str):
+    return gxe.ExpectColumnValuesToNotBeInSet(column=column, value_set=values, **_warning(reason))
+
+
 def _pixels(column: str, min_pixel_std: float) -> list:
     return [
         _in_set("pixels_numeric", [True], f"{column}: not integers", "pixels_found"),
         _between("pixels_minimum", 0, None, f"{column}: a value under 0"),
         _between("pixels_maximum", None, 255, f"{column}: a value over 255"),
+        _not_in_set("pixels_maximum", [1], f"{column}: all pixels are 0 or 1: multiply them by 255"),
         _between(
             "pixels_deviation",
             min_pixel_std,

@@ -1,12 +1,13 @@
 """Validation results as text: reasons by row, and error messages for a table."""
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-MAX_GROUPS = 20
-"""Different reasons of unreadable rows that are counted one by one."""
+from tasks.common.errors import group_reasons
+
+MAX_REASONS = 10
+"""Reasons that an error lists."""
 
 
 def outcome(result: dict) -> dict[str, object]:
@@ -50,12 +51,12 @@ def _text(result: dict, row: int) -> str:
 
 
 def _grouped(result: dict) -> dict[int, str]:
-    """The reason of each row; of rows with a text of their own, that text, with N for numbers, up to its brackets."""
+    """The reason of each row; of rows with a text of their own, its group too."""
     if not result.get("alone"):
         return dict.fromkeys(result["rows"], result["reason"])
-    kinds = {row: re.sub(r"\d[\d,.]*", "N", _text(result, row).split(" (")[0])[:80] for row in result["rows"]}
-    counted = {kind for kind, _ in Counter(kinds.values()).most_common(MAX_GROUPS)}
-    return {row: f"{result['reason']}: {kind if kind in counted else 'other reasons'}" for row, kind in kinds.items()}
+    texts = {row: _text(result, row) for row in result["rows"]}
+    groups = group_reasons(list(texts.values()))
+    return {row: f"{result['reason']}: {groups[text]}" for row, text in texts.items()}
 
 
 def failed_expectations(report: dict) -> list[str]:
@@ -65,7 +66,7 @@ def failed_expectations(report: dict) -> list[str]:
         if result["severity"] == "critical" and not result["passed"]:
             observed = result["observed"]
             found = f" ({observed:.4g} found)" if isinstance(observed, (int, float)) else ""
-            where = f" ({result['count']} rows, first row {result['rows'][0]})" if result["rows"] else found
+            where = f" ({_rows(result['count'])}, first row {result['rows'][0]})" if result["rows"] else found
             details = ", ".join(dict.fromkeys(result.get("details", {}).values()))
             lines.append(f"  {result['reason']}{details and ': '}{details}{where}; {result['remedy']}")
     return lines
@@ -77,14 +78,20 @@ def too_many_invalid(report: dict, allowed: float, quarantine: Path) -> list[str
     fraction = len(reasons) / rows
     if fraction <= allowed and len(reasons) < rows:
         return []
-    top = Counter(reason for each in reasons.values() for reason in each).most_common(3)
+    counts = Counter(reason for each in reasons.values() for reason in each).most_common()
+    top, others = counts[:MAX_REASONS], counts[MAX_REASONS:]
     first = {reason: next(row for row, each in reasons.items() if reason in each) for reason, _ in top}
     remedy = "" if len(reasons) == rows else ", or raise validate.max_invalid_fraction"
     return [
         f"  {len(reasons)} of {rows} rows ({fraction:.1%}) are invalid; validate.max_invalid_fraction allows "
         f"{allowed:.1%}, and never all; correct them in a copy of {quarantine}{remedy}:",
-        *[f"    {count} rows, first row {first[reason]}: {reason}{_more(report, reason)}" for reason, count in top],
+        *[f"    {_rows(count)}, first row {first[reason]}: {reason}{_more(report, reason)}" for reason, count in top],
+        *([f"    and {len(others)} more reasons"] if others else []),
     ]
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'s' if count > 1 else ''}"
 
 
 def _more(report: dict, reason: str) -> str:

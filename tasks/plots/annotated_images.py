@@ -2,6 +2,8 @@
 
 import re
 import time
+import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +30,14 @@ STEM_BYTES = 180
 @task
 def draw_pictures(out: Path, settings: Score) -> None:
     """Write each image that has faces, with boxes, keypoints and emotions, into `pictures/`; existing files stay."""
-    by_image = _faces_by_image(out / "predictions.parquet")
+    by_image, open_zip = _faces_by_image(out / "predictions.parquet"), lru_cache(maxsize=1)(zipfile.ZipFile)
     drawn, new, logged_at = [], 0, time.monotonic()
     progress, started = Progress("drawing", "images drawn"), logged_at
     for number, (text, faces) in enumerate(by_image, start=1):
         path = out / "pictures" / f"{number:04}-{_stem(text)}.png"
         if not path.exists():
             try:
-                _draw(source_of(text), faces, path, settings)
+                _draw(content_of(source_of(text), open_zip), faces, path, settings)
             except (UnreadableInput, Unreachable) as error:
                 log(f"{text}: not drawn ({error})")
                 continue
@@ -64,8 +66,8 @@ def _stem(text: str) -> str:
     return safe.encode()[:STEM_BYTES].decode(errors="ignore")
 
 
-def _draw(source: str, faces: pd.DataFrame, path: Path, settings: Score) -> None:
-    image = grey_levels(content_of(source), settings.max_image_pixels)
+def _draw(content: bytes, faces: pd.DataFrame, path: Path, settings: Score) -> None:
+    image = grey_levels(content, settings.max_image_pixels)
     keypoints = faces[list(COORDINATES)].to_numpy().reshape(-1, 15, 2)
     captions = [
         f"{emotion} {confidence:.0%}" for emotion, confidence in zip(faces["emotion"], faces["confidence"], strict=True)

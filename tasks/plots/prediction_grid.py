@@ -1,5 +1,7 @@
 """Draws grids of scored faces, which are read from their sources again."""
 
+import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,7 @@ def draw_grid(rows: pd.DataFrame, title: str, figure: Path, settings: Score) -> 
 def cropped_faces(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.DataFrame]:
     """Crops (n, 96, 96) uint8 of predicted faces, read from their sources again, and the rows that could be read."""
     images: dict[object, np.ndarray] = {}
+    open_zip = lru_cache(maxsize=1)(zipfile.ZipFile)
     for source, requested in rows.groupby("source", sort=False):
         missing = set(requested["row"])
         try:
@@ -70,7 +73,7 @@ def cropped_faces(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.D
                 if record.row in missing:
                     of_record = requested[requested["row"] == record.row]
                     boxes = of_record[["box_x", "box_y", "box_size"]].to_numpy(float)
-                    crops = crop_boxes(load_image(record, settings), boxes, SIZES["keypoints"])
+                    crops = crop_boxes(load_image(record, settings, open_zip), boxes, SIZES["keypoints"])
                     images.update(zip(of_record.index, crops, strict=True))
                     missing.remove(record.row)
                 if not missing:

@@ -20,7 +20,7 @@ from tasks.plots.prediction_grid import draw_grid, rows_of
 from tasks.scoring.drift_check import FILE, count_values
 from tasks.scoring.summary import count_reasons
 
-MAX_FACES, MAX_REASONS = 24, 20
+MAX_FACES = 24
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 img { max-width: 100%; display: block }
@@ -59,9 +59,7 @@ def write_report(out: Path, reference: Reference | None, settings: Score, left_o
             if draw_grid(rows_of(path, numbers), title, out / f"{name}.png", settings):
                 sections.append(_embedded((out / f"{name}.png").read_bytes()))
     if reasons:
-        shown = pd.DataFrame(list(reasons.items())[:MAX_REASONS], columns=["reason", "count"]).to_html(
-            index=False, border=0
-        )
+        shown = pd.DataFrame(list(reasons.items()), columns=["reason", "count"]).to_html(index=False, border=0)
         sections.append(f"<h2>Images and table rows without a face</h2>{shown}")
     title = html.escape(readable(f"Scoring report: {out}"))
     with replacing(out / "report.html") as temporary:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faces.common.schema import COORDINATES
+from faces.common.schema import COORDINATES, USAGES
 from faces.common.stored_images import images_of
 from faces.preparation.splits import (
     DROPPED,
@@ -94,6 +94,12 @@ def _usages(valid: Path, table: pd.DataFrame) -> np.ndarray:
         raise InputError(
             f"{valid}: the predefined split needs the column Usage; give a table that has it, or an image folder "
             f"<split>/<class name>/, or {remedy}"
+        )
+    unknown = set(table["usage"]) - set(USAGES)
+    if unknown:
+        raise InputError(
+            f"{valid}: Usage holds {min(unknown)!r}, which is no split; `dvc repro validate` quarantines such rows, "
+            f"or {remedy}"
         )
     training = table["usage"] == "Training"
     if not training.any() or training.all():

@@ -41,7 +41,7 @@ def opened(path: Path, shown: str | None = None) -> Iterator[BinaryIO]:
     name = shown or str(path)
     if not path.exists():
         what = f"a broken link to {os.readlink(path)}" if path.is_symlink() else "there is no such file"
-        raise InputError(f"{name}: {what}; correct the path in params.yaml")
+        raise InputError(f"{name}: {what}; correct the path")
     if not path.is_file():
         raise InputError(f"{name}: this is not a file; name the CSV itself")
     with unpacking(name), path.open("rb") as handle, _unpacked(handle, name) as table:
@@ -184,7 +184,9 @@ def _remedy(tables: list[str], packed: list[str], shown: list[str]) -> str:
         return "the one with the faces"
     if packed:
         return "the archive in it"
-    return "the folder of its pictures" if any(name.lower().endswith(IMAGE_SUFFIXES) for name in shown) else "the CSV"
+    if any(name.lower().endswith(IMAGE_SUFFIXES) for name in shown):
+        return "the folder of its pictures"
+    return "the folder of its Parquet files" if any(name.lower().endswith(".parquet") for name in shown) else "the CSV"
 
 
 def _listed(names: list[str]) -> str:

@@ -141,7 +141,7 @@ def _usage_and_class(name: str, shown: str) -> tuple[str | None, str]:
     folder = folders[-2]
     if not any(letter.isalpha() for letter in folder):
         raise _no_class(name, shown)
-    # An unknown name is kept: validation sets those rows aside.
+    # An unknown name is kept: validation quarantines those rows.
     return usage_name(folders[-3]) if len(folders) > 2 else None, class_name(folder, "fer2013") or folder
 
 

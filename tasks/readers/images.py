@@ -85,7 +85,7 @@ def _image(content: bytes, kind: str, samples: Samples) -> Image.Image:
         # Registering the format with Pillow would change the whole process.
         return HeifImageFile(BytesIO(content))
     if kind == "AVIF":
-        # `Image.open` keeps the reason for itself.
+        # The error of `Image.open` does not give the reason.
         return AvifImageFile(BytesIO(content))
     try:
         return Image.open(BytesIO(content), formats=(kind,))
@@ -125,12 +125,21 @@ def _eight_bits(image: Image.Image, samples: Samples, content: bytes, orientatio
     lower = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if lower is None or lower.dtype != np.uint16 or lower.ndim != 3 or lower.shape[2] not in (3, 4):
         raise UnreadableInput("has colours of 16 bits that cannot be decoded; save it with 8 bits")
-    if lower[..., :3].max() == 1:
-        raise UnreadableInput(range_unknown(1, "1 or 255"))
     to_rgb = cv2.COLOR_BGR2RGB if lower.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    narrow = Image.fromarray(cv2.cvtColor(lower.astype(np.uint8), to_rgb))
+    narrow = Image.fromarray(cv2.cvtColor(_lower_bits(lower), to_rgb))
     narrow.getexif()[ORIENTATION] = orientation
     return ImageOps.exif_transpose(narrow)
+
+
+def _lower_bits(pixels: np.ndarray) -> np.ndarray:
+    """Colours (H, W, 3 or 4) uint8 of uint16 ones of which those that are visible are under 256; alpha may be over."""
+    alpha = pixels[..., 3:]
+    if alpha.max(initial=0) > BYTE:
+        alpha = alpha >> 8
+    highest = int(np.max(pixels[..., :3], where=alpha > 0 if alpha.size else True, initial=0))
+    if highest == 1 or highest > BYTE:
+        raise UnreadableInput(range_unknown(highest, "1 or 255" if highest == 1 else "255 or 65535"))
+    return np.concatenate([pixels[..., :3], alpha], axis=2).astype(np.uint8)
 
 
 def _grey(image: Image.Image, samples: Samples) -> np.ndarray:

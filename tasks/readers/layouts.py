@@ -1,23 +1,27 @@
 """Tells by its content how a source is read, and reads a zip of pictures as the folder that was zipped."""
 
 import os
+import re
+import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from faces.data.pixel_columns import PIXEL_NAMES
 from tasks.common.errors import UnreadableInput
-from tasks.common.file_kinds import HEAD_BYTES, PARQUET, ZIPS, is_packed, refusal
+from tasks.common.file_kinds import HEAD_BYTES, PARQUET, ZIPS, is_npz, is_packed, refusal
 from tasks.common.files import InputError
 from tasks.common.image_formats import IMAGE_SUFFIXES, image_format
 from tasks.common.walking import HIDDEN, LeftOut, Walk, is_hidden, summary_of
 from tasks.orchestration.artifacts import log
 from tasks.readers.archives import CORRUPT, unpacking
-from tasks.readers.raw_csv import PIXELS, has_pixels
+from tasks.readers.raw_csv import has_pixels
 from tasks.readers.sources import head_of, is_remote, member_content
 
 BY_NAME = {".csv": "csv", ".gz": "csv", ".zip": "csv", ".parquet": "parquet", ".npz": "split"}
 """How a file is read whose first bytes do not tell."""
+LINK = "links, which are not followed in an archive"
 TABLES = ("csv", "parquet", "split", "pictures")
 """Layouts of several records; the last is a zip of pictures."""
 
@@ -43,17 +47,20 @@ def layout_of(source: str, copy: Path | None = None) -> str:
         return _layout_of_zip(copy or Path(source), source, named)
     if is_packed(first):
         return "csv"
-    # The header of a CSV under any name has a column of pixels.
-    cells = first.partition(b"\n")[0].decode(errors="replace").replace('"', "").split(",")
-    is_csv = {cell.strip() for cell in cells} & set(PIXELS.values())
-    return refusal(first) or ("csv" if is_csv else named)
+    return refusal(first) or ("csv" if _has_header(first) else named)
+
+
+def _has_header(first: bytes) -> bool:
+    """Whether the first line has the name of a column of pixels, between marks that a table may have."""
+    cells = re.split(r"[,;\t|]", first.partition(b"\n")[0].decode("utf-8-sig", errors="replace").replace('"', ""))
+    return not {cell.strip().lower() for cell in cells}.isdisjoint(PIXEL_NAMES)
 
 
 def _layout_of_zip(path: Path, source: str, named: str) -> str:
     with suppress(*CORRUPT, ValueError):  # the reader says what is wrong
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-        if names and all(name.endswith(".npy") for name in names):
+        if is_npz(names):
             return "split"
         return refusal(b"", names) or ("pictures" if is_zip_of_pictures(path, source) else "csv")
     return "split" if named == "split" else "csv"
@@ -61,12 +68,16 @@ def _layout_of_zip(path: Path, source: str, named: str) -> str:
 
 def files_of(archive: zipfile.ZipFile) -> Walk:
     """The names of all files of a zip, sorted, and what is left out, by the rules of a folder."""
-    names = dict.fromkeys(entry.filename for entry in archive.infolist() if not entry.is_dir())
-    return Walk(
-        sorted(name for name in names if not is_hidden(name)),
-        [LeftOut(name, HIDDEN) for name in names if is_hidden(name)],
-        [],
-    )
+    why = {entry.filename: _why_left_out(entry) for entry in archive.infolist() if not entry.is_dir()}
+    left_out = [LeftOut(name, reason) for name, reason in why.items() if reason]
+    return Walk(sorted(name for name, reason in why.items() if not reason), left_out, [])
+
+
+def _why_left_out(entry: zipfile.ZipInfo) -> str:
+    if is_hidden(entry.filename):
+        return HIDDEN
+    # The mode of the file on Unix is in the upper half (APPNOTE 4.4.15).
+    return LINK if stat.S_ISLNK(entry.external_attr >> 16) else ""
 
 
 def is_zip_of_pictures(path: Path, shown: str) -> bool:
@@ -82,8 +93,8 @@ def is_zip_of_pictures(path: Path, shown: str) -> bool:
         return True
     try:
         return not has_pixels(path, shown)
-    except InputError:  # whoever reads the table says it again
-        return False
+    except InputError:  # the pictures can be read without it
+        return True
 
 
 def pictures_of(path: Path, shown: str) -> Iterator[tuple[str, bytes | str]]:

@@ -3,7 +3,7 @@
 import glob
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -16,6 +16,9 @@ from tasks.common.files import InputError
 from tasks.common.walking import HIDDEN, LeftOut, is_hidden, summary_of, walk
 from tasks.orchestration.artifacts import log
 from tasks.readers.archives import CORRUPT, member, unpacking
+
+OpenZip = Callable[[str], zipfile.ZipFile]
+"""Opens a zip; one that is cached stays open for the next image, as opening it again reads the names of all files."""
 
 MAX_BYTES = 256 * 2**20
 """Of the file of one image."""
@@ -52,11 +55,6 @@ def find_sources(given: Iterable[str]) -> tuple[list[str], str]:
     if why:
         log(f"left out: {why}")
     return list(sources.values()), why
-
-
-def sources_of(given: Iterable[str]) -> list[str]:
-    """The sources that `find_sources` finds."""
-    return find_sources(given)[0]
 
 
 def require_outside(out: Path, given: Iterable[str]) -> None:
@@ -121,7 +119,7 @@ def _found_at(address: str) -> Found:
     )
 
 
-def content_of(source: str) -> bytes:
+def content_of(source: str, open_zip: OpenZip = zipfile.ZipFile) -> bytes:
     """The bytes of an image file, or of one in a zip. Raises UnreadableInput if they cannot be read, or are too many.
 
     Raises Unreachable if the host of an address does not answer, and OSError if memory, disk or file handles run out:
@@ -130,8 +128,8 @@ def content_of(source: str) -> bytes:
     if inside := _in_a_zip(source):
         path, name = inside
         try:
-            with unpacking(path), zipfile.ZipFile(path) as archive:
-                return member_content(archive, name, path)
+            with unpacking(path):
+                return member_content(open_zip(path), name, path)
         except (InputError, KeyError) as error:
             raise UnreadableInput(f"cannot be read ({error})") from None
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from tasks.common.errors import UnreadableInput, content_errors
 from tasks.common.files import readable, text_of
 from tasks.readers.images import grey_levels
 from tasks.readers.records import Record
-from tasks.readers.sources import content_of
+from tasks.readers.sources import OpenZip, content_of
 from tasks.scoring.face_detector import make_detector
 
 BOX_COLUMNS = ["source", "row", "face", "box_x", "box_y", "box_size", "detection_score"]
@@ -85,15 +86,14 @@ def _no_face(image: np.ndarray, mode: str, settings: Score) -> str:
     )
 
 
-def load_image(record: Record, settings: Score) -> np.ndarray:
+def load_image(record: Record, settings: Score, open_zip: OpenZip = ZipFile) -> np.ndarray:
     """Grey levels (H, W) uint8 of a record. Raises UnreadableInput if it cannot be read."""
     if isinstance(record.content, str):
         raise UnreadableInput(record.content)
     if isinstance(record.content, np.ndarray):
         return record.content
-    return grey_levels(
-        content_of(record.source) if record.content is None else record.content, settings.max_image_pixels
-    )
+    content = content_of(record.source, open_zip) if record.content is None else record.content
+    return grey_levels(content, settings.max_image_pixels)
 
 
 def _whole(image: np.ndarray) -> np.ndarray:

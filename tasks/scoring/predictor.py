@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
+from faces.common.pixel_text import MIN_SIDE
 from params import Score
 from tasks.common.files import InputError
 from tasks.models import inference_engine
 from tasks.models.approved_models import ApprovedModels
-from tasks.readers.images import MIN_SIDE
 from tasks.readers.records import Record, Shard, shards_of
-from tasks.readers.sources import require_outside, sources_of
+from tasks.readers.sources import find_sources, require_outside
 from tasks.scoring.batch import score_here, score_sources
 from tasks.scoring.face_detector import make_detector
 from tasks.scoring.prediction_rows import ModelInfo, model_info
@@ -37,7 +37,7 @@ class Predictor:
     """Both models of a model set, loaded: `info` is what the tables say of them, `settings` are the section `score`.
 
     Every table has the columns of `predictions.parquet`, one row per face. Its `attrs["skipped"]` lists `source`, `row`
-    and `reason` of each image without a face.
+    and `reason` of each image without a face; `attrs["left_out"]` says which files were not looked at.
     """
 
     info: ModelInfo
@@ -66,19 +66,20 @@ class Predictor:
         """
         _check_mode(mode)
         given = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
-        sources = sources_of(given)
+        sources, left_out = find_sources(given)
         if out is None:
-            return self._table(shards_of(sources, self.settings.shard_size), mode)
+            return self._table(shards_of(sources, self.settings.shard_size), mode, left_out)
         folder = Path(out)
         require_outside(folder, given)
         score_sources(sources, self.approved, self.info.version, mode, self.settings, folder, predict=self.run)
         finish_run(folder)
-        return _with_skipped(*(pd.read_parquet(folder / f"{name}.parquet") for name in ("predictions", "skipped")))
+        predictions, skipped = (pd.read_parquet(folder / f"{name}.parquet") for name in ("predictions", "skipped"))
+        return _with_skipped(predictions, skipped, left_out)
 
-    def _table(self, shards: Iterable[Shard], mode: Mode) -> pd.DataFrame:
+    def _table(self, shards: Iterable[Shard], mode: Mode, left_out: str = "") -> pd.DataFrame:
         rows = [rows for _, rows in score_here(shards, self.run, self.info, mode, self.settings)]
         predictions, skipped = (pa.concat_tables(tables).to_pandas() for tables in zip(*rows, strict=True))
-        return _with_skipped(predictions, skipped)
+        return _with_skipped(predictions, skipped, left_out)
 
 
 def make_predictor(approved: ApprovedModels, version: str, settings: Score) -> Predictor:
@@ -88,9 +89,9 @@ def make_predictor(approved: ApprovedModels, version: str, settings: Score) -> P
     return Predictor(model_info(approved, version), approved, settings, run)
 
 
-def _with_skipped(predictions: pd.DataFrame, skipped: pd.DataFrame) -> pd.DataFrame:
+def _with_skipped(predictions: pd.DataFrame, skipped: pd.DataFrame, left_out: str = "") -> pd.DataFrame:
     # As plain values: a table in `attrs` breaks pandas.concat.
-    predictions.attrs["skipped"] = skipped.to_dict("records")
+    predictions.attrs |= {"skipped": skipped.to_dict("records"), "left_out": left_out}
     return predictions
 
 
@@ -119,7 +120,7 @@ def _check_images(images: Images) -> None:
                 f"{name} is {image.dtype}{nan}, not uint8; give grey levels 0..255 (values 0..1 times 255)"
             )
         if image.max(initial=0) == 1:
-            raise InputError(f"{name} has no value above 1; give grey levels 0..255 (values 0..1 times 255)")
+            raise InputError(f"{name} has only the values 0 and 1; give grey levels 0..255 (values 0..1 times 255)")
         if image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
             raise InputError(f"{name} has the shape {image.shape}, not (H, W) or (H, W, 3); change its axes")
         if min(image.shape[:2]) < MIN_SIDE:

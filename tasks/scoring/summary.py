@@ -1,10 +1,12 @@
 """Summarizes a scored batch: counts of its predictions, and its table as CSV."""
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
 from tasks.common.csv_escaping import write_cells
+from tasks.common.errors import group_reasons
 from tasks.common.files import replacing
 from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
@@ -30,11 +32,11 @@ def count_scored(out: Path, left_out: str = "") -> None:
 
 
 def count_reasons(out: Path) -> dict[str, int]:
-    """The reasons for which records have no face, most frequent first; where they differ in details, the first."""
-    reasons = pd.read_parquet(out / "skipped.parquet", columns=["reason"])["reason"]
-    kinds = reasons.groupby(reasons.str.split(" (", regex=False).str[0]).agg(["first", "size"])
-    kinds = kinds.sort_values("size", ascending=False, kind="stable")
-    return dict(zip(kinds["first"].tolist(), kinds["size"].tolist(), strict=True))
+    """The groups of reasons for which records have no face, most frequent first; that of the others is last."""
+    reasons = pd.read_parquet(out / "skipped.parquet", columns=["reason"])["reason"].tolist()
+    groups = group_reasons(reasons)
+    counts = Counter(groups[reason] for reason in reasons)
+    return {group: counts[group] for group in dict.fromkeys(groups.values())}
 
 
 @task

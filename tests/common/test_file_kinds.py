@@ -75,6 +75,8 @@ def test_arrays_are_named_and_archives_are_not_refused() -> None:
     np.savez(arrays, a=np.zeros(3))
     assert kind_of(array.getvalue()) == "a NumPy array (npy)"
     assert refusal(b"", ["a.npy"]) == "is a NumPy archive (npz), not a table or a picture; save the data as CSV"
+    assert refusal(b"", ["a/b.npy", "c.npy"]) == refusal(b"", ["a.npy"])
+    assert refusal(b"", ["a.npy", "1.png"]) is None
     assert is_packed(arrays.getvalue())
     assert refusal(arrays.getvalue()) is None
 

@@ -253,6 +253,13 @@ KINDS = [
         cells(pixels=lambda text: " ".join(f"{int(value) / 255:.3f}" for value in text.split())),
         f"{UNREADABLE} (fractions up to 1, such as ",
     ),
+    quarantined(
+        "pixels of 0 and 1",
+        E,
+        cells(pixels=flat(0, 1, 999, 2304)),
+        "all pixels are 0 or 1: multiply them by 255",
+        "nearly constant image",
+    ),
     quarantined("one float pixel", K, cells(Image=swap(" ", ".5 ")), "Image: not integers ("),
     quarantined("shortened pixels", E, cells(pixels="[70 80 ... 90 95]"), f"{UNREADABLE} (shortened by '...', "),
     quarantined("a picture of 15 x 15", E, cells(pixels=flat(9, 99, 99, 225)), f"{NO_SQUARE} (15x15 pixels)"),
@@ -445,9 +452,7 @@ KINDS = [
     error(
         "gzip of noise", E, content(lambda clean: gzip.compress(bytes(range(128, 256)))), "not readable as CSV", NO_CSV
     ),
-    error(
-        "gzip of gzip", E, content(lambda clean: gzip.compress(gzip.compress(clean))), "a gzip archive where", "unpack"
-    ),
+    error("gzip of gzip", E, content(lambda clean: gzip.compress(gzip.compress(clean))), "is a gzip archive", "unpack"),
     error(
         "gzip with trailing bytes",
         E,

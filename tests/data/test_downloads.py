@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from dvc_data.hashfile.hash import hash_file
 from dvc_http import HTTPFileSystem  # type: ignore[import-untyped]
 
@@ -23,8 +24,11 @@ PAGE = b"<!doctype html><html><head><title>Log in</title></head></html>"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
 
 
+MOVED = {"/moved": "/login", "/malformed": "http://a..b/x"}
+
+
 class Answering(BaseHTTPRequestHandler):
-    """Sends `headers` and `body`; redirects `/moved`; answers HEAD with 405 unless `allows_head`."""
+    """Sends `headers` and `body`; redirects MOVED; answers HEAD with 405 unless `allows_head`."""
 
     headers_sent: dict[str, str]
     body: bytes
@@ -36,9 +40,9 @@ class Answering(BaseHTTPRequestHandler):
         if self.command == "HEAD" and not self.allows_head:
             self.send_error(405)
             return
-        if self.path == "/moved":
+        if self.path in MOVED:
             self.send_response(302)
-            self.send_header("Location", "/login")
+            self.send_header("Location", MOVED[self.path])
             self.end_headers()
             return
         self.send_response(200)
@@ -163,8 +167,12 @@ PAGES = {
     "https://www.dropbox.com/scl/fi/x/a.csv?rlkey=1&dl=0": "name https://www.dropbox.com/scl/fi/x/a.csv?rlkey=1&dl=1",
     "https://drive.google.com/file/d/1aB/view?usp=sharing": "name https://drive.google.com/uc?export=download&id=1aB",
     "https://www.kaggle.com/datasets/me/fer2013": "run `kaggle datasets download OWNER/NAME`",
+    "https://raw.githubusercontent.com/me/faces/main/fer.csv": "name https://media.githubusercontent.com/media/me/faces/"
+    "main/fer.csv",
     "https://example.org/login": None,
 }
+FOR_POINTERS = "https://raw.githubusercontent.com/"
+"""Serves files as they are: a page from there is no page about a file."""
 
 
 @pytest.mark.parametrize("body", [PAGE, POINTER])
@@ -179,9 +187,37 @@ def test_the_address_of_the_file_itself_is_named_where_it_is_known(
     monkeypatch.setattr(tasks.data.downloads, "_transfer", transfer)
     with pytest.raises(InputError) as error:
         bring_in("emotion", address, tmp_path / "emotion.csv")
-    remedy = PAGES[address]
+    remedy = PAGES[address] if body == POINTER or not address.startswith(FOR_POINTERS) else None
     assert str(error.value).startswith(f"{address}: is a ")
     assert (f"; or {remedy}" in str(error.value)) if remedy else ("; or " not in str(error.value))
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_an_address_that_serves_nothing_is_to_be_corrected(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def transfer(address: str, out: Path) -> str:
+        raise requests.HTTPError("404 Client Error: Not Found")
+
+    monkeypatch.setattr(tasks.data.downloads, "_transfer", transfer)
+    with pytest.raises(InputError) as error:
+        bring_in("emotion", address, tmp_path / "emotion.csv")
+    reason = "could not be downloaded (404 Client Error: Not Found); correct the address"
+    assert str(error.value) == f"{address}: {reason}"
+
+
+@pytest.mark.parametrize(
+    "address", ["http://a..b/x", "http:///x", "http://[::1/x", f"http://{'a' * 64}.org/x", "http://a:99999/x"]
+)
+def test_a_malformed_address_is_named(address: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r": could not be downloaded \(.*\); correct the address$") as error:
+        bring_in("emotion", address, tmp_path / "emotion.csv")
+    assert str(error.value).startswith(address)
+
+
+def test_a_redirect_to_a_malformed_address_is_named(serve: Serve, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"malformed: could not be downloaded \(.*\); correct the address$"):
+        bring_in("emotion", f"{serve()}/malformed", tmp_path / "emotion.csv")
 
 
 OTHERS = {

@@ -14,7 +14,7 @@ from flows.stages import validate as validate_stage
 from tasks.common.files import InputError
 from tasks.data.ingestion import bring_in
 from tasks.data.validation import quarantine_rows, report_validation, validate_table
-from tasks.data.validation_report import reasons_by_row
+from tasks.data.validation_report import reasons_by_row, too_many_invalid
 from tests.conftest import ROOT
 from tests.readers.test_layouts import COURSE, emotion_rows, images_of, keypoint_rows, noise_texts, rules, values_of
 
@@ -64,7 +64,7 @@ def test_unknown_classes_and_unreadable_rows_are_set_aside_and_counted(tmp_path:
     assert summary["reasons"] == {
         UNKNOWN: 3,
         "unreadable: NxN pixels: not square": 2,
-        "unreadable: is truncated or corrupt": 1,
+        "unreadable: is truncated or corrupt (a.png)": 1,
         "pixels: not a square of 16x16 or more": 1,
         "Usage: not one of Training, PublicTest, PrivateTest": 1,
     }
@@ -156,8 +156,22 @@ def test_a_reason_of_its_own_is_alone_and_grouped() -> None:
         {"severity": "warning", "reason": "a", "rows": [2, 7]},
         {"severity": "warning", "reason": "unreadable", "alone": True, "rows": [1, 2, 3, 9], "details": details},
     ]
-    kinds = {row: ["unreadable: NxN pixels"] for row in (1, 2, 3)}
+    kinds = {row: ["unreadable: Nx9 pixels"] for row in (1, 2, 3)}
     assert reasons_by_row(results) == {**kinds, 7: ["a"], 9: ["unreadable: is empty"]}
     many = {str(row): chr(200 + row) for row in range(90)}
     results = [{"severity": "warning", "reason": "u", "alone": True, "rows": [*range(90)], "details": many}]
-    assert len({reason for each in reasons_by_row(results).values() for reason in each}) == 21
+    found = {reason for each in reasons_by_row(results).values() for reason in each}
+    assert len(found) == 21
+    assert "u: 70 other reasons" in found
+
+
+def test_an_error_lists_ten_reasons_and_counts_the_others() -> None:
+    results = [
+        {"severity": "warning", "passed": False, "reason": f"reason {number}", "rows": [number], "count": 1}
+        for number in range(1, 13)
+    ]
+    lines = too_many_invalid({"rows": 100, "results": results}, 0.02, Path("quarantine.csv"))
+    assert "12 of 100 rows (12.0%) are invalid" in lines[0]
+    assert lines[1] == "    1 row, first row 1: reason 1"
+    assert lines[-1] == "    and 2 more reasons"
+    assert len(lines) == 12

@@ -258,6 +258,22 @@ def test_bounds_are_inclusive(write: Callable[..., Path]) -> None:
     assert len(str(caught.value).splitlines()) == 2
 
 
+@pytest.mark.parametrize(("model_name", "pixels"), [("emotion", 2304), ("emotion", 4096), ("keypoints", 9216)])
+def test_pixels_of_0_and_1_are_invalid_whatever_deviation_is_allowed(
+    model_name: str, pixels: int, write: Callable[..., Path]
+) -> None:
+    table = emotion_rows(COURSE, 20) if model_name == "emotion" else keypoint_rows(20)
+    column = raw_csv.PIXELS[model_name]
+    texts = [two_levels(0, 1, pixels), two_levels(1, 1, pixels), two_levels(0, 0, pixels)]
+    table.loc[5:7, column] = texts
+    config = changed(rules(), **{f"{model_name}__min_pixel_std": 0})
+    valid, quarantined = validated(model_name, write(table), config)
+    reason = f"{column}: all pixels are 0 or 1: multiply them by 255"
+    assert dict(zip(quarantined["row"], quarantined["reasons"], strict=True)) == {"6": reason, "7": reason}
+    assert 8 in valid["row"].tolist()
+    assert [f"{column}: {why}" for why in pixel_text.decode_squares(texts[:2])] == [reason] * 2
+
+
 @pytest.mark.parametrize(("num_invalid", "passes"), [(4, True), (5, False)])
 def test_max_invalid_fraction_is_inclusive(num_invalid: int, passes: bool, write: Callable[..., Path]) -> None:
     table = emotion_rows(COURSE, 40)

@@ -441,6 +441,7 @@ def test_with_one_predefined_test_split_validation_is_taken_from_training(tmp_pa
         ),
         (["Training"] * 40, "needs Training rows and PublicTest or PrivateTest rows; choose prepare.emotion.split"),
         (["PrivateTest"] * 40, "needs Training rows and PublicTest or PrivateTest rows"),
+        (["Training", "foo"] * 20, "Usage holds 'foo', which is no split; `dvc repro validate`"),
     ],
 )
 def test_predefined_split_names_what_is_missing(tmp_path: Path, usages: list[str] | None, message: str) -> None:

@@ -91,9 +91,13 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         a_zip({"training.zip": b"x", "test.zip": b"x", "IdLookupTable.csv": b"x", "SampleSubmission.csv": b"x"}),
         "found IdLookupTable.csv, SampleSubmission.csv and the archives training.zip, test.zip; unpack it and name",
     ),
+    "Parquet in a tar": (
+        tar((entry("a/0.parquet"), b"x"), (entry("a/1.parquet"), b"x")),
+        "found none, but a/0.parquet, a/1.parquet; unpack it and name the folder of its Parquet files",
+    ),
     "a zip in a zip": (a_zip({"training.zip": b"x"}), "found none, but training.zip; unpack it and name the archive"),
     "many files": (a_zip({f"{n}.csv": b"" for n in range(9)}), "found 0.csv, 1.csv, 2.csv, 3.csv and 5 more"),
-    "packed twice": (bz2.compress(lzma.compress(TABLE)), "an xz archive where the CSV was expected; unpack it"),
+    "packed twice": (bz2.compress(lzma.compress(TABLE)), "is an xz archive, not the CSV that was expected; unpack it"),
     "a page in a zip": (a_zip({"a.csv": b"<!doctype html><p>"}), "is a web page, not a table"),
     "a page in a tar": (tar((entry("a.csv"), b"<html>")), "is a web page, not a table"),
 }

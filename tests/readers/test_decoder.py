@@ -84,6 +84,28 @@ def test_colours_of_16_bits_up_to_1_are_refused() -> None:
         grey_levels(encode(case._replace(image=case.image // 128), "PNG"), MOST)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("alpha", [0x8000, 0xFF00, 0x0100, 0xFFFF, 255, 128])
+def test_the_alpha_of_colours_of_16_bits_is_scaled_by_its_own_range(alpha: int, kind: str) -> None:
+    colours = np.dstack([COLOURS.astype(np.uint16), np.full(BASE.shape, alpha, np.uint16)])
+    share = alpha / (65535 if alpha > 255 else 255)
+    levels = grey_levels(encode(Case(colours, None, kind, 2, 2), kind), MOST)
+    assert np.abs(levels - (255 + share * (LUMA.astype(int) - 255))).max() <= 2
+
+
+@pytest.mark.parametrize(("hidden", "shown", "refused"), [(9, 1, "up to 1,"), (0, 257, "up to 257,"), (257, 99, "")])
+def test_only_visible_pixels_tell_the_range_of_colours_of_16_bits(hidden: int, shown: int, refused: str) -> None:
+    clear = np.arange(48) < 9
+    alpha = np.broadcast_to(np.where(clear, 0, 255), (48, 48))
+    values = np.broadcast_to(np.where(clear, hidden, shown), (48, 48))
+    content = encode(Case(np.dstack([values, values, values, alpha]).astype(np.uint16), None, "PNG"), "PNG")
+    if refused:
+        with pytest.raises(UnreadableInput, match=f"has pixels {refused}"):
+            grey_levels(content, MOST)
+    else:
+        np.testing.assert_array_equal(grey_levels(content, MOST), np.where(clear, 255, [[shown]] * 48))
+
+
 def test_the_primary_image_of_a_heic_is_read_not_its_thumbnail() -> None:
     file = pillow_heif.from_pillow(Image.fromarray(255 - BASE))
     file.add_from_pillow(Image.fromarray(BASE.repeat(9, 0).repeat(9, 1)))

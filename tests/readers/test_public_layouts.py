@@ -10,7 +10,7 @@ import params
 from tasks.common.files import InputError
 from tasks.data.ingestion import bring_in
 from tasks.readers.records import read_records
-from tasks.readers.sources import sources_of
+from tasks.readers.sources import find_sources
 from tasks.scoring.face_crops import crop_faces
 from tests.conftest import ROOT
 from tests.readers import public_layouts as layouts
@@ -171,7 +171,7 @@ NO_PIXELS = r"no column holds pixels|holds names of image files|has one pixel pe
 def test_scoring_takes_their_faces_and_says_what_has_none(
     tmp_path: Path, layout: Layout, num_faces: int, skipped: dict[str, int]
 ) -> None:
-    records = [record for source in sources_of([put(tmp_path, layout())]) for record in read_records(source)]
+    records = [record for source in find_sources([put(tmp_path, layout())])[0] for record in read_records(source)]
     # `whole`: JAFFE's images are large enough to be searched for faces, and blotches are none.
     crops = crop_faces(records, "whole", params.load(ROOT).score)
     assert len(crops.detections) == num_faces

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import sqlite3
+import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from tasks.common.errors import UnreadableInput
 from tasks.common.files import InputError
 from tasks.data.ingestion import bring_in
 from tasks.readers.records import FROM_HERE, Record, count_records, read_records
-from tasks.readers.sources import content_of, find_sources, require_outside, sources_of
+from tasks.readers.sources import content_of, find_sources, require_outside
 from tasks.scoring.face_crops import crop_faces, load_image
 from tests.conftest import ROOT
 from tests.readers.bombs import GREY, encoded
@@ -237,6 +238,69 @@ def test_a_picture_in_a_zip_is_read_again_by_its_name(tmp_path: Path) -> None:
         content_of(f"{tmp_path}/a.zip/absent.png")
 
 
+BESIDE = {
+    "labels in Latin-1": ("labels.csv", "name,label\n1.png,gl\u00fccklich\n".encode("latin-1")),
+    "empty labels": ("labels.csv", b""),
+    "labels of one row too large": ("labels.csv", b"a,b\n" + b"7" * 2**25),
+    "labels as an array": ("labels.npy", b"\x93NUMPY\1\0v\0"),
+}
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_no_file_beside_the_pictures_of_a_zip_hides_them(tmp_path: Path, kind: str) -> None:
+    name, content = BESIDE[kind]
+    picture = "train/happy/1.png"
+    (tmp_path / "a.zip").write_bytes(a_zip(**{name: content, picture: PNG}))
+    records = {record.source: record for record in read_records(str(tmp_path / "a.zip"))}
+    assert records.keys() == {f"{tmp_path}/a.zip/{name}", f"{tmp_path}/a.zip/{picture}"}
+    assert records[f"{tmp_path}/a.zip/{picture}"].content == PNG
+    assert count_records(str(tmp_path / "a.zip")) == 2
+    raw = bring_in("emotion", str(tmp_path / "a.zip"), tmp_path / "raw.csv")
+    assert pd.read_csv(raw)["file"].tolist() == [picture]
+
+
+def test_an_array_beside_the_only_table_of_a_zip_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(a_zip(**{"fer.csv": TABLE, "x.npy": b"\x93NUMPY\1\0v\0"}))
+    assert [record.row for record in read_records(str(tmp_path / "a.zip"))] == [1]
+    assert bring_in("emotion", str(tmp_path / "a.zip"), tmp_path / "raw.csv").read_bytes() == TABLE
+
+
+@pytest.mark.parametrize("header", [b"Label,Pixels", b"label, IMG", b"\xef\xbb\xbfPixels,label", b'"Images"'])
+def test_a_table_under_any_name_is_known_by_a_usual_name_of_its_pixels(tmp_path: Path, header: bytes) -> None:
+    cells = {b"label": b"3"}
+    row = b",".join(cells.get(name.strip(), b" ".join([b"7"] * 2304)) for name in header.lower().split(b","))
+    (tmp_path / "faces.txt").write_bytes(header + b"\n" + row + b"\n")
+    (record,) = read_records(str(tmp_path / "faces.txt"))
+    assert record.row == 1
+    assert isinstance(record.content, np.ndarray)
+
+
+@pytest.mark.parametrize("mark", [b"\t", b";", b"|"])
+def test_a_table_with_other_marks_under_any_name_is_named(tmp_path: Path, mark: bytes) -> None:
+    (tmp_path / "faces.tsv").write_bytes(TABLE.replace(b",", mark))
+    (record,) = read_records(str(tmp_path / "faces.tsv"))
+    assert f"separate the cells by commas, not by {mark.decode()!r}" in str(record.content)
+
+
+def test_links_in_a_zip_are_left_out(tmp_path: Path, logged: list[str]) -> None:
+    link = zipfile.ZipInfo("train/happy/link.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("train/happy/1.png", PNG)
+        archive.writestr(link, "/etc/hostname")
+    assert [record.content for record in read_records(str(tmp_path / "a.zip"))] == [PNG]
+    left_out = "left out: 1 links, which are not followed in an archive (train/happy/link.png)"
+    assert left_out in logged[-1]
+    raw = bring_in("emotion", str(tmp_path / "a.zip"), tmp_path / "raw.csv")
+    assert pd.read_csv(raw)["file"].tolist() == ["train/happy/1.png"]
+
+
+def test_parquet_shards_in_a_zip_to_score_are_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(a_zip(**{f"data/{number}.parquet": parquet() for number in range(2)}))
+    (record,) = read_records(str(tmp_path / "a.zip"))
+    assert str(record.content).endswith("0.parquet, data/1.parquet; unpack it and name the folder of its Parquet files")
+
+
 def test_pictures_of_a_zip_that_cannot_be_read_are_skipped_one_by_one(tmp_path: Path) -> None:
     content = bytearray(a_zip(**{"1.png": PNG, "2.png": PNG, "3.png": PNG}))
     content[content.index(PNG) + 60] ^= 1
@@ -267,7 +331,7 @@ def test_what_is_given_twice_is_scored_once_and_said(
     for name in ("in/1.png", "in/b/2.png"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(PNG)
-    assert sources_of(["in/1.png", "./in", str(tmp_path / "in/b"), "in/**"]) == ["in/1.png", "./in/b/2.png"]
+    assert find_sources(["in/1.png", "./in", str(tmp_path / "in/b"), "in/**"])[0] == ["in/1.png", "./in/b/2.png"]
     assert logged == [
         "./in: 1 sources were given before, and are scored once",
         f"{tmp_path}/in/b: 1 sources were given before, and are scored once",
@@ -301,7 +365,7 @@ def test_sources_without_a_file_are_an_error_that_says_why(tmp_path: Path, kind:
 def test_an_empty_folder_among_others_is_said_and_a_hidden_file_may_be_named(tmp_path: Path, logged: list[str]) -> None:
     nothing_in(tmp_path)
     named = f"{tmp_path}/hidden/.a.png"
-    assert sources_of([f"{tmp_path}/empty", named]) == [named]
+    assert find_sources([f"{tmp_path}/empty", named])[0] == [named]
     assert logged == [f"{tmp_path}/empty: no file found to score"]
 
 
@@ -327,7 +391,7 @@ def test_a_file_that_may_not_be_read_is_skipped_and_set_aside(tmp_path: Path, mo
         return original(self, *args, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(Path, "open", opened)
-    records = [record for source in sources_of([str(tmp_path / "in")]) for record in read_records(source)]
+    records = [record for source in find_sources([str(tmp_path / "in")])[0] for record in read_records(source)]
     crops = crop_faces(records, "whole", SCORE)
     assert [Path(name).name for name in crops.detections["source"]] == ["1.png"]
     assert set(crops.skipped["reason"]) == {"Permission denied", "cannot be read (Permission denied)"}
@@ -346,7 +410,7 @@ def test_an_address_whose_library_is_missing_says_which(monkeypatch: pytest.Monk
 
 def test_a_broken_link_given_as_a_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").symlink_to("nowhere.csv")
-    with pytest.raises(InputError, match=r"a.csv: a broken link to nowhere.csv; correct the path"):
+    with pytest.raises(InputError, match=r"a.csv: a broken link to nowhere.csv; correct the path$"):
         bring_in("emotion", str(tmp_path / "a.csv"), tmp_path / "raw.csv")
     (record,) = read_records(str(tmp_path / "a.csv"))
     with pytest.raises(UnreadableInput, match=r"is a broken link to nowhere.csv; mend or remove it"):

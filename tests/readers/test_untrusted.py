@@ -23,7 +23,7 @@ from tasks.data.ingestion import bring_in
 from tasks.models.approved_models import ApprovedModels
 from tasks.readers.images import MAX_SIDE, grey_levels
 from tasks.readers.records import read_records
-from tasks.readers.sources import UnreadableInput, content_of, sources_of
+from tasks.readers.sources import UnreadableInput, content_of, find_sources
 from tasks.scoring.face_crops import crop_faces
 from tests.readers.bombs import (
     GREY,
@@ -381,4 +381,4 @@ def test_a_closed_port_and_an_unknown_host_are_unreachable(host: str) -> None:
 
 def test_an_address_of_an_unknown_protocol_is_refused_before_any_work() -> None:
     with pytest.raises(InputError, match=r"nosuch://a.png: cannot be searched \(ValueError: Protocol not known"):
-        sources_of(["nosuch://a.png"])
+        find_sources(["nosuch://a.png"])

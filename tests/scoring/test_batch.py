@@ -29,7 +29,7 @@ from tasks.models.approved_models import ApprovedModels
 from tasks.plots.annotated_images import draw_pictures
 from tasks.plots.prediction_grid import cropped_faces
 from tasks.plots.scoring_report import write_report
-from tasks.readers.sources import sources_of
+from tasks.readers.sources import find_sources
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
 from tasks.scoring.run_folder import finish_run
@@ -107,7 +107,7 @@ def settings(**changes: object) -> params.Score:
 def scored(
     given: Path | list[str], approved: ApprovedModels, out: Path, mode: str = "auto", **changes: object
 ) -> pd.DataFrame:
-    names = sources_of([str(given)] if isinstance(given, Path) else given)
+    names = find_sources([str(given)] if isinstance(given, Path) else given)[0]
     path = score_sources(names, approved, "v1.0.0", mode, settings(**changes), out)
     finish_run(out)
     return pd.read_parquet(path)
@@ -458,13 +458,13 @@ def test_a_bad_table_is_skipped_with_the_reason_and_the_rest_is_scored(
 
 def test_a_missing_folder_is_an_error_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent: no such file or folder; correct the path"):
-        sources_of([str(tmp_path / "absent")])
+        find_sources([str(tmp_path / "absent")])
     with pytest.raises(InputError, match="no file found to score"):
-        sources_of([str(tmp_path)])
+        find_sources([str(tmp_path)])
 
 
 def test_a_pattern_names_what_it_matches(sources: Path) -> None:
-    found = sources_of([str(sources / "**/*.png"), str(sources / "crops/00.png")])
+    found, _ = find_sources([str(sources / "**/*.png"), str(sources / "crops/00.png")])
     assert [Path(name).name for name in found] == [*(f"{number:02}.png" for number in range(12)), "empty.png"]
 
 

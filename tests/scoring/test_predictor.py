@@ -93,15 +93,19 @@ def test_files_get_the_rows_that_scoring_writes(
     Image.fromarray(scene).save(folder / "scene.jpg")
     np.savez(folder / "split.npz", images=faces, rows=np.arange(FACES) * 2 + 1)
     (folder / "empty.png").touch()
+    (folder / ".hidden.png").touch()
+    left_out = f"1 hidden or metadata of the system ({folder}/.hidden.png)"
     expected = scored(folder, approved, tmp_path / "out", mode)
     before = set(tmp_path.rglob("*"))
     for table in (predictor.predict_files(folder, mode), predictor.predict_files([str(folder)], mode)):
         assert_equal(table, expected)
         assert table.attrs["skipped"] == [{"source": str(folder / "empty.png"), "row": 0, "reason": "is empty"}]
+        assert table.attrs["left_out"] == left_out
     assert set(tmp_path.rglob("*")) == before
 
     table = predictor.predict_files(folder, mode, out=tmp_path / "again")
     assert_equal(table, expected)
+    assert table.attrs["left_out"] == left_out
     assert skipped(tmp_path / "again") == skipped(tmp_path / "out")
     assert (tmp_path / "again/predictions.parquet").read_bytes() == (tmp_path / "out/predictions.parquet").read_bytes()
     with pytest.raises(InputError, match="again: exists already; name another folder"):
@@ -141,7 +145,7 @@ GREY = np.zeros((48, 48), np.uint8)
         (np.zeros((48, 48, 3), np.uint8), r"images\[0\] has the shape \(48, 3\).* colour image as \[image\]"),
         ([GREY, GREY.astype(float)], r"images\[1\] is float64, not uint8; give grey levels 0..255"),
         ([GREY, np.full((48, 48), 0.5)], r"images\[1\] is float64, not uint8; .* \(values 0..1 times 255\)"),
-        ([GREY, np.eye(48, dtype=np.uint8)], r"images\[1\] has no value above 1; give grey levels 0..255"),
+        ([GREY, np.eye(48, dtype=np.uint8)], r"images\[1\] has only the values 0 and 1; give grey levels 0..255"),
         ([GREY, np.full((48, 48), np.nan)], r"images\[1\] is float64 with NaN, not uint8"),
         ([GREY.tolist()], r"images\[0\] is a list, not an array; give numpy.asarray"),
         ([GREY[0]], r"images\[0\] has the shape \(48,\), not \(H, W\) or \(H, W, 3\)"),
