@@ -24,19 +24,12 @@ from tasks.readers.records import FROM_HERE, Record, count_records, read_records
 from tasks.readers.sources import content_of, find_sources, require_outside
 from tasks.scoring.face_crops import crop_faces, load_image
 from tests.conftest import ROOT
+from tests.data.test_ingestion import a_zip
 from tests.readers.bombs import GREY, encoded
 
 SCORE = params.load(ROOT).score
 PNG = encoded(GREY, "PNG")
 TABLE = b"emotion,pixels\n3," + b" ".join([b"7"] * 2304) + b"\n"
-
-
-def a_zip(**members: bytes) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return packed.getvalue()
 
 
 def parquet() -> bytes:
