@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 import params
+from tasks.models.exports import export_path
 from tasks.release.model_card import TITLES, auxiliary_classes, format_interval, markdown_table, metric_rows
 
 MODELS = ("keypoints", "emotion")
@@ -59,20 +60,21 @@ def split_rows(project: Path) -> list[dict[str, object]]:
 
 
 def file_rows(project: Path, gate_result: Mapping) -> list[dict[str, object]]:
-    """Return a row per model: file name, size, parameters, best epochs and SHA-256."""
+    """Return a row per model and per export: file name, size, parameters, best epochs and SHA-256."""
     rows = []
     for model_name in MODELS:
         trained = read_json(project / f"reports/train/{model_name}.json")
-        size = (project / gate_result["models"][model_name]["path"]).stat().st_size
-        rows.append(
-            {
-                "file": f"{model_name}.keras",
-                "bytes": f"{size:,}",
-                "parameters": f"{trained['parameters']:,}",
-                "best epochs": ", ".join(map(str, trained["best_epochs"])),
-                "SHA-256": gate_result["models"][model_name]["sha256"],
-            }
-        )
+        model = gate_result["models"][model_name]
+        path = project / model["path"]
+        hashes = {path: model["sha256"]} | {export_path(path, each): sha for each, sha in model["exports"].items()}
+        about = {
+            "parameters": f"{trained['parameters']:,}",
+            "best epochs": ", ".join(map(str, trained["best_epochs"])),
+        }
+        rows += [
+            {"file": file.name, "bytes": f"{file.stat().st_size:,}", **about, "SHA-256": sha}
+            for file, sha in hashes.items()
+        ]
     return rows
 
 
@@ -112,7 +114,7 @@ def page(project: Path, gate_result: Mapping, name: str, origin: str) -> str:
     for model_name in MODELS:
         metrics = read_json(project / f"reports/metrics/{model_name}.json")
         count = f"{metrics['num_test_samples']:,} faces in {metrics['num_test_groups']:,} groups"
-        how = "with flip TTA" if metrics["flip_tta"] else "without TTA"
+        how = metrics["precision"] + (", with flip TTA" if metrics["flip_tta"] else ", without TTA")
         sections.append(f"{TITLES[model_name]}, {count}, {how}:\n")
         sections.append(markdown_table(metric_rows(model_name, metrics)))
     sections.append(shifted_labels(project))

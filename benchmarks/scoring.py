@@ -4,10 +4,10 @@
 
 First from faces in memory. The original's two models run as in the original project: one `predict` each over 96x96
 faces, then a frame of 30 coordinates and an emotion. Our models (`released`, `fast`, or `workspace`, the approved ones
-of this checkout) run in the inference engine that `score` uses, and in Keras's `predict`. Then end to end by
-`python -m flows score`: from a CSV, a folder of crops, and photographs of six faces each; and from the CSV by one and
-by two single-threaded Dask workers. The original's weights are random, since its speed does not depend on them, and the
-time to convert its input to float32 is not counted.
+of this checkout) run in the inference engine that `score` uses, in float32 and in int8, and in Keras's `predict`. Then
+end to end by `python -m flows score`: from a CSV, a folder of crops, and photographs of six faces each; and from the
+CSV by one and by two single-threaded Dask workers. The original's weights are random, since its speed does not depend
+on them, and the time to convert its input to float32 is not counted.
 
 GFLOP/s count two operations per MAC, and flipped faces too. The peak is that of products of two float32 matrices of
 2,048 x 2,048, the best before and after, by NumPy or by TensorFlow. Memory is the peak of the command's own process,
@@ -33,11 +33,13 @@ from faces.common.pixel_text import SIZES
 from faces.common.schema import COORDINATES, LABEL_ENCODINGS
 from faces.models import original_resnet
 from faces.models.complexity import macs
+from faces.models.tta import predict
 from faces.scoring.prediction_table import prediction_table
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
-from tasks.models.approved_models import ApprovedModels, load_approved_models, predict_functions
-from tasks.models.inference_engine import make_predictor
+from tasks.models.approved_models import ApprovedModels, load_approved_models
+from tasks.models.exports import PRECISIONS, export_path
+from tasks.models.inference_engine import Predictor, make_predictor
 from tasks.models.keras_files import load_model
 from tasks.release.model_sets import GATE_RESULTS
 
@@ -76,14 +78,23 @@ def score_by_original(images: np.ndarray) -> Callable[[], object]:
     return score
 
 
-def score_by_ours(images: np.ndarray, approved: ApprovedModels, in_keras: bool) -> Callable[[], object]:
+def by_keras(files: dict[str, Path], approved: ApprovedModels) -> Predictor:
+    """Return a predictor that runs the model files with Keras's `predict`."""
+    models = {model_name: load_model(path) for model_name, path in files.items()}
+    return lambda faces: {
+        model_name: predict(model, faces[model_name], approved.inference[model_name])
+        for model_name, model in models.items()
+    }
+
+
+def by_engine(files: dict[str, Path], precision: str, approved: ApprovedModels) -> Predictor:
+    """Return a predictor that runs the exports of the model files with the inference engine."""
+    exports = {model_name: export_path(path, precision) for model_name, path in files.items()}
+    return make_predictor(exports, approved.inference)
+
+
+def score_by_ours(images: np.ndarray, approved: ApprovedModels, predict: Predictor) -> Callable[[], object]:
     """Return a function that resizes the images for each of our models and scores them, to a table of predictions."""
-    functions = predict_functions(approved)
-    predict = (
-        (lambda batch: {model_name: functions[model_name](batch[model_name]) for model_name in batch})
-        if in_keras
-        else make_predictor(approved.paths, approved.inference)
-    )
 
     def score() -> pd.DataFrame:
         outputs = predict({model_name: resize_images(images, size) for model_name, size in SIZES.items()})
@@ -92,20 +103,23 @@ def score_by_ours(images: np.ndarray, approved: ApprovedModels, in_keras: bool) 
     return score
 
 
-def operations(approved: ApprovedModels) -> float:
+def operations(files: dict[str, Path], approved: ApprovedModels) -> float:
     """Return the GFLOP per face of both models: two per MAC, twice as many with flip TTA."""
     return sum(
         2 * macs(load_model(path)) * (2 if approved.inference[model_name].flip_tta else 1) / 1e9
-        for model_name, path in approved.paths.items()
+        for model_name, path in files.items()
     )
 
 
-def ways_of(images: np.ndarray, approved: ApprovedModels) -> dict[str, Callable[[], object]]:
+def ways_of(images: np.ndarray, files: dict[str, Path], approved: ApprovedModels) -> dict[str, Callable[[], object]]:
     """Return the functions to compare, by name; each scores the same images (N, 96, 96) uint8."""
     return {
         ORIGINAL: score_by_original(images),
-        "ours, Keras's predict": score_by_ours(images, approved, in_keras=True),
-        "ours, inference engine": score_by_ours(images, approved, in_keras=False),
+        "ours, Keras's predict": score_by_ours(images, approved, by_keras(files, approved)),
+        **{
+            f"ours, {precision}": score_by_ours(images, approved, by_engine(files, precision, approved))
+            for precision in PRECISIONS
+        },
     }
 
 
@@ -130,14 +144,22 @@ def table_rows(median: dict[str, float], num_faces: int, cost: float, peak_rate:
     return rows
 
 
-def in_memory(images: np.ndarray, approved: ApprovedModels, repeats: int, matrix: int) -> list[list[str]]:
+def in_memory(
+    images: np.ndarray, files: dict[str, Path], approved: ApprovedModels, repeats: int, matrix: int
+) -> list[list[str]]:
     """Return a row per way: faces per second, relative to the original's, and the fraction of the peak GFLOP/s."""
     before = peak(matrix)
-    times = in_turn(ways_of(images, approved), repeats)
+    times = in_turn(ways_of(images, files, approved), repeats)
     peak_rate = max(before, peak(matrix))
     print(json.dumps({"peak GFLOP/s": peak_rate, "seconds": times}), file=sys.stderr)
     median = {name: float(np.median(some)) for name, some in times.items()}
-    return table_rows(median, len(images), operations(approved), peak_rate)
+    return table_rows(median, len(images), operations(files, approved), peak_rate)
+
+
+def model_files(model_set: str) -> dict[str, Path]:
+    """Return the model files of a model set, as its gate result names them."""
+    models = json.loads(GATE_RESULTS[model_set].read_text())["models"]
+    return {model_name: Path(model["path"]) for model_name, model in models.items()}
 
 
 def sample_faces(count: int) -> np.ndarray:
@@ -156,8 +178,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--in-memory", action="store_true", help="skip the end-to-end measurements")
     options = parser.parse_args(arguments)
     images = sample_faces(options.faces)
-    approved = load_approved_models(GATE_RESULTS[options.model_set])
-    rows = in_memory(images, approved, options.repeats, options.matrix)
+    approved, files = load_approved_models(GATE_RESULTS[options.model_set]), model_files(options.model_set)
+    rows = in_memory(images, files, approved, options.repeats, options.matrix)
     columns = ("way", "faces/s", "relative to original", "GFLOP/s (of peak)")
     print_table(f"{options.faces:,} faces in memory", columns, rows)
     if options.in_memory:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli_operations import PASS_ON, check, dask_worker, down, repro, status, up, versions, worker
+from flows.cli_release import export, promote, rollback
 
 STAGES = Path(__file__).parent / "stages"
 
@@ -23,7 +24,7 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command(epilog=f"Stages: {', '.join(stages())}.")(run)
-    for command in (pipeline, score, inbox, promote, rollback, up, down, status, check, versions, demo):
+    for command in (pipeline, score, inbox, export, promote, rollback, up, down, status, check, versions, demo):
         app.command()(command)
     app.command(hidden=True)(worker)
     app.command(hidden=True, context_settings=PASS_ON)(repro)
@@ -36,6 +37,17 @@ class Model(StrEnum):
 
     keypoints = "keypoints"
     emotion = "emotion"
+
+
+class Split(StrEnum):
+    """The splits that a model can be evaluated on."""
+
+    test = "test"
+    val = "val"
+
+
+SPLITS = {Split.test: "test", Split.val: "validation"}
+"""Names of the splits in `data/prepared`."""
 
 
 class Mode(StrEnum):
@@ -78,7 +90,14 @@ ModelSetOption = Annotated[
 ]
 
 
-def run(stage: StageArgument, model: ModelArgument = None) -> None:
+def run(
+    stage: StageArgument,
+    model: ModelArgument = None,
+    split: Annotated[
+        Split | None,
+        typer.Option(help="For evaluate: val writes to reports/evaluate_validation, and no output of dvc.yaml."),
+    ] = None,
+) -> None:
     """Run one stage by itself.
 
     `dvc repro` runs all stages that are out of date, in order.
@@ -92,7 +111,9 @@ def run(stage: StageArgument, model: ModelArgument = None) -> None:
         raise typer.BadParameter(f"{stage} needs one: {', '.join(models)}", param_hint="MODEL")
     if model and not models:
         raise typer.BadParameter(f"{stage} takes none", param_hint="MODEL")
-    run_stage(stage, model.value if model else None)
+    if split and stage != "evaluate":
+        raise typer.BadParameter(f"{stage} takes none", param_hint="--split")
+    run_stage(stage, model.value if model else None, **({"split": SPLITS[split]} if split else {}))
 
 
 def pipeline(
@@ -161,27 +182,6 @@ def inbox(model_set: ModelSetOption = "prod") -> None:
     from flows.runner import run_command
 
     run_command("inbox", "flows.inbox", {"model_set": model_set})
-
-
-def promote() -> None:
-    """Promote models that passed the gate.
-
-    They are compared with the champion on the same test faces, and refused if they are worse.
-    """
-    from flows.runner import run_command
-
-    run_command("promote", "flows.promote", {})
-
-
-def rollback(
-    version: Annotated[
-        str, typer.Argument(metavar="VERSION", help="A version; by default the one before.")
-    ] = "previous",
-) -> None:
-    """Return production to an earlier version."""
-    from flows.runner import run_command
-
-    run_command("rollback", "flows.promote", {"version": version})
 
 
 def demo() -> None:

@@ -26,17 +26,18 @@ SHOWN = {
 }
 
 
-def repro() -> int:
-    """Run `dvc repro`; returns its exit status.
+def run_all(has_api: bool) -> int:
+    """Run every stage that is out of date, by `faces pipeline` if there is an API, else by `dvc repro`; exit status.
 
-    The first time, every stage runs, so that each is recorded: with the committed `dvc.lock`, DVC would skip a stage
-    whose outputs it knows without running it.
+    The pipeline runs stages that do not need each other side by side. The first time, every stage runs, so that each is
+    recorded: with the committed `dvc.lock`, DVC would skip a stage whose outputs it knows without running it.
     """
     force = []
     if stage_files.nothing_has_run():
         print("No stage has run here yet: running all stages.", flush=True)
         force = ["--force"]
-    return subprocess.run([sys.executable, "-m", "dvc", "repro", *force], check=False).returncode
+    program = ["flows", "pipeline"] if has_api else ["dvc", "repro"]
+    return subprocess.run([sys.executable, "-m", *program, *force], check=False).returncode
 
 
 def metrics_table() -> Table:
@@ -71,7 +72,7 @@ def summary(console: Console, address: str | None) -> None:
 
 
 def demo() -> None:
-    """Run all stages and print the results. Exits with the status of `dvc repro` if it fails."""
+    """Run all stages and print the results. Exits with the status of the run if it fails."""
     console = Console(highlight=False)
     params.check()
     print("The settings are valid.")
@@ -83,7 +84,7 @@ def demo() -> None:
     except InputError as error:
         address = None
         console.print(f"{error}.\nThe stages run, but are not recorded.", markup=False, soft_wrap=True)
-    status = repro()
+    status = run_all(has_api=address is not None)
     if status:
         sys.exit(status)
     summary(console, address)

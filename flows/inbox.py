@@ -7,8 +7,6 @@ import params
 from tasks.models.approved_models import ApprovedModels
 from tasks.orchestration.flow_run import skipped
 from tasks.orchestration.locks import exclusive_lock
-from tasks.plots.annotated_images import draw_pictures
-from tasks.plots.scoring_report import write_report
 from tasks.release.model_sets import load_model_set
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
@@ -61,7 +59,10 @@ def _score(out: Path, approved: ApprovedModels, version: str, settings: params.S
     settle_list(out)
     count_scored(out)
     watch_drift(out, approved.reference, settings.drift, version)
-    draw_pictures(out, settings)
-    write_report(out, approved.reference, settings)
+    # They load Matplotlib, which an inbox with nothing new does without.
+    from tasks.plots import annotated_images, scoring_report
+
+    annotated_images.draw_pictures(out, settings)
+    scoring_report.write_report(out, approved.reference, settings)
     note_arrived(out)
     finish_run(out)

@@ -29,8 +29,11 @@ OF_GIT = ("dvc", "dulwich", "git", "gto", "pygit2", "scmrepo")
 """Libraries whose errors may mean that the folder is no git repository, or one that git does not trust."""
 
 
-def run_stage(stage: str, model: str | None = None) -> None:
-    """Run a stage of dvc.yaml, of the given model if it has models, and exit with 1 if it fails, 130 if interrupted."""
+def run_stage(stage: str, model: str | None = None, **options: str) -> None:
+    """Run a stage of dvc.yaml, of the given model if it has models, and exit with 1 if it fails, 130 if interrupted.
+
+    `options` are further arguments of the stage's flow.
+    """
     name = os.environ.get("DVC_STAGE") or (f"{stage}@{model}" if model else stage)
     with reporting_errors(name, is_stage=True):
         settings = _begin(name)
@@ -38,7 +41,7 @@ def run_stage(stage: str, model: str | None = None) -> None:
         if "DVC_STAGE" not in os.environ:
             stage_files.require_inputs(name)
         with exclusive_lock(name):
-            arguments: dict[str, object] = {"model_name": model} if model else {}
+            arguments: dict[str, object] = {**({"model_name": model} if model else {}), **options}
             run_flow(_function(f"flows.stages.{stage}", stage), settings, arguments, name)
 
 

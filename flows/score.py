@@ -5,8 +5,6 @@ from typing import Literal
 
 import params
 from tasks.common.files import source_of
-from tasks.plots.annotated_images import draw_pictures
-from tasks.plots.scoring_report import write_report
 from tasks.readers.sources import find_sources, require_outside
 from tasks.release.model_sets import load_model_set
 from tasks.scoring.batch import score_sources
@@ -39,6 +37,9 @@ def score(
     if csv:
         write_csv(out)
     if draw:
-        draw_pictures(out, settings.score)
-        write_report(out, approved.reference, settings.score, left_out)
+        # They load Matplotlib, which takes longer than a photograph.
+        from tasks.plots import annotated_images, scoring_report
+
+        annotated_images.draw_pictures(out, settings.score)
+        scoring_report.write_report(out, approved.reference, settings.score, left_out)
     finish_run(out)

@@ -4,21 +4,30 @@ from typing import Annotated
 
 from pydantic import Field
 
-from params.types import Positive, Settings, Share
+from params.types import NotNegative, Positive, Settings, Share
 
 
 class GateKeypoints(Settings):
-    """Bounds for the whole 95% interval. `max_slice_nme`: no slice may have its whole interval above it."""
+    """Bounds for the whole 95% interval.
+
+    `max_slice_nme`: no slice may have its whole interval above it. `max_int8_nme_increase`: nor may what int8 adds to
+    the NME.
+    """
 
     max_nme: Positive
     max_rmse_px: Positive
     max_failure_rate: Share
     max_nme_ratio: Positive
     max_slice_nme: Positive
+    max_int8_nme_increase: NotNegative
 
 
 class GateEmotion(Settings):
-    """Bounds for the whole 95% interval. `min_slice_accuracy`: no slice may have its whole interval below it."""
+    """Bounds for the whole 95% interval.
+
+    `min_slice_accuracy`: no slice may have its whole interval below it. `max_int8_accuracy_drop`: what int8 takes from
+    the accuracy may not have its whole interval above it.
+    """
 
     min_accuracy: Share
     min_macro_f1: Share
@@ -26,6 +35,7 @@ class GateEmotion(Settings):
     min_skill_score: Annotated[float, Field(lt=1)]
     min_recall: Share
     min_slice_accuracy: Share
+    max_int8_accuracy_drop: Share
 
 
 class GateLicense(Settings):

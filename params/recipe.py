@@ -1,5 +1,7 @@
 """`conf/recipe/NAME.yaml`: how both models are trained, evaluated and drawn."""
 
+from typing import Literal
+
 from params.training import TrainEmotion, TrainKeypoints
 from params.types import Count, Settings
 
@@ -10,6 +12,21 @@ class RecipeKeypoints(Settings):
 
 class RecipeEmotion(Settings):
     student: TrainEmotion
+
+
+class ExportModel(Settings):
+    """`precision`: of the exported models that are evaluated and scored; the other one is compared with it.
+
+    `calibration_samples`: training faces that the int8 models are calibrated on.
+    """
+
+    precision: Literal["int8", "float32"]
+    calibration_samples: Count
+
+
+class Export(Settings):
+    keypoints: ExportModel
+    emotion: ExportModel
 
 
 class EvaluateModel(Settings):
@@ -46,5 +63,6 @@ class Report(Settings):
 class Recipe(Settings):
     keypoints: RecipeKeypoints
     emotion: RecipeEmotion
+    export: Export
     evaluate: Evaluate
     report: Report

@@ -7,8 +7,8 @@ from pydantic import Field, NonNegativeInt, model_validator
 from params.types import Address, Count, NotNegative, Positive, Settings, Sha256, Share
 
 STAGES = (
-    *("sample", "ingest", "validate", "explore", "report_tables", "prepare", "train", "evaluate", "report"),
-    *("gate", "score", "report_predictions"),
+    *("sample", "ingest", "validate", "explore", "report_tables", "prepare", "train", "export"),
+    *("evaluate", "report", "gate", "score", "report_predictions"),
 )
 """The stages of `dvc.yaml`."""
 

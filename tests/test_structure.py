@@ -248,11 +248,15 @@ HEAVY = {
     "great_expectations": {"tasks/data/expectations.py", "tasks/data/suite_run.py"},
     "keras": {
         "tasks/models/keras_files.py",
+        "tasks/models/onnx_files.py",
+        "tasks/release/export_set.py",
         "tasks/training/builders.py",
         "tasks/training/distillation.py",
         "tasks/training/fit.py",
         "tasks/training/checkpoints.py",
     },
+    "nncf": {"tasks/models/export.py"},
+    "onnx": {"tasks/models/export.py", "tasks/models/onnx_files.py"},
     "openvino": {"tasks/models/inference_engine.py"},
     "tensorflow": set(),
 }
@@ -277,7 +281,7 @@ def test_stage_is_flow_is_section(name: str) -> None:
     assert section in watched(stage)[FILES[section.replace("${item.model}.student", "keypoints").split(".")[0]]]
 
 
-SECTIONS = {"train": "${item.model}.student"}
+SECTIONS = {"train": "${item.model}.student", "export": "export.${item.model}.calibration_samples"}
 FILES = {
     section: str(path).replace("DATASET", "${dataset}").replace("RECIPE", "${recipe}")
     for section, path in params.section_files("DATASET", "RECIPE").items()
@@ -317,13 +321,17 @@ def test_stage_watches_every_setting_that_its_flow_reads(name: str) -> None:
     """Else a changed setting would leave what the stage made with the old one. It may watch a part of a section."""
     listed = {setting for names in watched(STAGES[name]).values() for setting in names}
     one_model = ["${item.model}"] if "matrix" in STAGES[name] else list(params.MODELS)
-    read = settings_read(Path(f"flows/stages/{name}.py"))
+    read = settings_read(Path(f"flows/stages/{name}.py")) - PRESET_NAMES
     assert bool(read) == (name != "explore")
     for setting in read:
         for model_name in one_model:
             key = setting.replace("MODEL", model_name)
             watches = (f"{key}.".startswith(f"{one}.") or f"{one}.".startswith(f"{key}.") for one in listed)
             assert any(watches), key
+
+
+PRESET_NAMES = {"dataset_name", "recipe_name"}
+"""They are written down outside the graph, and change no output."""
 
 
 def settings_read(path: Path) -> set[str]:
@@ -400,7 +408,9 @@ def test_dvc_reads_the_graph() -> None:
     with Repo(str(ROOT)) as repo:
         names = {stage.addressing for stage in repo.index.stages}
     model_names = {
-        f"{stage}@{model_name}" for stage in ("prepare", "train", "evaluate", "report") for model_name in params.MODELS
+        f"{stage}@{model_name}"
+        for stage in ("prepare", "train", "export", "evaluate", "report")
+        for model_name in params.MODELS
     }
     assert (
         names
@@ -438,7 +448,7 @@ def test_no_machine_path_and_no_registry_in_what_is_committed() -> None:
     registries = re.compile("py" + r"pi\.org|python" + r"hosted\.org")
     paths = re.compile(r"(?<![\w.])/(?:root|work)/")
     for path in tracked_files():
-        if path.suffix not in (".png", ".keras"):
+        if path.suffix not in (".png", ".keras", ".onnx"):
             text = (ROOT / path).read_text()
             assert not registries.search(text), path
             assert not paths.search(text), path

@@ -8,7 +8,6 @@ Shift Adaptation). Probabilities are (N, classes), labels (N,) class numbers.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
 LOG_BOUNDS = (np.log(0.02), np.log(50.0))
@@ -35,6 +34,9 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
 
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """The temperature > 0 that minimizes the log loss of `apply_temperature`; fit it on validation faces only."""
+    # Scoring applies temperatures and fits none; the import takes a third of a second.
+    from scipy.optimize import minimize_scalar
+
     logits, at_label = _logits(probabilities), (np.arange(len(labels)), labels)
 
     def loss(log_temperature: float) -> float:
@@ -49,6 +51,8 @@ def fit_bias_correction(labels: np.ndarray, probabilities: np.ndarray) -> np.nda
     Fit them on validation faces only: the corrected probabilities assume their class frequencies. A normal prior of
     standard deviation 1 keeps the biases small where there are few faces.
     """
+    from scipy.optimize import minimize
+
     logits, at_label = _logits(probabilities), (np.arange(len(labels)), labels)
 
     def loss(parameters: np.ndarray) -> float:

@@ -6,6 +6,17 @@ import keras
 from keras import layers
 
 
+def num_parameters(model: keras.Model) -> int:
+    """The number of weights, without the fixed cell centres of the spatial softmax."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += num_parameters(layer)
+        elif layer.trainable or not isinstance(layer, layers.Dense):
+            total += layer.count_params()
+    return total
+
+
 def macs(model: keras.Model) -> int:
     """Multiply-accumulate operations of all trained convolutions and dense layers for one face; the rest is negligible.
 

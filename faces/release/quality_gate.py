@@ -82,6 +82,18 @@ def no_slice_below(model_name: str, check: str, slices: Mapping[str, Interval], 
     return Check(model_name, above.check, *interval, "no slice below", threshold, above.outcome)
 
 
+def int8_checks(model_name: str, check: str, worse: Interval, threshold: float, metrics: Mapping) -> list[Check]:
+    """Fails if the whole interval of what int8 makes worse is above the threshold; no check of a float32 evaluation.
+
+    The two precisions differ in a few test images, so a bound on the upper end would need very many of them. An unknown
+    difference is inconclusive.
+    """
+    if metrics["precision"] != "int8":
+        return []
+    outcome = "failed" if worse.low > threshold else "passed" if np.isfinite(worse.low) else "inconclusive"
+    return [Check(model_name, check, *worse, "not wholly above", threshold, outcome)]
+
+
 def outcome_of(checks: list[Check]) -> str:
     """Returns the worst outcome: failed if a check failed, otherwise inconclusive if one was inconclusive."""
     return min((check.outcome for check in checks), key=WORST_FIRST.index)
@@ -102,10 +114,12 @@ def keypoint_checks(
     max_failure_rate: float,
     max_nme_ratio: float,
     max_slice_nme: float,
+    max_int8_nme_increase: float,
 ) -> list[Check]:
     """Returns the checks of the keypoint model; `slices` are the slices' NMEs by name.
 
-    `max_nme_ratio` bounds the NME divided by that of the mean face. A `metrics` file has flat keys.
+    `max_nme_ratio` bounds the NME divided by that of the mean face. A `metrics` file has flat keys. There is a check of
+    int8 only where int8 is what was evaluated.
     """
     ratio = Interval(*(end / metrics["baseline_nme"] for end in interval_of(metrics, "nme")))
     return [
@@ -120,6 +134,9 @@ def keypoint_checks(
         ),
         at_most("keypoints", "NME over the mean face's NME", ratio, max_nme_ratio),
         no_slice_above("keypoints", "NME of the worst slice", slices, max_slice_nme),
+        *int8_checks(
+            "keypoints", "NME added by int8", interval_of(metrics, "int8_delta_nme"), max_int8_nme_increase, metrics
+        ),
     ]
 
 
@@ -134,11 +151,13 @@ def emotion_checks(
     min_skill_score: float,
     min_recall: float,
     min_slice_accuracy: float,
+    max_int8_accuracy_drop: float,
 ) -> list[Check]:
     """Returns the checks of the emotion model; `slices` are the slices' accuracies, `recalls` the classes', by name.
 
     `min_skill_score` bounds (accuracy - baseline) / (1 - baseline), where the baseline is the majority class's
-    accuracy. With a `min_recall` of 0 there is no check of the recalls.
+    accuracy. With a `min_recall` of 0 there is no check of the recalls. There is a check of int8 only where int8 is
+    what was evaluated.
     """
     base = metrics["baseline_accuracy"]
     skill = Interval(
@@ -148,6 +167,8 @@ def emotion_checks(
         at_least("emotion", f"recall of the worst class ({name})", interval, min_recall)
         for name, interval in recalls.items()
     ]
+    delta = interval_of(metrics, "int8_delta_accuracy")
+    lost = Interval(-delta.value, -delta.high, -delta.low)
     # Of equal outcomes, a class too rare for an interval comes first: nothing is known of it.
     worst = min(each, key=lambda check: (WORST_FIRST.index(check.outcome), np.nan_to_num(check.low, nan=-1.0)))
     return [
@@ -158,4 +179,5 @@ def emotion_checks(
         at_least("emotion", "skill score against the majority class", skill, min_skill_score),
         *([worst] if min_recall else []),
         no_slice_below("emotion", "accuracy of the worst slice", slices, min_slice_accuracy),
+        *int8_checks("emotion", "accuracy lost by int8", lost, max_int8_accuracy_drop, metrics),
     ]

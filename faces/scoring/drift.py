@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import kolmogorov
 
 from faces.common.image_stats import brightness, sharpness
 
@@ -104,7 +104,10 @@ def _pearson_p(expected: np.ndarray, counts: np.ndarray) -> float:
     if len(expected) == 1:
         return 1.0
     if (num_faces * expected).min() >= MIN_EXPECTED_COUNT:
-        return float(stats.chi2_contingency(counts).pvalue)
+        # Takes longer to import than a photograph to score, and a photograph has too few faces for it.
+        from scipy.stats import chi2_contingency
+
+        return float(chi2_contingency(counts).pvalue)
     simulated = np.random.default_rng(0).multinomial(num_faces, expected, NUM_SIMULATIONS)
     statistics = ((np.vstack([counts[1:], simulated]) - num_faces * expected) ** 2 / (num_faces * expected)).sum(axis=1)
     # Equal counts may differ in the last digit of the statistic.
@@ -129,7 +132,7 @@ def _smirnov_p(levels: np.ndarray, num_reference: int, values: np.ndarray) -> fl
     )
     # The effective sample size of two samples.
     size = len(values) * num_reference / (len(values) + num_reference)
-    return float(stats.kstwobign.sf(np.sqrt(size) * distance))
+    return float(kolmogorov(np.sqrt(size) * distance))
 
 
 def _reference_cdf(levels: np.ndarray, points: np.ndarray, side: str) -> np.ndarray:

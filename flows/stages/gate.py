@@ -17,6 +17,7 @@ def gate(settings: params.Params) -> None:
             metrics=Path(f"reports/metrics/{model_name}.json"),
             reports=Path(f"reports/evaluate/{model_name}"),
             model_path=Path(f"models/trained/{model_name}.keras"),
+            export=Path(f"reports/export/{model_name}.json"),
             prepared=Path(f"data/prepared/{model_name}"),
             recipe=getattr(settings.recipe, model_name).student.model_dump(mode="json"),
         )

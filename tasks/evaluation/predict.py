@@ -1,48 +1,66 @@
-"""Predicts the test split with a trained model, flipped images included."""
+"""Predicts a split with an exported model in both precisions, flipped images included."""
 
+from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
+from faces.common.geometry import mirror_images
 from faces.models.calibration import fit_temperature
-from faces.models.tta import BATCH, Inference, predict, predict_flipped, predict_no_tta
+from faces.models.tta import Inference, predict_by, unflip
 from params import EvaluateModel
-from tasks.common.dataset import FaceDataset, load_dataset
-from tasks.evaluation.predictions import Predictions, save_predictions
-from tasks.models.keras_files import load_model
+from tasks.common.dataset import FaceDataset
+from tasks.evaluation.predictions import Predictions, load_split, save_predictions
+from tasks.models.exports import export_path, other_precision
+from tasks.models.inference_engine import predictor
 from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
 
+Run = Callable[[np.ndarray], np.ndarray]
+
 
 @task
-def predict_test(model_name: str, model_path: Path, prepared: Path, settings: EvaluateModel, out: Path) -> Path:
-    """Write the model's outputs for the test split and its flipped images, with the inference settings: `Predictions`.
+def predict_split(
+    model_name: str,
+    model_path: Path,
+    precision: str,
+    prepared: Path,
+    settings: EvaluateModel,
+    out: Path,
+    split: str = "test",
+) -> Path:
+    """Write the outputs for a split and its flipped images, with the inference settings: `Predictions`.
 
-    The temperature of an emotion model is fitted on predictions of the validation split, made with the same settings.
+    The exports of `model_path` predict: in `precision` what is evaluated, in the other what it is compared with. The
+    temperature of an emotion model is fitted on predictions of the validation split, made with the same settings; on
+    that split itself, the calibration error is therefore too low.
     """
-    test, model = load_dataset(prepared / "test.npz"), load_model(model_path)
-    log(f"{model_name}: predicting {len(test)} test faces and their flipped images")
-    # Compiles the model for full batches and for the last one; the times must not include this.
-    predict_no_tta(model, test.images[: BATCH + len(test) % BATCH])
-    start = perf_counter()
-    no_tta = predict_no_tta(model, test.images)
-    middle = perf_counter()
-    flipped = predict_flipped(model, test.images)
-    cost = (perf_counter() - start) / (middle - start)
-    # Logged and not written: a time differs between runs, and a DVC output must not.
-    log(f"{model_name}: flip TTA takes {cost:.2f} times as long")
-    inference = _with_temperature(model, load_dataset(prepared / "validation.npz"), Inference(settings.flip_tta))
+    dataset = load_split(prepared, split)
+    other = other_precision(precision)
+    run, run_other = (predictor(export_path(model_path, each), dataset.images.shape[2]) for each in (precision, other))
+    log(f"{model_name}: predicting {len(dataset)} {split} faces and their flipped images, {precision} and {other}")
+    no_tta, flipped = run(dataset.images), unflip(run(mirror_images(dataset.images)), dataset.images.shape[2])
+    inference = Inference(settings.flip_tta)
+    compared = predict_by(run_other, dataset.images, inference)
+    inference = _with_temperature(run, load_split(prepared, "validation"), inference)
     save_predictions(
-        out, Predictions(no_tta, flipped, np.array(inference.flip_tta), np.array(inference.temperature), test.rows)
+        out,
+        Predictions(
+            no_tta,
+            flipped,
+            np.array(inference.flip_tta),
+            np.array(inference.temperature),
+            dataset.rows,
+            np.array(precision),
+            compared,
+        ),
     )
     return out
 
 
-def _with_temperature(model, validation: FaceDataset, inference: Inference) -> Inference:
+def _with_temperature(run: Run, validation: FaceDataset, inference: Inference) -> Inference:
     if not validation.is_emotion:
         return inference
-    validation = validation.with_output_classes()
-    temperature = fit_temperature(validation.targets, predict(model, validation.images, inference))
+    temperature = fit_temperature(validation.targets, predict_by(run, validation.images, inference))
     log(f"emotion: temperature {temperature:.3f}, fitted on {len(validation)} validation faces")
     return inference._replace(temperature=temperature)

@@ -10,7 +10,7 @@ import pandas as pd
 from faces.evaluation.bootstrap import Estimate, Measure, bootstrap_intervals
 from faces.evaluation.weighted_metrics import emotion_measure, keypoint_measure
 from faces.models.tta import Inference, average_flipped, calibrate
-from tasks.common.dataset import FaceDataset
+from tasks.common.dataset import FaceDataset, load_dataset
 from tasks.common.files import replacing
 from tasks.orchestration.artifacts import log_table
 
@@ -24,7 +24,9 @@ class Predictions:
     """A model's outputs for a split, in row order: probabilities (N, classes) or points (N, 15, 2) in pixels.
 
     `no_tta` are outputs of the images, `flipped` of the flipped images, flipped back. `flip_tta` () and `temperature`
-    () are the inference settings: see `faces.models.tta`. `rows` (N,) are row numbers of the raw table.
+    () are the inference settings: see `faces.models.tta`. `rows` (N,) are row numbers of the raw table. `precision` ()
+    is that of the exported model; `other_precision` are the uncalibrated outputs of the other one, with the same flip
+    TTA.
     """
 
     no_tta: np.ndarray
@@ -32,6 +34,8 @@ class Predictions:
     flip_tta: np.ndarray
     temperature: np.ndarray
     rows: np.ndarray
+    precision: np.ndarray
+    other_precision: np.ndarray
 
     @property
     def inference(self) -> Inference:
@@ -59,6 +63,11 @@ def load_predictions(path: Path) -> Predictions:
     """Returns what `save_predictions` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
         return Predictions(**{name: arrays[name] for name in Predictions.__dataclass_fields__})
+
+
+def load_split(prepared: Path, split: str) -> FaceDataset:
+    """Returns the faces of output classes of a prepared split: train, validation or test."""
+    return load_dataset(prepared / f"{split}.npz").with_output_classes()
 
 
 def metric_function(dataset: FaceDataset, predicted: np.ndarray) -> Measure:

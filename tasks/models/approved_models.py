@@ -5,63 +5,107 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from faces.models.tta import Inference, predict
+from faces.common.pixel_text import SIZES
+from faces.models.tta import Inference, predict_by
 from faces.scoring.drift import Reference
 from tasks.common.files import InputError, sha256
-from tasks.models.keras_files import load_model
+from tasks.models.export_cache import exported_once
+from tasks.models.exports import export_path
+from tasks.models.inference_engine import predictor
 from tasks.orchestration.decorators import task
 
 
 @dataclass(frozen=True)
 class ApprovedModels:
-    """Files and inference settings of the evaluated models, by model, and the emotion model's output classes.
+    """Exported files and inference settings of the evaluated models, by model, and the emotion's output classes.
 
-    `reference` is the reference data of the test faces for drift checks; None in gate results older than these.
+    `hashes` are the SHA-256 by which the gate result names what is scored: of the exported files, or of the model files
+    in gate results without exports. `reference` is the reference data of the test faces for drift checks; None in gate
+    results older than these.
     """
 
     paths: dict[str, Path]
+    hashes: dict[str, str]
     inference: dict[str, Inference]
     classes: list[str]
     reference: Reference | None = None
+
+
+class _Scored(NamedTuple):
+    """The file of a model that is scored with: its export, or the model file where the gate result has no exports."""
+
+    path: Path
+    sha256: str
+    is_export: bool
+    inference: Inference
 
 
 @task
 def load_approved_models(gate_result: Path, folder: Path | None = None) -> ApprovedModels:
     """The models that a passed gate result names; with `folder`, their copies of the same name in it.
 
-    Raises InputError if the gate did not pass, or if a model file is not the one that was evaluated.
+    Models of a gate result without exports are exported now, once. Raises InputError if the gate did not pass, or if a
+    file is not the one that was evaluated.
+    """
+    content, scored = _read(gate_result)
+    if not content["passed"]:
+        raise InputError(f"{gate_result}: the gate did not let these models pass; they are not used for scoring")
+    paths = {}
+    for model_name, one in scored.items():
+        path = folder / one.path.name if folder else one.path
+        if not path.is_file() or sha256(path) != one.sha256:
+            raise InputError(f"{path}: not the model that {gate_result} is about; `dvc repro` evaluates this one")
+        paths[model_name] = path if one.is_export else exported_once(path, one.sha256)
+    return ApprovedModels(
+        paths,
+        {model_name: one.sha256 for model_name, one in scored.items()},
+        {model_name: one.inference for model_name, one in scored.items()},
+        content["classes"],
+        content["reference"],
+    )
+
+
+def _read(gate_result: Path) -> tuple[dict[str, Any], dict[str, _Scored]]:
+    """`passed`, `classes` and `reference` of a gate result, and what is scored with, by model.
+
+    Raises InputError if there is no gate result, or a key is missing.
     """
     try:
         content = json.loads(gate_result.read_text())
-        models, classes = content["models"], content["classes"]
-        paths = {model_name: Path(model["path"]) for model_name, model in models.items()}
-        if folder:
-            paths = {model_name: folder / path.name for model_name, path in paths.items()}
-        inference = {
-            model_name: Inference(bool(model["flip_tta"]), float(model["temperature"]))
-            for model_name, model in models.items()
-        }
+        scored = {model_name: _scored(model) for model_name, model in content["models"].items()}
         reference = Reference(**content["reference"]) if "reference" in content else None
+        return {name: content[name] for name in ("passed", "classes")} | {"reference": reference}, scored
     except FileNotFoundError:
         raise InputError(
             f"{gate_result}: there is no gate result; `dvc repro gate` writes one for the models of this workspace"
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{gate_result}: not a gate result ({error!r}); `dvc repro gate` writes one") from None
-    if not content["passed"]:
-        raise InputError(f"{gate_result}: the gate did not let these models pass; they are not used for scoring")
-    for model_name, path in paths.items():
-        if not path.is_file() or sha256(path) != models[model_name]["sha256"]:
-            raise InputError(f"{path}: not the model that {gate_result} is about; `dvc repro` evaluates this one")
-    return ApprovedModels(paths, inference, classes, reference)
+
+
+def _scored(model: dict[str, Any]) -> _Scored:
+    path, inference = Path(model["path"]), Inference(bool(model["flip_tta"]), float(model["temperature"]))
+    if "exports" not in model:
+        return _Scored(path, model["sha256"], False, inference)
+    precision = model["precision"]
+    return _Scored(export_path(path, precision), model["exports"][precision], True, inference)
+
+
+def named_files(gate_result: Path) -> list[Path]:
+    """All files that a gate result names by hash: of each model, its file and its exports."""
+    models = json.loads(gate_result.read_text())["models"].values()
+    paths = {Path(model["path"]): model for model in models}
+    exported = [export_path(path, each) for path, model in paths.items() for each in model.get("exports", {})]
+    return [*paths, *exported]
 
 
 def predict_functions(approved: ApprovedModels) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """By model, a function of faces (N, H, W) uint8: keypoints (N, 15, 2) in pixels or probabilities (N, classes)."""
     return {
-        model_name: partial(predict, load_model(path), inference=approved.inference[model_name])
+        model_name: partial(predict_by, predictor(path, SIZES[model_name]), inference=approved.inference[model_name])
         for model_name, path in approved.paths.items()
     }

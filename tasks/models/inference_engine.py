@@ -1,10 +1,9 @@
-"""Runs the models with OpenVINO, the fastest inference engine in `benchmarks/scoring.py`."""
+"""Runs exported models with OpenVINO, the fastest inference engine in `benchmarks/scoring.py`. No TensorFlow."""
 
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from faces.common.pixel_text import SIZES
 from faces.models.tta import Inference, predict_by
-from tasks.models.keras_files import load_model
+from tasks.common.files import InputError
 
 if TYPE_CHECKING:
     import openvino
@@ -25,7 +24,7 @@ Predictor = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 def make_predictor(paths: Mapping[str, Path], inference: Mapping[str, Inference]) -> Predictor:
-    """Predictions by model, equal to those of Keras within 1e-4 (probabilities) and 0.01 px (keypoints)."""
+    """Predictions of exported models, by model. In float32 they equal Keras's within 1e-4 and 0.01 px."""
     runs = {model_name: predictor(path, SIZES[model_name]) for model_name, path in paths.items()}
 
     def predict(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -37,7 +36,10 @@ def make_predictor(paths: Mapping[str, Path], inference: Mapping[str, Inference]
 
 
 def predictor(path: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:
-    """The outputs of a saved model for faces (N, size, size) uint8, not calibrated and without flip TTA."""
+    """The outputs of an exported model for faces (N, size, size) uint8, not calibrated and without flip TTA.
+
+    Raises InputError if the file is absent or not an ONNX model.
+    """
     return partial(_run, _requests(path, size))
 
 
@@ -50,18 +52,20 @@ def _openvino() -> ModuleType:
 
 
 def _requests(path: Path, size: int) -> "openvino.AsyncInferQueue":
-    """A request queue of a saved model; each request stores its outputs in the array and at the row it is given."""
+    """A request queue of an exported model; each request stores its outputs in the array and row it is given."""
+    if not path.is_file():
+        raise InputError(f"{path}: this model does not exist; `dvc repro` exports it, `dvc checkout` restores it")
     openvino = _openvino()
     core = openvino.Core()
-    with TemporaryDirectory() as folder:
-        exported = str(Path(folder) / "model.xml")
-        load_model(path).export(exported, format="openvino", verbose=False)
-        model = core.read_model(exported)
-        model.reshape([CHUNK, size, size])
-        # Half precision, on processors that support it, would change the third digit.
-        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-        model = core.compile_model(model, "CPU", settings)
-    queue = openvino.AsyncInferQueue(model)
+    try:
+        model = core.read_model(path)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(f"{path}: not an ONNX model ({reason}); `dvc checkout` restores it") from None
+    model.reshape([CHUNK, size, size])
+    # Half precision, on processors that support it, would change the third digit.
+    settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+    queue = openvino.AsyncInferQueue(core.compile_model(model, "CPU", settings))
     queue.set_callback(_store_output)
     return queue
 

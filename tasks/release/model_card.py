@@ -8,6 +8,7 @@ import pandas as pd
 
 from params import GateLicense
 from tasks.common.files import replacing
+from tasks.models.exports import PRECISIONS, export_path
 from tasks.orchestration.artifacts import log_markdown
 from tasks.orchestration.decorators import task
 from tasks.release.quality_gate import SLICE_METRIC, EvaluationPaths
@@ -107,6 +108,7 @@ def write_card(
             markdown_table(metric_rows(model_name, metrics)),
             _calibration(metrics) if model_name == "emotion" else "",
             markdown_table(_slices(one.reports / "slices.csv", SLICE_METRIC[model_name])),
+            _precision(model_name, metrics),
             markdown_table([_size(one.model_path, json.loads(training[model_name].read_text()))]),
         ]
     sections.append(USE.format(neutral=neutral))
@@ -147,7 +149,18 @@ def _evaluated_on(model_name: str, metrics: Mapping) -> str:
     )
     faces = f"{metrics['num_test_samples']:,} test faces in {metrics['num_test_groups']:,} groups"
     leakage = ", ON A SPLIT THAT LEAKS: no evidence" if metrics["is_leaky"] else ", not used in training"
-    return f"Metrics on {faces}{leakage}, {tta}; the baseline is the {BASELINES[model_name]}:\n"
+    precision = f"in {metrics['precision']}, {tta}"
+    return f"Metrics on {faces}{leakage}, {precision}; the baseline is the {BASELINES[model_name]}:\n"
+
+
+def _precision(model_name: str, metrics: Mapping) -> str:
+    """Returns a sentence on the headline metric in both precisions."""
+    name = SLICE_METRIC[model_name]
+    low, high = (f"{metrics[f'int8_delta_{name}_{end}']:+.4f}" for end in ("low", "high"))
+    values = f"{metrics[f'int8_{name}']:.4f} in int8, {metrics[f'float32_{name}']:.4f} in float32"
+    return (
+        f"{METRICS[model_name][name]}: {values}; difference {metrics[f'int8_delta_{name}']:+.4f} ({low} to {high}).\n"
+    )
 
 
 def _calibration(metrics: Mapping) -> str:
@@ -167,6 +180,7 @@ def _size(model_path: Path, trained: Mapping) -> dict[str, object]:
     return {
         "file": model_path.name,
         "bytes": f"{model_path.stat().st_size:,}",
+        **{f"{each} export": f"{export_path(model_path, each).stat().st_size:,}" for each in PRECISIONS},
         "parameters": f"{trained['parameters']:,}",
         "MACs per face": f"{trained['macs']:,}",
         "best epochs": ", ".join(map(str, trained["best_epochs"])),

@@ -5,7 +5,6 @@ from pathlib import Path
 from tasks.common.files import InputError
 from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.orchestration.git_revision import trouble
-from tasks.release.registry import MODEL_FILES, fetch
 
 GATE_RESULTS = {"workspace": Path("reports/gate.json")} | {
     name: Path("models", name, "gate.json") for name in ("released", "fast")
@@ -22,5 +21,8 @@ def load_model_set(model_set: str) -> tuple[ApprovedModels, str]:
         return load_approved_models(GATE_RESULTS[model_set]), model_set
     if why := trouble():
         raise InputError(f"{model_set}: not one of {', '.join(GATE_RESULTS)}, and there are no versions: {why}")
+    # Loads GTO and DVC, which the published sets do without.
+    from tasks.release.registry import MODEL_FILES, fetch
+
     gate_result = fetch(model_set)
     return load_approved_models(gate_result, gate_result.parent / MODEL_FILES), gate_result.parent.name

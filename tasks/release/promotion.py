@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from params import Promote
 from tasks.common.files import InputError
-from tasks.models.approved_models import ApprovedModels, load_approved_models
+from tasks.models.approved_models import load_approved_models, named_files
 from tasks.operations.dvc_graph import plan_of
 from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
@@ -27,14 +27,14 @@ from tasks.release.registry import (
 )
 
 COMMITTED = ("dvc.lock", *SETTINGS, "reports")
-USE = ("sha256", "flip_tta", "temperature")
-"""Keys of a gate result's models that determine predictions."""
+USE = ("sha256", "precision", "exports", "flip_tta", "temperature")
+"""Keys of a gate result's models that determine predictions; earlier versions have no exports."""
 
 
 def promote_challenger(gate_result: Path, settings: Promote) -> None:
     """Promote the models of a passed gate result to production, if they are no worse than the champion."""
     challenger, champion = load_approved_models(gate_result), in_production()
-    require_ready(challenger, gate_result)
+    require_ready(gate_result)
     if champion and version_of(gate_result) == champion:
         log(f"{champion}, which is in production, already has these models")
         return
@@ -48,7 +48,7 @@ def promote_challenger(gate_result: Path, settings: Promote) -> None:
 
 
 @task
-def require_ready(approved: ApprovedModels, gate_result: Path) -> None:
+def require_ready(gate_result: Path) -> None:
     """Raises InputError unless code, settings, data, gate result and models are of one run, and git can commit them."""
     try:
         git("var", "GIT_COMMITTER_IDENT")
@@ -65,7 +65,7 @@ def require_ready(approved: ApprovedModels, gate_result: Path) -> None:
         )
     lock = YAML(typ="safe").load(Path("dvc.lock"))["stages"]
     recorded = {out["path"]: out.get("md5") for stage in lock.values() for out in stage.get("outs", [])}
-    for path in (*approved.paths.values(), gate_result):
+    for path in (*named_files(gate_result), gate_result):
         if recorded.get(str(path)) != _md5(path):
             raise InputError(f"{path} does not match dvc.lock; `dvc repro` updates both")
     if changed := plan_of(["gate"]).changed:
@@ -94,7 +94,7 @@ def _used(gate_result: str) -> tuple[list[str], dict[str, list[object]]]:
     """Returns the classes of a gate result, and what determines the predictions of its models."""
     content = json.loads(gate_result)
     return content["classes"], {
-        model_name: [model[name] for name in USE] for model_name, model in content["models"].items()
+        model_name: [model.get(name) for name in USE] for model_name, model in content["models"].items()
     }
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from faces.release.quality_gate import Check, Interval, emotion_checks, interval_of, keypoint_checks, outcome_of
 from params import Gate, GateEmotion, GateKeypoints
 from tasks.common.files import InputError, replacing, sha256
+from tasks.models.exports import export_path
 from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 
@@ -24,11 +25,12 @@ PREPARED_FILES = ("train.npz", "augmented.npz", "validation.npz", "test.npz", "n
 
 
 class EvaluationPaths(NamedTuple):
-    """Paths of a model's metrics, tables, model file and prepared dataset, and the recipe that trained it."""
+    """Paths of a model's metrics, tables, model file, export report and prepared dataset, and its recipe."""
 
     metrics: Path
     reports: Path
     model_path: Path
+    export: Path
     prepared: Path
     recipe: dict[str, object]
 
@@ -37,13 +39,10 @@ class EvaluationPaths(NamedTuple):
 def evaluate_gate(evaluations: dict[str, EvaluationPaths], settings: Gate, gate_result: Path) -> Path:
     """Write the outcome of every check, hashes of the models and prepared files, the recipes and the drift reference.
 
-    A failed check raises nothing. Raises InputError if metrics are of another model.
+    A failed check raises nothing. Raises InputError if metrics or exports are of another model.
     """
     metrics = {model_name: json.loads(one.metrics.read_text()) for model_name, one in evaluations.items()}
-    hashes = {model_name: sha256(one.model_path) for model_name, one in evaluations.items()}
-    for model_name, one in evaluations.items():
-        if metrics[model_name]["model_sha256"] != hashes[model_name]:
-            raise InputError(f"{one.metrics}: not the metrics of {one.model_path}; `dvc repro` evaluates this model")
+    exports = {model_name: _exports(one, metrics[model_name]) for model_name, one in evaluations.items()}
     checks = [
         *model_checks(metrics["keypoints"], evaluations["keypoints"].reports, settings.keypoints),
         *model_checks(metrics["emotion"], evaluations["emotion"].reports, settings.emotion),
@@ -58,7 +57,9 @@ def evaluate_gate(evaluations: dict[str, EvaluationPaths], settings: Gate, gate_
         "models": {
             model_name: {
                 "path": str(one.model_path),
-                "sha256": hashes[model_name],
+                "sha256": sha256(one.model_path),
+                "precision": metrics[model_name]["precision"],
+                "exports": exports[model_name],
                 "flip_tta": metrics[model_name]["flip_tta"],
                 "temperature": metrics[model_name].get("temperature", 1.0),
                 "data": {name: sha256(one.prepared / name) for name in PREPARED_FILES},
@@ -68,10 +69,29 @@ def evaluate_gate(evaluations: dict[str, EvaluationPaths], settings: Gate, gate_
         },
     }
     with replacing(gate_result) as temporary:
-        # One line per list: one line per quantile would fill pages.
-        text = LIST.sub(lambda match: f"[{' '.join(match[1].split())}]", json.dumps(content, indent=2))
-        temporary.write_text(text + "\n")
+        temporary.write_text(gate_result_text(content))
     return gate_result
+
+
+def gate_result_text(content: Mapping[str, Any]) -> str:
+    """Returns a gate result as JSON, one line per list: one line per quantile would fill pages."""
+    return LIST.sub(lambda match: f"[{' '.join(match[1].split())}]", json.dumps(content, indent=2)) + "\n"
+
+
+def _exports(one: EvaluationPaths, metrics: Mapping) -> dict[str, str]:
+    """Hashes of a model's exported files by precision."""
+    exported = json.loads(one.export.read_text())
+    if exported["model_sha256"] != sha256(one.model_path):
+        raise InputError(f"{one.export}: not the exports of {one.model_path}; `dvc repro` exports this model")
+    hashes = {precision: sha256(export_path(one.model_path, precision)) for precision in exported["exports"]}
+    for precision, found in hashes.items():
+        if found != exported["exports"][precision]:
+            path = export_path(one.model_path, precision)
+            raise InputError(f"{path}: not the file that {one.export} names; `dvc repro` exports the model again")
+    if metrics["export_sha256"] != hashes[metrics["precision"]]:
+        path = export_path(one.model_path, metrics["precision"])
+        raise InputError(f"{one.metrics}: not the metrics of {path}; `dvc repro` evaluates this model")
+    return hashes
 
 
 def model_checks(metrics: Mapping[str, float], reports: Path, thresholds: GateKeypoints | GateEmotion) -> list[Check]:

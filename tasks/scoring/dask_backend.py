@@ -70,7 +70,7 @@ def _score_on_worker(records: list[Record], sent: Any, info: ModelInfo, mode: st
 @lru_cache(maxsize=1)
 def _predictor(contents: tuple[tuple[str, bytes], ...], inference: tuple[tuple[str, Inference], ...]) -> Predictor:
     with TemporaryDirectory() as folder:
-        paths = {model_name: Path(folder) / f"{model_name}.keras" for model_name, _ in contents}
+        paths = {model_name: Path(folder) / f"{model_name}.onnx" for model_name, _ in contents}
         for model_name, content in contents:
             paths[model_name].write_bytes(content)
         return make_predictor(paths, dict(inference))

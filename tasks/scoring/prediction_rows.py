@@ -13,7 +13,6 @@ from faces.scoring.face_crops import crop_to_image
 from faces.scoring.prediction_table import prediction_table
 from faces.scoring.quality_flags import FLAGS, Bounds, quality_flags
 from params import Score
-from tasks.common.files import sha256
 from tasks.models.approved_models import ApprovedModels
 from tasks.scoring.face_crops import Crops
 
@@ -35,9 +34,8 @@ class Rows(NamedTuple):
 
 def model_info(approved: ApprovedModels, version: str) -> ModelInfo:
     """The output classes, version and file hashes of approved models."""
-    return ModelInfo(
-        approved.classes, version, {f"{model_name}_sha256": sha256(path) for model_name, path in approved.paths.items()}
-    )
+    hashes = {f"{model_name}_sha256": found for model_name, found in approved.hashes.items()}
+    return ModelInfo(approved.classes, version, hashes)
 
 
 def prediction_rows(crops: Crops, outputs: dict[str, np.ndarray], info: ModelInfo, settings: Score) -> Rows:

@@ -27,7 +27,7 @@ from tasks.orchestration.decorators import task
 from tasks.readers.sources import is_remote
 from tasks.scoring.shards import MANIFEST, WORK, first_reason, remove_shards
 
-LIBRARIES = ("keras", "numpy", "openvino")
+LIBRARIES = ("numpy", "openvino")
 """Libraries whose versions may change a digit of the predictions."""
 
 
@@ -45,7 +45,7 @@ def run_fingerprint(
         digest.update(f"{source}\0{stamp}\0".encode(errors="surrogateescape"))
     return {
         "sources": digest.hexdigest(),
-        "models": {model_name: sha256(path) for model_name, path in approved.paths.items()},
+        "models": approved.hashes,
         "inference": {model_name: list(inference) for model_name, inference in approved.inference.items()},
         "version": version,
         "mode": mode,

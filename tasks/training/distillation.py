@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import keras
 
@@ -12,6 +13,7 @@ from faces.training.distillation import distillation_targets, first_of_ensemble
 from params import Teacher
 from tasks.common.files import InputError
 from tasks.models.inference_engine import predictor
+from tasks.models.onnx_files import export_float32
 from tasks.training.builders import load_teacher
 
 
@@ -25,7 +27,10 @@ def make_distillation(model: keras.Model, classes: Sequence[str], settings: Teac
     teacher = load_teacher(path, model, classes, settings)
     if settings.init_from_teacher:
         _initialize(model, portable(first_of_ensemble(teacher)), path)
-    run, inference = predictor(path, model.input.shape[1]), Inference(settings.flip_tta)
+    with TemporaryDirectory() as folder:
+        exported = Path(folder) / "teacher.onnx"
+        export_float32(teacher, exported)
+        run, inference = predictor(exported, model.input.shape[1]), Inference(settings.flip_tta)
     return Distillation(
         lambda faces, labels: distillation_targets(labels, predict_by(run, faces, inference), settings.teacher_weight),
         settings.cached_epochs,

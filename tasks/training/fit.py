@@ -9,7 +9,7 @@ from typing import NamedTuple
 import keras
 import pandas as pd
 
-from faces.models.complexity import macs
+from faces.models.complexity import macs, num_parameters
 from faces.models.ensemble import ensemble
 from faces.training.optimizer import OptimizerSettings
 from faces.training.trainer import Epoch, best_epoch, fit_model
@@ -95,7 +95,9 @@ def _fit_one(
     distillation = (
         make_distillation(model, train.classes.tolist(), settings.distillation) if settings.distillation else None
     )
-    log(f"{name}: {model.count_params():,} parameters, {len(train)} training faces, {len(validation)} validation faces")
+    log(
+        f"{name}: {num_parameters(model):,} parameters, {len(train)} training faces, {len(validation)} validation faces"
+    )
     fingerprint = run_fingerprint(settings.model_dump_json(), data.files)
     checkpoint = load_checkpoint(checkpoint_path, fingerprint)
     if checkpoint:
@@ -142,7 +144,7 @@ def _write_curve(histories: list[list[Epoch]], path: Path) -> None:
 
 def _write_report(model: keras.Model, histories: list[list[Epoch]], path: Path) -> None:
     content = {
-        "parameters": model.count_params(),
+        "parameters": num_parameters(model),
         "macs": macs(model),
         "best_epochs": [best_epoch(epochs).number for epochs in histories],
     }

@@ -30,6 +30,8 @@ def test_all_stages_run_on_real_faces(tmp_path: Path) -> None:
         gate__keypoints__max_rmse_px=3.5,
         gate__keypoints__max_failure_rate=0.6,
         gate__keypoints__max_slice_nme=0.2,
+        gate__keypoints__max_int8_nme_increase=0.01,
+        gate__emotion__max_int8_accuracy_drop=0.02,
         gate__emotion__min_accuracy=0.55,
         gate__emotion__min_macro_f1=0.40,
         gate__emotion__max_ece=0.2,

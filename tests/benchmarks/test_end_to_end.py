@@ -13,7 +13,6 @@ from distributed import Client
 
 from benchmarks.end_to_end import CORNERS, FACES_PER_PHOTOGRAPH, INPUTS, cluster, end_to_end, scored
 from benchmarks.scoring import sample_faces
-from tasks.common.files import sha256
 from tests.benchmarks.test_scoring import tiny_models
 from tests.conftest import ROOT, copy_settings
 
@@ -26,10 +25,11 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     copy_settings(tmp_path)
-    approved = tiny_models(tmp_path)
+    files, approved = tiny_models(tmp_path)
     models = {
-        model_name: {"path": str(path), "sha256": sha256(path)} | approved.inference[model_name]._asdict()
-        for model_name, path in approved.paths.items()
+        model_name: {"path": str(path), "precision": "int8", "exports": {"int8": approved.hashes[model_name]}}
+        | approved.inference[model_name]._asdict()
+        for model_name, path in files.items()
     }
     Path("reports").mkdir()
     Path("reports/gate.json").write_text(json.dumps({"passed": True, "classes": approved.classes, "models": models}))

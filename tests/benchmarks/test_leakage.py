@@ -39,7 +39,9 @@ def written(project: Path, model_name: str, strategy: str) -> tuple[FaceDataset,
     for name, dataset in (("test", test), ("train", train)):
         save_dataset(project / f"data/prepared/{model_name}/{name}.npz", dataset)
     predicted = outputs(model_name, test)
-    predictions = Predictions(predicted, predicted, np.array(False), np.array(1.0), test.rows)
+    predictions = Predictions(
+        predicted, predicted, np.array(False), np.array(1.0), test.rows, np.array("int8"), predicted
+    )
     save_predictions(project / f"data/predictions/{model_name}.npz", predictions)
     return test, train
 

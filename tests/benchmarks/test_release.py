@@ -31,7 +31,7 @@ def test_all_files_are_written_and_a_second_release_replaces_them(project: Path)
     expected = {folder / one for folder, names in released_files(NAME).items() for one in names}
     assert files.keys() == expected | {Path("docs", f"{NAME}.md")}
     approved = load_approved_models(Path("models", NAME, "gate.json"))
-    assert approved.paths == {model_name: Path("models", NAME, f"{model_name}.keras") for model_name in MODELS}
+    assert approved.paths == {model_name: Path("models", NAME, f"{model_name}.int8.onnx") for model_name in MODELS}
     for model_name in MODELS:
         metrics = (project / f"reports/metrics/{model_name}.json").read_bytes()
         assert files[Path("docs", NAME, f"{model_name}.json")] == metrics

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.release_page import CHARTS, MODELS, SHOWN, evidence, page, read_json
 from faces.common.schema import KEYPOINTS, LABEL_ENCODINGS
 from tasks.common.files import sha256
+from tasks.models.exports import PRECISIONS, export_path
 from tests.conftest import ROOT, commit, copy_settings
 
 CLASSES = LABEL_ENCODINGS["course"]
@@ -26,7 +27,11 @@ def evaluated(folder: Path) -> Path:
         model = folder / gate_result["models"][model_name]["path"]
         model.parent.mkdir(parents=True, exist_ok=True)
         model.write_bytes(f"the {model_name} model".encode())
-        gate_result["models"][model_name]["sha256"] = sha256(model)
+        exports = {}
+        for precision in PRECISIONS:
+            export_path(model, precision).write_bytes(f"{model_name} {precision}".encode())
+            exports[precision] = sha256(export_path(model, precision))
+        gate_result["models"][model_name] |= {"sha256": sha256(model), "precision": "int8", "exports": exports}
         _write_tables(model_name, folder / "reports/evaluate" / model_name)
         _write_charts(model_name, folder / "reports/figures" / model_name)
     (folder / "reports/gate.json").write_text(json.dumps(gate_result))
@@ -75,7 +80,8 @@ def test_the_page_contains_files_metrics_revision_and_changed_settings(project: 
     gate_result = read_json(project / "reports/gate.json")
     text = page(project, gate_result, "fast", "")
     for model_name in MODELS:
-        assert gate_result["models"][model_name]["sha256"] in text
+        model = gate_result["models"][model_name]
+        assert all(found in text for found in (model["sha256"], *model["exports"].values()))
         metric = SHOWN[model_name][0]
         assert f"{read_json(project / f'reports/metrics/{model_name}.json')[metric]:.3f} (" in text
         assert f"{read_json(project / f'reports/prepare/{model_name}.json')['rows']['train']:,}" in text

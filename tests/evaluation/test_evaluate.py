@@ -21,7 +21,7 @@ from params import Duplicates, EvaluateEmotion, EvaluateKeypoints, EvaluateModel
 from tasks.common.dataset import FaceDataset, save_dataset
 from tasks.evaluation.curves import write_curves
 from tasks.evaluation.metrics import evaluate_emotion, evaluate_keypoints
-from tasks.evaluation.predict import predict_test
+from tasks.evaluation.predict import predict_split
 from tasks.evaluation.predictions import Predictions, load_predictions, save_predictions
 from tasks.evaluation.robustness import measure_robustness
 from tasks.evaluation.slices import evaluate_slices
@@ -78,7 +78,9 @@ def written(
     no_tta, flipped = NO_TTA[model_name], FLIPPED[model_name]
     save_predictions(
         folder / "predictions.npz",
-        Predictions(no_tta, flipped, np.array(flips), np.array(temperature), np.arange(COUNT) + 200),
+        Predictions(
+            no_tta, flipped, np.array(flips), np.array(temperature), np.arange(COUNT) + 200, np.array("int8"), no_tta
+        ),
     )
     (folder / "model").write_bytes(b"any")
     return folder
@@ -144,7 +146,7 @@ def test_intervals_are_over_groups(tmp_path: Path, model_name: str) -> None:
         predicted = NO_TTA[model_name][twin]
         save_predictions(
             folder / "predictions.npz",
-            Predictions(predicted, predicted, np.array(False), np.array(1.0), test.rows),
+            Predictions(predicted, predicted, np.array(False), np.array(1.0), test.rows, np.array("int8"), predicted),
         )
         found = evaluated(folder, model_name)
         assert found[f"{name}_low"] < found[name] < found[f"{name}_high"]
@@ -204,7 +206,7 @@ def test_a_split_without_duplicates_is_reported(
     assert found[f"without_train_duplicates_{name}"] == found[name]
     assert f"with_train_duplicates_{name}" not in found
     output = " ".join(capsys.readouterr().out.split())
-    assert "none of 36 test faces has a copy or near-duplicate in the training split" in output
+    assert "none of 36 evaluated faces has a copy or near-duplicate in the training split" in output
     assert "LEAKS" not in output
 
 
@@ -220,7 +222,9 @@ def test_metrics_are_split_by_duplicates_where_a_split_leaks(
     assert read(tmp_path / "duplicates.csv")["faces"].tolist() == [COUNT, 12, COUNT - 12]
     assert (found["is_leaky"], found["strategy"]) == (True, "random")
     output = " ".join(capsys.readouterr().out.split())
-    assert "12 of 36 test faces have a copy or near-duplicate in the training split [LEAKS: random split]" in output
+    assert (
+        "12 of 36 evaluated faces have a copy or near-duplicate in the training split [LEAKS: random split]" in output
+    )
 
 
 # Slices, figures and tables.
@@ -269,7 +273,7 @@ def test_every_artifact_with_a_metric_has_the_leakage_warning_and_dvc_outputs_ar
     monkeypatch.setattr(
         "tasks.plots.figure_files.log_figure", lambda key, path, description: described.append(description)
     )
-    monkeypatch.setattr(tasks.evaluation.robustness, "load_model", lambda path: Same(model_name))
+    monkeypatch.setattr(tasks.evaluation.robustness, "predictor", lambda path, size: Same(model_name).predict)
     run_all(folder, model_name)
     assert len(described) >= (14 if model_name == "emotion" else 13)
     assert all("[LEAKS: random split]" in description for description in described)
@@ -317,6 +321,7 @@ class Same:
     """Predicts the same for every image."""
 
     def __init__(self, model_name: str):
+        self.model_name = model_name
         self.output = np.array([0.2, 0.5, 0.3]) if model_name == "emotion" else POINTS[0].astype(float)
 
     def predict(self, images: np.ndarray, **options: object) -> np.ndarray:
@@ -339,15 +344,28 @@ class Left(Same):
         return np.stack([fraction, 1 - fraction, 0 * fraction], axis=1)
 
 
+def precisions(model: Same) -> Callable[[Path, int], Callable[[np.ndarray], np.ndarray]]:
+    """A stub of `predictor`: the model in int8, and one that predicts the same for every image in float32."""
+    runs = {"model.int8.onnx": model.predict, "model.float32.onnx": Same(model.model_name).predict}
+    return lambda path, size: runs[path.name]
+
+
 @pytest.mark.parametrize(("model_name", "model"), [("keypoints", Brightest), ("emotion", Left)])
 @pytest.mark.parametrize("flips", [False, True])
 def test_predictions_of_the_flipped_image_are_flipped_back(
     tmp_path: Path, model_name: str, model: Callable[[str], Same], flips: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.evaluation.predict, "load_model", lambda path: model(model_name))
+    monkeypatch.setattr(tasks.evaluation.predict, "predictor", precisions(model(model_name)))
     settings = SETTINGS[model_name].model_copy(update={"flip_tta": flips})
     found = load_predictions(
-        predict_test(model_name, tmp_path, written(tmp_path, model_name), settings, tmp_path / "out.npz")
+        predict_split(
+            model_name,
+            tmp_path / "model.keras",
+            "int8",
+            written(tmp_path, model_name),
+            settings,
+            tmp_path / "out.npz",
+        )
     )
     images = dataset(model_name, 2, "group").images
     no_tta, of_flipped = model(model_name).predict(images), model(model_name).predict(images[:, :, ::-1])
@@ -369,12 +387,14 @@ def test_the_temperature_is_fitted_on_validation_with_the_same_tta(
     tmp_path: Path, flips: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = Left("emotion")
-    monkeypatch.setattr(tasks.evaluation.predict, "load_model", lambda path: model)
+    monkeypatch.setattr(tasks.evaluation.predict, "predictor", precisions(model))
     settings, folder = EMOTION.model_copy(update={"flip_tta": flips}), written(tmp_path, "emotion")
     validation = dataset("emotion", 1, "group")
     validation.images[:, :, 24:] //= 3
     save_dataset(folder / "validation.npz", validation)
-    found = load_predictions(predict_test("emotion", tmp_path, folder, settings, tmp_path / "out.npz"))
+    found = load_predictions(
+        predict_split("emotion", tmp_path / "model.keras", "int8", folder, settings, tmp_path / "out.npz")
+    )
     no_tta, flipped = model.predict(validation.images), model.predict(validation.images[:, :, ::-1])
     outputs = (no_tta + flipped) / 2 if flips else no_tta
     assert found.temperature == fit_temperature(validation.targets, outputs)
@@ -382,9 +402,52 @@ def test_the_temperature_is_fitted_on_validation_with_the_same_tta(
     np.testing.assert_array_equal(found.predicted, apply_temperature(found.uncalibrated, float(found.temperature)))
 
 
+@pytest.mark.parametrize("flips", [False, True])
+@pytest.mark.parametrize("precision", ["int8", "float32"])
+def test_the_other_precision_predicts_with_the_same_tta(
+    tmp_path: Path, precision: str, flips: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Left("emotion")
+    monkeypatch.setattr(tasks.evaluation.predict, "predictor", precisions(model))
+    settings, folder = EMOTION.model_copy(update={"flip_tta": flips}), written(tmp_path, "emotion")
+    path = predict_split("emotion", tmp_path / "model.keras", precision, folder, settings, tmp_path / "out.npz")
+    found, images = load_predictions(path), dataset("emotion", 2, "group").images
+    no_tta, flipped = model.predict(images), model.predict(images[:, :, ::-1])
+    outputs = {"int8": (no_tta + flipped) / 2 if flips else no_tta, "float32": Same("emotion").predict(images)}
+    assert str(found.precision) == precision
+    np.testing.assert_allclose(found.uncalibrated, outputs[precision])
+    np.testing.assert_allclose(found.other_precision, outputs["float32" if precision == "int8" else "int8"])
+
+
+@pytest.mark.parametrize("model_name", MODELS)
+@pytest.mark.parametrize("precision", ["int8", "float32"])
+def test_int8_is_compared_with_float32_whatever_is_the_headline(
+    tmp_path: Path, precision: str, model_name: str
+) -> None:
+    outputs = {"int8": NO_TTA[model_name], "float32": FLIPPED[model_name]}
+    headline, other = outputs[precision], outputs["float32" if precision == "int8" else "int8"]
+    folder = written(tmp_path, model_name)
+    rows = np.arange(COUNT) + 200
+    predictions = Predictions(headline, headline, np.array(False), np.array(1.0), rows, np.array(precision), other)
+    save_predictions(folder / "predictions.npz", predictions)
+    found, table = evaluated(folder, model_name), read(folder / "precision.csv").set_index("metric")
+    int8, float32 = (metrics_of(model_name, outputs[each]) for each in ("int8", "float32"))
+    assert found["precision"] == precision
+    for name, expected in int8.items():
+        assert found[f"int8_{name}"] == table["int8"][name] == pytest.approx(expected, rel=1e-4)
+        assert found[f"float32_{name}"] == table["float32"][name] == pytest.approx(float32[name], rel=1e-4)
+        difference = expected - float32[name]
+        assert found[f"int8_delta_{name}"] == table["difference"][name] == pytest.approx(difference, abs=1e-4)
+    name = "accuracy" if model_name == "emotion" else "nme"
+    low, high = found[f"int8_delta_{name}_low"], found[f"int8_delta_{name}_high"]
+    assert low < found[f"int8_delta_{name}"] < high
+
+
 def test_points_have_no_temperature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.evaluation.predict, "load_model", lambda path: Brightest("keypoints"))
-    out = predict_test("keypoints", tmp_path, written(tmp_path, "keypoints"), POINT, tmp_path / "out.npz")
+    monkeypatch.setattr(tasks.evaluation.predict, "predictor", precisions(Brightest("keypoints")))
+    out = predict_split(
+        "keypoints", tmp_path / "model.keras", "int8", written(tmp_path, "keypoints"), POINT, tmp_path / "out.npz"
+    )
     assert load_predictions(out).inference == Inference(False, 1)
 
 
@@ -392,7 +455,7 @@ def test_points_have_no_temperature(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_corruptions_are_applied_to_a_sample_and_compared_with_clean_images(
     tmp_path: Path, model_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.evaluation.robustness, "load_model", lambda path: Same(model_name))
+    monkeypatch.setattr(tasks.evaluation.robustness, "predictor", lambda path, size: Same(model_name).predict)
     settings = SETTINGS[model_name].model_copy(update={"corruption_samples": 20})
     folder = written(tmp_path, model_name)
     table = read(measure_robustness(model_name, folder, folder / "predictions.npz", folder / "model", settings, folder))
@@ -408,7 +471,7 @@ def test_corruptions_are_applied_to_a_sample_and_compared_with_clean_images(
 def test_robustness_uses_the_inference_settings_of_the_predictions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.evaluation.robustness, "load_model", lambda path: Left("emotion"))
+    monkeypatch.setattr(tasks.evaluation.robustness, "predictor", lambda path, size: Left("emotion").predict)
     found = {}
     for flips, temperature in ((False, 1.0), (True, 1.0), (False, 3.0)):
         folder = written(tmp_path, "emotion", flips=flips, temperature=temperature)

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from flows.cli import make_app, stages
 from tests.conftest import ROOT, runner, tracked_files
 
 COMMAND = get_command(make_app())
 PUBLIC = {
-    *("run", "pipeline", "score", "inbox", "promote", "rollback"),
+    *("run", "pipeline", "score", "inbox", "export", "promote", "rollback"),
     *("up", "down", "status", "check", "versions", "demo"),
 }
 HEAVY = {"numpy", "pandas", "pydantic", "prefect", "dvc", "keras", "tensorflow", "rich", "requests"}
@@ -63,6 +64,24 @@ def test_a_stage_is_completed_in_the_shell() -> None:
 
 def test_every_stage_of_the_graph_can_be_run() -> None:
     assert stages() == sorted(YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "gate", "--split", "val"], "gate takes none"),
+        (["run", "evaluate", "emotion", "--split", "train"], "'train' is not one of"),
+        (["export", "released", "--prepared", "data/prepared"], "give either --in-place or --out FOLDER"),
+        (
+            ["export", "released", "--prepared", "x", "--in-place", "--out", "y"],
+            "give either --in-place or --out FOLDER",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_named(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(make_app(), arguments)
+    assert result.exit_code == 2
+    assert message in result.output
 
 
 def test_processes_of_the_project_start_it_as_a_module() -> None:

@@ -41,14 +41,17 @@ def test_the_first_run_in_a_fresh_clone_runs_every_stage_and_prints_so(
     (clone / "data/inbox/face.png").write_text("a user's")
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "run", record)
-        assert demo.repro() == 0
+        assert demo.run_all(has_api=False) == 0
+        assert demo.run_all(has_api=True) == 0
     assert MESSAGE in capsys.readouterr().out
     runner(clone)("dvc", "repro", "sample")
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "run", record)
-        assert demo.repro() == 0
+        assert demo.run_all(has_api=False) == 0
+        assert demo.run_all(has_api=True) == 0
     assert MESSAGE not in capsys.readouterr().out
-    assert commands == [["-m", "dvc", "repro", "--force"], ["-m", "dvc", "repro"]]
+    ways = ["-m", "dvc", "repro"], ["-m", "flows", "pipeline"]
+    assert commands == [*([*way, "--force"] for way in ways), *ways]
 
 
 def test_git_ignores_outputs_of_stages_without_ignore_files_of_dvc(clone: Path) -> None:

@@ -43,6 +43,9 @@ SMALL = {
     "evaluate__emotion__pixel_baseline_rows": 100,
     **{f"gate__keypoints__{name}": 99.0 for name in ("max_nme", "max_rmse_px", "max_nme_ratio", "max_slice_nme")},
     "gate__keypoints__max_failure_rate": 1.0,
+    "gate__keypoints__max_int8_nme_increase": 99.0,
+    "gate__emotion__max_int8_accuracy_drop": 1.0,
+    **{f"export__{model_name}__calibration_samples": 32 for model_name in params.MODELS},
     **{f"gate__emotion__{name}": 0.0 for name in ("min_accuracy", "min_macro_f1", "min_recall", "min_slice_accuracy")},
     "gate__emotion__max_ece": 1.0,
     "gate__emotion__min_skill_score": -9.0,
@@ -50,7 +53,8 @@ SMALL = {
 STAGES = [
     *("sample", "ingest", "validate", "explore", "report_tables"),
     *("prepare@keypoints", "prepare@emotion"),
-    *("train@keypoints", "train@emotion", "evaluate@keypoints", "evaluate@emotion"),
+    *("train@keypoints", "train@emotion", "export@keypoints", "export@emotion"),
+    *("evaluate@keypoints", "evaluate@emotion"),
     *("report@keypoints", "report@emotion", "gate", "score", "report_predictions"),
 ]
 
@@ -141,7 +145,9 @@ def test_validation_and_test_contain_no_copies_and_splits_share_no_row(small: Pa
 
 
 def test_the_model_folder_contains_the_models_only(small: Path, first: str) -> None:
-    assert {path.name for path in (small / "models/trained").glob("*")} == {"emotion.keras", "keypoints.keras"}
+    ends = ("float32.onnx", "int8.onnx", "keras")
+    models = {f"{model_name}.{end}" for model_name in ("emotion", "keypoints") for end in ends}
+    assert {path.name for path in (small / "models/trained").glob("*")} == models
 
 
 def test_the_gate_result_names_the_models_by_hash(small: Path, first: str) -> None:
@@ -195,8 +201,21 @@ def test_pull_restores_everything_that_was_pushed(small: Path, first: str, dvc: 
 
 def test_a_setting_of_one_model_runs_the_stages_of_that_model(small: Path, first: str, repro: Repro) -> None:
     set_params(small, emotion__student__seed=2)
-    stages = ["train@emotion", "evaluate@emotion", "report@emotion", "gate", "score", "report_predictions"]
-    assert repro() == stages
+    own = [f"{stage}@emotion" for stage in ("train", "export", "evaluate", "report")]
+    assert repro() == [*own, "gate", "score", "report_predictions"]
+
+
+def test_another_precision_trains_and_exports_nothing(small: Path, first: str, repro: Repro) -> None:
+    before = json.loads((small / "reports/gate.json").read_text())["models"]["emotion"]
+    set_params(small, export__emotion__precision="float32")
+    assert repro() == ["evaluate@emotion", "report@emotion", "gate", "score", "report_predictions"]
+    after = json.loads((small / "reports/gate.json").read_text())["models"]["emotion"]
+    assert (before["precision"], after["precision"]) == ("int8", "float32")
+    assert before["exports"] == after["exports"]
+    hashes = pd.read_parquet(small / "data/scored/predictions.parquet")["emotion_sha256"].unique().tolist()
+    assert hashes == [after["exports"]["float32"]]
+    set_params(small, export__emotion__precision="int8")
+    repro()
 
 
 def test_a_changed_figure_runs_the_reports_only(small: Path, first: str, dvc: Run) -> None:
@@ -210,11 +229,11 @@ def test_a_changed_figure_runs_the_reports_only(small: Path, first: str, dvc: Ru
 
 
 def test_the_same_seed_gives_the_same_bytes(small: Path, first: str, dvc: Run) -> None:
-    before = {
-        model_name: sha256(small / f"models/trained/{model_name}.keras") for model_name in ("keypoints", "emotion")
-    }
-    dvc("repro", "--force", "--single-item", "--no-run-cache", "train@keypoints", "train@emotion")
-    assert {model_name: sha256(small / f"models/trained/{model_name}.keras") for model_name in before} == before
+    before = {path.name: sha256(path) for path in (small / "models/trained").iterdir()}
+    assert len(before) == 6
+    stages = [f"{stage}@{model_name}" for stage in ("train", "export") for model_name in params.MODELS]
+    dvc("repro", "--force", "--single-item", "--no-run-cache", *stages)
+    assert {path.name: sha256(path) for path in (small / "models/trained").iterdir()} == before
 
 
 def test_a_damaged_cache_is_named_and_the_remedy_restores_it(small: Path, first: str, dvc: Run, repro: Repro) -> None:
@@ -259,14 +278,14 @@ def test_a_failing_gate_stops_scoring_and_names_the_reason(small: Path, first: s
 
 
 def test_a_model_without_a_gate_result_is_not_used(small: Path, first: str, dvc: Run) -> None:
-    model = small / "models/trained/emotion.keras"
+    model = small / "models/trained/emotion.int8.onnx"
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
     model.unlink()
     model.write_bytes(content)
     done = runner(small)("python", "-m", "flows", "run", "score", check=False)
     assert done.returncode == 1
-    assert "models/trained/emotion.keras: not the model that reports/gate.json is about" in done.stderr
+    assert "models/trained/emotion.int8.onnx: not the model that reports/gate.json is about" in done.stderr
     dvc("checkout", "--force")
     runner(small)("python", "-m", "flows", "run", "score")
 
@@ -405,7 +424,9 @@ def test_models_that_passed_the_gate_can_be_released_and_score_as_evaluated(smal
     set_params(small, gate__emotion__min_accuracy=0.0)
     run("python", "-m", "benchmarks.release", ".")
     released = sorted(path.name for path in (small / "models/released").iterdir())
-    assert released == ["README.md", "emotion.keras", "gate.json", "keypoints.keras"]
+    ends = ("float32.onnx", "int8.onnx", "keras")
+    models = [f"{model_name}.{end}" for model_name in ("emotion", "keypoints") for end in ends]
+    assert released == sorted(["README.md", "gate.json", *models])
     untracked = ["git", "status", "--short", "--untracked-files=all", "models"]
     shown = subprocess.run(untracked, cwd=small, capture_output=True, check=True, text=True).stdout
     assert [line.split("/")[-1] for line in shown.splitlines()] == released

@@ -7,16 +7,26 @@ import pytest
 
 from faces.models.tta import Inference
 from tasks.common.files import InputError, sha256
-from tasks.models.approved_models import load_approved_models
+from tasks.models.approved_models import load_approved_models, named_files
+from tasks.models.exports import PRECISIONS, export_path
+from tests.conftest import ROOT
+
+ENDS = ("keras", "float32.onnx", "int8.onnx")
 
 
 def gate_result(folder: Path, **changes: object) -> Path:
+    """A passed gate result on stub files; the emotion model in int8, the keypoints model in float32."""
     models = {}
     for model_name, flips in (("keypoints", False), ("emotion", True)):
-        (folder / model_name).write_bytes(model_name.encode())
+        path = folder / f"{model_name}.keras"
+        exports = {precision: export_path(path, precision) for precision in PRECISIONS}
+        for precision, export in exports.items():
+            export.write_bytes(f"{model_name} {precision}".encode())
         models[model_name] = {
-            "path": str(folder / model_name),
-            "sha256": sha256(folder / model_name),
+            "path": str(path),
+            "sha256": "of a file that scoring does not read",
+            "precision": "int8" if flips else "float32",
+            "exports": {precision: sha256(export) for precision, export in exports.items()},
             "flip_tta": flips,
             "temperature": 1.5 if flips else 1.0,
         }
@@ -27,7 +37,11 @@ def gate_result(folder: Path, **changes: object) -> Path:
 
 def test_passed_gate_result_gives_models_classes_and_inference_settings(tmp_path: Path) -> None:
     approved = load_approved_models(gate_result(tmp_path))
-    assert approved.paths == {"keypoints": tmp_path / "keypoints", "emotion": tmp_path / "emotion"}
+    assert approved.paths == {
+        "keypoints": tmp_path / "keypoints.float32.onnx",
+        "emotion": tmp_path / "emotion.int8.onnx",
+    }
+    assert approved.hashes == {model_name: sha256(path) for model_name, path in approved.paths.items()}
     assert approved.inference == {"keypoints": Inference(False, 1.0), "emotion": Inference(True, 1.5)}
     assert approved.classes == ["sad", "anger"]
 
@@ -37,19 +51,46 @@ def test_models_that_did_not_pass_are_rejected(tmp_path: Path) -> None:
         load_approved_models(gate_result(tmp_path, passed=False))
 
 
-@pytest.mark.parametrize("changed", [b"emotion!", None])
+@pytest.mark.parametrize("changed", [b"emotion int9", None])
 def test_model_that_was_not_evaluated_is_rejected(tmp_path: Path, changed: bytes | None) -> None:
     path = gate_result(tmp_path)
-    (tmp_path / "emotion").unlink()
+    (tmp_path / "emotion.int8.onnx").unlink()
     if changed:
-        (tmp_path / "emotion").write_bytes(changed)
-    with pytest.raises(InputError, match=r"emotion: not the model that .*gate.json is about"):
+        (tmp_path / "emotion.int8.onnx").write_bytes(changed)
+    with pytest.raises(InputError, match=r"emotion.int8.onnx: not the model that .*gate.json is about"):
         load_approved_models(path)
+
+
+def test_copies_in_another_folder_are_found_by_name(tmp_path: Path) -> None:
+    path, other = gate_result(tmp_path), tmp_path / "fetched"
+    other.mkdir()
+    for name in ("keypoints.float32.onnx", "emotion.int8.onnx"):
+        (tmp_path / name).rename(other / name)
+    approved = load_approved_models(path, other)
+    assert approved.paths == {
+        "keypoints": other / "keypoints.float32.onnx",
+        "emotion": other / "emotion.int8.onnx",
+    }
+
+
+def test_all_files_that_are_named_by_hash() -> None:
+    folder = Path("models/released")
+    each = [folder / f"{model_name}.{end}" for model_name in ("keypoints", "emotion") for end in ENDS]
+    assert sorted(named_files(ROOT / folder / "gate.json")) == sorted(each)
 
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", '{"passed": true}', '{"passed": true, "classes": [], "models": {"emotion": {"path": "x"}}}'],
+    [
+        "",
+        "{",
+        "[]",
+        '{"passed": true, "classes": [], "models": []}',
+        '{"passed": true, "classes": [], "models": {"emotion": {"path": "x", "flip_tta": true, "temperature": 1, '
+        '"precision": "int4", "exports": {}}}}',
+        '{"passed": true}',
+        '{"passed": true, "classes": [], "models": {"emotion": {"path": "x"}}}',
+    ],
 )
 def test_file_that_is_no_gate_result_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "gate.json").write_text(content)

@@ -1,16 +1,20 @@
 """Both released model sets are complete, are those that were evaluated, and contain no image of a face."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.release import LARGEST_BYTES
+from benchmarks.release import ENDS, LARGEST_BYTES
 from benchmarks.release_page import CHARTS, MODELS, SETS
 from faces.common.pixel_text import SIZES
 from faces.common.schema import KEYPOINTS, LABEL_ENCODINGS
+from tasks.common.files import sha256
 from tasks.models.approved_models import load_approved_models, predict_functions
+from tasks.models.exports import PRECISIONS, export_path
 from tasks.release.model_card import METRICS, format_interval
 from tasks.release.model_sets import GATE_RESULTS
 from tests.conftest import ROOT, tracked_files
@@ -25,14 +29,35 @@ def test_each_is_a_model_set_of_the_score_flow() -> None:
 
 def test_files_are_in_git_and_not_too_large() -> None:
     tracked = {path.as_posix() for path in tracked_files()}
-    files = [folder / f"{model_name}.keras" for folder in FOLDERS.values() for model_name in MODELS]
-    beside = [folder / name for folder in FOLDERS.values() for name in ("gate.json", "README.md")]
-    assert {*map(str, files), *map(str, beside)} <= tracked
-    assert sum((ROOT / path).stat().st_size for path in files) <= LARGEST_BYTES
+    for folder in FOLDERS.values():
+        files = [folder / f"{model_name}.{end}" for model_name in MODELS for end in ENDS]
+        assert {*map(str, files), f"{folder}/gate.json", f"{folder}/README.md"} <= tracked
+        assert sum((ROOT / path).stat().st_size for path in files) <= LARGEST_BYTES
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_models_load_in_safe_mode_as_evaluated(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_is_the_one_that_the_gate_result_names(name: str) -> None:
+    for model in json.loads((ROOT / FOLDERS[name] / "gate.json").read_text())["models"].values():
+        path = ROOT / model["path"]
+        assert sha256(path) == model["sha256"]
+        assert {each: sha256(export_path(path, each)) for each in PRECISIONS} == model["exports"]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_models_open_with_keras_alone(name: str, tmp_path: Path) -> None:
+    """In a process that does not find this project, in safe mode."""
+    code = (
+        "import sys, keras, numpy as np; model = keras.saving.load_model(sys.argv[1], compile=False, safe_mode=True); "
+        "print(model.predict(np.zeros((2, *model.input.shape[1:]), np.uint8), verbose=0).shape)"
+    )
+    for model_name, shape in (("keypoints", "(2, 15, 2)"), ("emotion", "(2, 5)")):
+        command = [sys.executable, "-c", code, str(ROOT / FOLDERS[name] / f"{model_name}.keras")]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == shape
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_exports_predict_as_evaluated(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     approved = load_approved_models(FOLDERS[name] / "gate.json")
     assert approved.classes == list(LABEL_ENCODINGS["course"])
@@ -52,7 +77,9 @@ def test_models_load_in_safe_mode_as_evaluated(name: str, monkeypatch: pytest.Mo
 def test_page_has_the_hashes_and_the_metrics(name: str, model_name: str) -> None:
     page = (ROOT / FOLDERS[name] / "README.md").read_text()
     gate_result = json.loads((ROOT / FOLDERS[name] / "gate.json").read_text())
-    assert gate_result["models"][model_name]["sha256"] in page
+    model = gate_result["models"][model_name]
+    for sha in (model["sha256"], model["exported_from"], *model["exports"].values()):
+        assert sha in page
     metrics = json.loads((ROOT / "docs" / name / f"{model_name}.json").read_text())
     for metric, title in METRICS[model_name].items():
         assert f"| {title} | {format_interval(metrics, metric)} |" in page
@@ -64,4 +91,4 @@ def test_only_charts_without_faces_are_published(name: str) -> None:
     shown = {f"{model_name}-{chart}.png" for model_name in MODELS for chart in CHARTS[model_name]}
     assert {path.name for path in (ROOT / "docs" / name).glob("*.png")} == shown
     beside = {path.name for path in (ROOT / FOLDERS[name]).iterdir()}
-    assert beside == {"README.md", "gate.json", *(f"{model_name}.keras" for model_name in MODELS)}
+    assert beside == {"README.md", "gate.json", *(f"{model_name}.{end}" for model_name in MODELS for end in ENDS)}

@@ -11,7 +11,7 @@ import pytest
 
 from faces.common.schema import KEYPOINTS
 from faces.models.class_subset import restrict_classes
-from faces.models.complexity import macs
+from faces.models.complexity import macs, num_parameters
 from faces.models.ensemble import ensemble
 from faces.models.initializers import initialize_weights
 from faces.models.resnet import emotion_model, keypoints_model
@@ -171,6 +171,15 @@ def test_macs_by_hand() -> None:
     assert macs(ensemble([model, resnet("emotion", 16, widths=(4, 6), depths=(1, 1))])) == 2 * (
         stem + first + second + 6 * CLASSES
     )
+
+
+def test_parameters_are_counted_without_the_fixed_cell_centres() -> None:
+    emotion, keypoints = resnet("emotion", 16), resnet("keypoints", 16)
+    assert num_parameters(emotion) == emotion.count_params()
+    centres = keypoints.get_layer("points").count_params()
+    assert centres > 0
+    assert num_parameters(keypoints) == keypoints.count_params() - centres
+    assert num_parameters(ensemble([keypoints, resnet("keypoints", 16)])) == 2 * num_parameters(keypoints)
 
 
 @pytest.mark.parametrize("model_name", MODELS)

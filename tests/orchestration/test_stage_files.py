@@ -26,11 +26,21 @@ MADE_BY = {
     "prepare emotion": {"data/validated/emotion.parquet": "validate"},
     "train keypoints": {"data/prepared/keypoints": "prepare@keypoints"},
     "train emotion": {"data/prepared/emotion": "prepare@emotion"},
-    "evaluate keypoints": {
-        "data/prepared/keypoints": "prepare@keypoints",
-        "models/trained/keypoints.keras": "train@keypoints",
+    **{
+        f"export {model_name}": {
+            f"data/prepared/{model_name}": f"prepare@{model_name}",
+            f"models/trained/{model_name}.keras": f"train@{model_name}",
+        }
+        for model_name in params.MODELS
     },
-    "evaluate emotion": {"data/prepared/emotion": "prepare@emotion", "models/trained/emotion.keras": "train@emotion"},
+    **{
+        f"evaluate {model_name}": {
+            f"data/prepared/{model_name}": f"prepare@{model_name}",
+            f"models/trained/{model_name}.float32.onnx": f"export@{model_name}",
+            f"models/trained/{model_name}.int8.onnx": f"export@{model_name}",
+        }
+        for model_name in params.MODELS
+    },
     **{
         f"report {model_name}": {
             f"data/validated/{model_name}.parquet": "validate",
@@ -53,12 +63,17 @@ MADE_BY = {
             (f"reports/train/{model_name}.json", f"train@{model_name}"),
             (f"data/prepared/{model_name}", f"prepare@{model_name}"),
             (f"models/trained/{model_name}.keras", f"train@{model_name}"),
+            (f"models/trained/{model_name}.float32.onnx", f"export@{model_name}"),
+            (f"models/trained/{model_name}.int8.onnx", f"export@{model_name}"),
+            (f"reports/export/{model_name}.json", f"export@{model_name}"),
         )
     },
     "score": {
         "reports/gate.json": "gate",
-        "models/trained/keypoints.keras": "train@keypoints",
-        "models/trained/emotion.keras": "train@emotion",
+        "models/trained/keypoints.float32.onnx": "export@keypoints",
+        "models/trained/keypoints.int8.onnx": "export@keypoints",
+        "models/trained/emotion.float32.onnx": "export@emotion",
+        "models/trained/emotion.int8.onnx": "export@emotion",
         "data/prepared/emotion/test.npz": "prepare@emotion",
     },
 }

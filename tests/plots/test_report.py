@@ -67,7 +67,7 @@ def write_inputs(model_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     else:
         evaluate_keypoints(prepared, predictions, model_path, ALIKE, metrics, tables)
     evaluate_slices(model_name, prepared, predictions, tables)
-    monkeypatch.setattr(tasks.evaluation.robustness, "load_model", lambda path: Same(model_name))
+    monkeypatch.setattr(tasks.evaluation.robustness, "predictor", lambda path, size: Same(model_name).predict)
     measure_robustness(model_name, prepared, predictions, model_path, SETTINGS[model_name], tables)
     model_path.unlink()
 

@@ -667,7 +667,9 @@ def test_metrics_on_the_random_split_are_marked_and_fail_the_gate(stages: dict[s
         test = load_dataset(prepared / "test.npz")
         perfect = np.full((len(test), 2), 0.01)
         perfect[np.arange(len(test)), test.targets] = 0.99
-        predictions = Predictions(perfect, perfect, np.array(False), np.array(1.0), test.rows)
+        predictions = Predictions(
+            perfect, perfect, np.array(False), np.array(1.0), test.rows, np.array("int8"), perfect
+        )
         save_predictions(tmp_path / "predictions.npz", predictions)
         evaluate_emotion(
             prepared,

@@ -30,7 +30,9 @@ from tasks.common.dataset import FaceDataset, load_dataset, save_dataset
 from tasks.common.files import InputError, sha256
 from tasks.evaluation.predictions import Predictions, save_predictions
 from tasks.models.approved_models import ApprovedModels, load_approved_models, predict_functions
+from tasks.models.exports import export_path
 from tasks.models.keras_files import load_model, save_model
+from tasks.models.onnx_files import export_float32
 from tasks.release.champion_challenger import compare_with_champion
 from tasks.release.promotion import version_of
 from tasks.release.registry import MODEL_FILES, assign, fetch, in_production, register, versions
@@ -245,16 +247,26 @@ def write_challenger(champion: ApprovedModels) -> None:
         Path("data/predictions").mkdir(exist_ok=True)
         dataset = FaceDataset(test_images, targets, rows, rows, none, kinds, classes, classes, np.array("group"))
         save_dataset(Path(f"data/prepared/{model_name}/test.npz"), dataset)
-        predictions = Predictions(outputs, outputs, np.array(False), np.array(1.0), rows)
+        predictions = Predictions(outputs, outputs, np.array(False), np.array(1.0), rows, np.array("int8"), outputs)
         save_predictions(Path(f"data/predictions/{model_name}.npz"), predictions)
     paths = {model_name: Path(f"models/trained/{model_name}.keras") for model_name in MODELS}
     models = {
-        model_name: {"path": str(path), "sha256": sha256(path), "flip_tta": False, "temperature": 1.0}
+        model_name: {
+            **{"path": str(path), "sha256": sha256(path), "flip_tta": False, "temperature": 1.0},
+            **{"precision": "float32", "exports": {"float32": sha256(exported(path))}},
+        }
         for model_name, path in paths.items()
     }
     Path("reports/gate.json").write_text(
         json.dumps({"outcome": "passed", "passed": True, "checks": [], "classes": CLASSES, "models": models})
     )
+
+
+def exported(path: Path) -> Path:
+    """The float32 export of a model file, made beside it."""
+    out = export_path(path, "float32")
+    export_float32(load_model(path), out)
+    return out
 
 
 def fetched(wanted: str = OLD) -> ApprovedModels:
@@ -303,7 +315,9 @@ def test_the_gate_result_is_upgraded_and_the_models_load() -> None:
     assert (keypoints.loss, keypoints.architecture.stem_stride, keypoints.augmentation.degrees) == ("mse", 2, 15.0)
     emotion = TrainEmotion.model_validate(content["models"]["emotion"]["recipe"])
     assert (emotion.loss.logit_adjustment_tau, emotion.augmentation.mixup_alpha) == (0.5, 0.2)
-    assert load_model(approved.paths["keypoints"]).get_layer("points").stride == 4
+    model_path = fetch(OLD).parent / MODEL_FILES / "keypoints.keras"
+    assert load_model(model_path).get_layer("points").stride == 4
+    assert approved.hashes["keypoints"] == sha256(model_path)
 
 
 def test_an_image_is_scored() -> None:
@@ -341,7 +355,9 @@ def test_a_challenger_is_compared_on_images_that_the_champion_did_not_see(monkey
     path = Path("data/predictions/emotion.npz")
     equal = path.read_bytes()
     wrong = np.roll(np.eye(len(CLASSES))[load_dataset(Path("data/prepared/emotion/test.npz")).targets], 1, axis=1)
-    save_predictions(path, Predictions(wrong, wrong, np.array(False), np.array(1.0), np.arange(total)))
+    save_predictions(
+        path, Predictions(wrong, wrong, np.array(False), np.array(1.0), np.arange(total), np.array("int8"), wrong)
+    )
     with pytest.raises(InputError, match=r"worse than v1.0.0(.|\n)*emotion: accuracy 0.0000 instead of 1.0000"):
         compare_with_champion(champion, OLD, PROMOTE, challenger)
     path.write_bytes(equal)

@@ -99,10 +99,12 @@ def test_promotion_and_rollback(story: Story) -> None:
     assert story.git("tag").split() == ["faces#prod#1", "faces@v1.0.0"]
     assert story.git("status", "--porcelain", "--", "dvc.lock", "params.yaml", "conf", "reports") == ""
     story.run("dvc", "artifacts", "get", ".", "faces", "--stage", "prod", "--out", "fetched")
-    for model_name in ("keypoints", "emotion"):
-        assert sha256(story.project / f"fetched/{model_name}.keras") == sha256(
-            story.project / f"models/trained/{model_name}.keras"
-        )
+    fetched, trained = (
+        {path.name: sha256(path) for path in (story.project / folder).iterdir() if path.suffix in (".keras", ".onnx")}
+        for folder in ("fetched", "models/trained")
+    )
+    assert fetched == trained
+    assert len(fetched) == 6
     first, before = story.score("first"), story.state()
     assert story.promote().returncode == 0
     assert story.state() == before
@@ -150,14 +152,23 @@ def test_an_interrupted_promotion_is_completed(story: Story) -> None:
 
 
 def test_inconsistent_files_are_not_promoted(story: Story) -> None:
-    model = story.project / "models/trained/emotion.keras"
+    model = story.project / "models/trained/emotion.int8.onnx"
     gate_result = story.project / "reports/gate.json"
     whole, approved = model.read_bytes(), gate_result.read_text()
     model.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    story.refused("models/trained/emotion.keras: not the model that reports/gate.json is about")
+    story.refused("models/trained/emotion.int8.onnx: not the model that reports/gate.json is about")
     gate_result.write_text(approved.replace(hashlib.sha256(whole).hexdigest(), sha256(model)))
-    story.refused("models/trained/emotion.keras does not match dvc.lock")
+    story.refused("models/trained/emotion.int8.onnx does not match dvc.lock")
     model.write_bytes(whole)
+    gate_result.write_text(approved)
+    # Files that are not scored belong to the version too.
+    for name in ("emotion.keras", "keypoints.float32.onnx"):
+        other = story.project / "models/trained" / name
+        content = other.read_bytes()
+        other.unlink()
+        other.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        story.refused(f"models/trained/{name} does not match dvc.lock")
+        other.write_bytes(content)
     gate_result.write_text(approved.replace('"passed": true', '"passed":  true'))
     story.refused("reports/gate.json does not match dvc.lock")
     gate_result.write_text(approved)

@@ -26,6 +26,7 @@ from faces.scoring.drift import Reference
 from params import Gate, GateEmotion, GateKeypoints, GateLicense
 from tasks.common.files import InputError, sha256
 from tasks.models.approved_models import load_approved_models
+from tasks.models.exports import PRECISIONS, export_path
 from tasks.release.quality_gate import (
     PREPARED_FILES,
     EvaluationPaths,
@@ -104,7 +105,42 @@ def figures(**metrics: float) -> dict[str, Any]:
         for name, value in metrics.items()
         for end, bound in zip(("", "_low", "_high"), around(value), strict=True)
     }
-    return flat | {"is_leaky": False}
+    no_difference = {f"int8_delta_{name}{end}": 0.0 for name in ("nme", "accuracy") for end in ("", "_low", "_high")}
+    return flat | no_difference | {"is_leaky": False, "precision": "int8"}
+
+
+def int8_delta(name: str, interval: Interval) -> dict[str, float]:
+    return {f"int8_delta_{name}{end}": bound for end, bound in zip(("", "_low", "_high"), interval, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("worse", "outcome"),
+    [
+        (Interval(0.0, -0.01, 0.01), "passed"),
+        (Interval(0.008, 0.0049, 0.01), "passed"),
+        (Interval(0.008, 0.0051, 0.01), "failed"),
+        (Interval(-0.02, -0.03, -0.01), "passed"),
+        (Interval(0.001, NAN, NAN), "inconclusive"),
+    ],
+)
+def test_int8_fails_only_if_the_whole_interval_of_its_difference_is_worse(worse: Interval, outcome: str) -> None:
+    bounds = KEYPOINT_BOUNDS | {"max_int8_nme_increase": 0.005}
+    metrics = figures(**KEYPOINTS) | int8_delta("nme", worse)
+    *_, check = keypoint_checks(metrics, {"all": around(0.05)}, **bounds)
+    assert (check.check, check.bound, check.outcome) == ("NME added by int8", "not wholly above", outcome)
+    np.testing.assert_equal(check[2:5], worse)
+    # The accuracy is worse if it is lower.
+    better = Interval(-worse.value, -worse.high, -worse.low)
+    metrics = figures(**EMOTION) | int8_delta("accuracy", better)
+    *_, check = emotion_checks(metrics, {"all": around(0.8)}, {"sad": around(0.8)}, **EMOTION_BOUNDS)
+    assert (check.check, check.threshold, check.outcome) == ("accuracy lost by int8", 0.005, outcome)
+    np.testing.assert_equal(check[2:5], worse)
+
+
+def test_a_float32_evaluation_has_no_check_of_int8() -> None:
+    metrics = figures(**KEYPOINTS) | int8_delta("nme", around(1.0)) | {"precision": "float32"}
+    checks = keypoint_checks(metrics, {"all": around(0.05)}, **KEYPOINT_BOUNDS)
+    assert [check for check in checks if "int8" in check.check] == []
 
 
 KEYPOINTS: dict[str, float] = {"nme": 0.04, "rmse_px": 1.2, "failure_rate_at_010": 0.02, "baseline_nme": 0.2}
@@ -114,6 +150,7 @@ KEYPOINT_BOUNDS: dict[str, float] = {
     "max_failure_rate": 0.1,
     "max_nme_ratio": 0.5,
     "max_slice_nme": 0.08,
+    "max_int8_nme_increase": 0.001,
 }
 
 
@@ -147,6 +184,7 @@ EMOTION_BOUNDS: dict[str, float] = {
     "min_skill_score": 0.5,
     "min_recall": 0.3,
     "min_slice_accuracy": 0.7,
+    "max_int8_accuracy_drop": 0.005,
 }
 
 
@@ -224,7 +262,7 @@ REFERENCE = Reference({"anger": 3, "disgust": 2}, {"brightness": [1.5, 80.0, 250
 SETTINGS = Gate(license=DATA, keypoints=GateKeypoints(**KEYPOINT_BOUNDS), emotion=GateEmotion(**EMOTION_BOUNDS))
 
 
-def evaluated_gate(folder: Path, other: bool = False, **emotion: float) -> tuple[Path, dict[str, EvaluationPaths]]:
+def evaluated_gate(folder: Path, other: str = "", **emotion: float) -> tuple[Path, dict[str, EvaluationPaths]]:
     """A gate result on two models with such metrics, and the paths of its inputs."""
     evaluations = {}
     for model_name, metrics in (("keypoints", figures(**KEYPOINTS)), ("emotion", figures(**EMOTION | emotion))):
@@ -232,6 +270,7 @@ def evaluated_gate(folder: Path, other: bool = False, **emotion: float) -> tuple
             folder / f"{model_name}.json",
             folder / model_name,
             folder / f"{model_name}.keras",
+            folder / f"{model_name}-export.json",
             folder / model_name,
             {"seed": 1},
         )
@@ -239,7 +278,13 @@ def evaluated_gate(folder: Path, other: bool = False, **emotion: float) -> tuple
         for name in PREPARED_FILES:
             (one.prepared / name).write_bytes(f"{model_name} {name}".encode())
         one.model_path.write_bytes(model_name.encode())
-        about = {"model_sha256": sha256(one.model_path), "flip_tta": model_name == "emotion"}
+        exports = {}
+        for precision in PRECISIONS:
+            export = export_path(one.model_path, precision)
+            export.write_bytes(f"{model_name} {precision}".encode())
+            exports[precision] = sha256(export)
+        one.export.write_text(json.dumps({"model_sha256": sha256(one.model_path), "exports": exports}))
+        about = {"export_sha256": exports["int8"], "precision": "int8", "flip_tta": model_name == "emotion"}
         about |= {"classes": "anger, disgust", "temperature": 1.5} if model_name == "emotion" else {}
         one.metrics.write_text(json.dumps(metrics | about))
         evaluations[model_name] = one
@@ -250,7 +295,7 @@ def evaluated_gate(folder: Path, other: bool = False, **emotion: float) -> tuple
     pd.DataFrame(recalls).to_csv(evaluations["emotion"].reports / "classes.csv", index=False)
     (evaluations["emotion"].reports / "reference.json").write_text(json.dumps(REFERENCE._asdict()))
     if other:
-        (folder / "emotion.keras").write_bytes(b"another model")
+        (folder / other).write_bytes(b"another model")
     return evaluate_gate(evaluations, SETTINGS, folder / "gate.json"), evaluations
 
 
@@ -262,12 +307,15 @@ def test_a_gate_result_has_hashes_of_models_and_data_and_the_recipes(tmp_path: P
         for name, thresholds in (("keypoints", SETTINGS.keypoints), ("emotion", SETTINGS.emotion))
     ]
     assert content["checks"] == [check._asdict() for checks in each for check in checks]
-    assert (content["outcome"], content["passed"], len(content["checks"])) == ("passed", True, 13)
+    assert (content["outcome"], content["passed"], len(content["checks"])) == ("passed", True, 15)
     assert content["classes"] == ["anger", "disgust"]
     assert load_approved_models(gate_result).reference == REFERENCE
     assert '"brightness": [1.5, 80.0, 250.0]\n' in gate_result.read_text()
     for model_name, model in content["models"].items():
-        assert model["sha256"] == sha256(Path(model["path"]))
+        path = Path(model["path"])
+        assert model["sha256"] == sha256(path)
+        assert model["precision"] == "int8"
+        assert model["exports"] == {precision: sha256(export_path(path, precision)) for precision in PRECISIONS}
         assert model["data"] == {name: sha256(tmp_path / model_name / name) for name in PREPARED_FILES}
         assert model["recipe"] == {"seed": 1}
     assert content["models"]["emotion"]["temperature"] == 1.5
@@ -294,10 +342,26 @@ def test_an_error_names_failed_and_inconclusive_checks(tmp_path: Path) -> None:
         require_passed(evaluated_gate(tmp_path, macro_f1=0.6)[0])
 
 
-def test_metrics_of_another_model_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"emotion.json: not the metrics of .*emotion.keras; `dvc repro`"):
-        evaluated_gate(tmp_path, other=True)
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ("emotion.keras", r"emotion-export.json: not the exports of .*emotion.keras; `dvc repro`"),
+        ("emotion.int8.onnx", r"emotion.int8.onnx: not the file that .*emotion-export.json names; `dvc repro`"),
+        ("emotion.float32.onnx", r"emotion.float32.onnx: not the file that .*emotion-export.json names; `dvc repro`"),
+    ],
+)
+def test_another_model_than_the_evaluated_one_is_refused(other: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluated_gate(tmp_path, other=other)
     assert not (tmp_path / "gate.json").exists()
+
+
+def test_metrics_of_another_precision_are_refused(tmp_path: Path) -> None:
+    _, evaluations = evaluated_gate(tmp_path)
+    metrics = evaluations["emotion"].metrics
+    metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"precision": "float32"}))
+    with pytest.raises(InputError, match=r"emotion.json: not the metrics of .*emotion.float32.onnx; `dvc repro`"):
+        evaluate_gate(evaluations, SETTINGS, tmp_path / "other.json")
 
 
 def test_the_figure_shades_values_beyond_the_threshold() -> None:

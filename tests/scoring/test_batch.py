@@ -42,6 +42,11 @@ CORNERS = ((30, 40), (330, 70), (640, 30))
 SIDE = 160
 
 
+def hashes(paths: dict[str, Path]) -> dict[str, str]:
+    """SHA-256 of files by name."""
+    return {name: sha256(path) for name, path in paths.items()}
+
+
 def stub_outputs(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Outputs of a stub model, which depend on all pixels of a face and on no other face."""
     grey = faces["emotion"].reshape(-1, 48 * 48).astype(float)
@@ -62,10 +67,10 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def approved(tmp_path_factory: pytest.TempPathFactory) -> ApprovedModels:
     folder = tmp_path_factory.mktemp("models")
-    paths = {model_name: folder / f"{model_name}.keras" for model_name in ("keypoints", "emotion")}
+    paths = {model_name: folder / f"{model_name}.onnx" for model_name in ("keypoints", "emotion")}
     for model_name, path in paths.items():
         path.write_text(model_name)
-    return ApprovedModels(paths, dict.fromkeys(paths, Inference(False)), CLASSES)
+    return ApprovedModels(paths, hashes(paths), dict.fromkeys(paths, Inference(False)), CLASSES)
 
 
 @pytest.fixture(scope="module")

@@ -152,7 +152,9 @@ def test_the_reference_data_are_test_faces_and_their_predictions(tmp_path: Path)
     probabilities = np.random.default_rng(2).dirichlet(np.ones(CLASSES), 40)
     save_predictions(
         tmp_path / "predictions.npz",
-        Predictions(probabilities, probabilities, np.array(False), np.array(1.0), test.rows),
+        Predictions(
+            probabilities, probabilities, np.array(False), np.array(1.0), test.rows, np.array("int8"), probabilities
+        ),
     )
     path = write_drift_reference(tmp_path / "prepared", tmp_path / "predictions.npz", tmp_path / "reference.json")
     found = Reference(**json.loads(path.read_text()))

@@ -13,6 +13,7 @@ import pytest
 import flows.inbox
 import params
 import tasks.plots.annotated_images
+import tasks.plots.scoring_report
 import tasks.scoring.batch
 import tasks.scoring.inbox
 from faces.synthetic.faces import draw_faces
@@ -107,7 +108,7 @@ STEPS: dict[str, tuple[object, str]] = {
     "count": (flows.inbox, "count_scored"),
     "drift": (flows.inbox, "watch_drift"),
     "drawing": (tasks.plots.annotated_images, "photograph_figure"),
-    "report": (flows.inbox, "write_report"),
+    "report": (tasks.plots.scoring_report, "write_report"),
     "list published": (flows.inbox, "note_arrived"),
     "clean-up": (flows.inbox, "finish_run"),
 }
@@ -282,7 +283,7 @@ def test_a_file_that_is_still_being_copied_is_new_once_it_is_complete(
 
 def test_a_file_moved_away_after_it_was_scored_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     put("a.png")
-    during(monkeypatch, flows.inbox, "draw_pictures", lambda: (INBOX / "a.png").unlink())
+    during(monkeypatch, tasks.plots.annotated_images, "draw_pictures", lambda: (INBOX / "a.png").unlink())
     flows.inbox.inbox(params.load())
     assert [list(names) for names in finished()] == [["a.png"]]
 

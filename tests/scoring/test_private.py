@@ -21,7 +21,7 @@ from tasks.scoring.batch import score_sources
 from tasks.scoring.shards import WORK
 from tasks.scoring.summary import write_csv
 from tests.conftest import ROOT, copy_settings, set_params
-from tests.scoring.test_batch import CLASSES, settings, stub_outputs
+from tests.scoring.test_batch import CLASSES, hashes, settings, stub_outputs
 from tests.scoring.test_resume import models
 
 
@@ -41,11 +41,11 @@ def staged() -> list[str]:
 
 
 def scored(repository: Path, out: Path, monkeypatch: pytest.MonkeyPatch, predict: object = stub_outputs) -> None:
-    paths = {model_name: repository / ".git" / f"{model_name}.keras" for model_name in ("keypoints", "emotion")}
+    paths = {model_name: repository / ".git" / f"{model_name}.onnx" for model_name in ("keypoints", "emotion")}
     for model_name, path in paths.items():
         path.write_text(model_name)
     monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: predict)
-    approved = ApprovedModels(paths, dict.fromkeys(paths, Inference(False)), CLASSES)
+    approved = ApprovedModels(paths, hashes(paths), dict.fromkeys(paths, Inference(False)), CLASSES)
     score_sources(["face.png"], approved, "v1.0.0", "auto", settings(), out)
 
 

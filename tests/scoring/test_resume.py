@@ -17,6 +17,7 @@ from PIL import Image
 import flows.score
 import params
 import tasks.plots.annotated_images
+import tasks.plots.scoring_report
 import tasks.scoring.batch
 import tasks.scoring.drift_check
 from faces.models.tta import Inference
@@ -28,7 +29,7 @@ from tasks.models.approved_models import ApprovedModels
 from tasks.readers.sources import require_outside
 from tasks.scoring.shards import MANIFEST, WORK
 from tests.conftest import ROOT, copy_settings
-from tests.scoring.test_batch import CLASSES, stub_outputs
+from tests.scoring.test_batch import CLASSES, hashes, stub_outputs
 
 OUT = Path("out")
 REFERENCE = Reference({"anger": 300, "sad": 100}, {"brightness": [float(level) for level in range(0, 41)]})
@@ -46,10 +47,10 @@ def crops(folder: Path, count: int = 6) -> Path:
 def models(folder: Path) -> ApprovedModels:
     """Stub files of models, with reference data."""
     folder.mkdir(parents=True)
-    paths = {model_name: folder / f"{model_name}.keras" for model_name in ("keypoints", "emotion")}
+    paths = {model_name: folder / f"{model_name}.onnx" for model_name in ("keypoints", "emotion")}
     for model_name, path in paths.items():
         path.write_text(model_name)
-    return ApprovedModels(paths, dict.fromkeys(paths, Inference(False)), CLASSES, REFERENCE)
+    return ApprovedModels(paths, hashes(paths), dict.fromkeys(paths, Inference(False)), CLASSES, REFERENCE)
 
 
 def set_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +108,7 @@ STEPS: dict[str, tuple[object, str, int]] = {
     "csv": (flows.score, "write_csv", 0),
     "first image": (tasks.plots.annotated_images, "photograph_figure", 0),
     "fourth image": (tasks.plots.annotated_images, "photograph_figure", 3),
-    "report": (flows.score, "write_report", 0),
+    "report": (tasks.plots.scoring_report, "write_report", 0),
     "end": (flows.score, "finish_run", 0),
 }
 

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from faces.models.calibration import apply_temperature, fit_bias_correction, fit_temperature
+from faces.models.complexity import num_parameters
 from params import TrainEmotion, TrainKeypoints
 from tasks.common.dataset import load_dataset, save_dataset
 from tasks.common.files import InputError
@@ -72,7 +73,7 @@ def test_training_writes_model_curve_and_report_and_no_checkpoint(model_name: st
     assert set(curve.columns) == {"member", "epoch", "loss", "val_loss", *accuracies}
     assert np.isfinite(curve.to_numpy()).all()
     report = json.loads(paths.report.read_text())
-    assert report["parameters"] == model.count_params()
+    assert report["parameters"] == num_parameters(model)
     assert report["best_epochs"] == [1 + curve["val_loss"].argmin()]
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     inputs = {f"prepared/{name}" for name in ("train.npz", "augmented.npz", "validation.npz", "normalization.json")}
@@ -99,7 +100,7 @@ def test_ensemble_is_the_mean_of_the_models_of_its_seeds(model_name: str, tmp_pa
         own = pd.read_csv(tmp_path / f"{seed}" / f"{model_name}.csv")
         np.testing.assert_array_equal(own["val_loss"], curve["val_loss"][curve["member"] == seed])
     report = json.loads(paths.report.read_text())
-    assert report["parameters"] == sum(model.count_params() for model in single)
+    assert report["parameters"] == sum(map(num_parameters, single))
     assert len(report["best_epochs"]) == 2
     draw_learning_curve(model_name, paths.prepared, paths.curve, tmp_path)
     assert (tmp_path / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
