@@ -7,7 +7,7 @@ from weakref import WeakSet
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 import flows.score
 import params
@@ -124,7 +124,7 @@ def test_drawing_opens_each_zip_once_and_closes_it(
 def test_a_face_that_the_detector_does_not_find_names_the_size_and_the_option(
     approved: ApprovedModels, tmp_path: Path
 ) -> None:
-    Image.fromarray(np.full((129, 100), 90, np.uint8)).save(tmp_path / "face.png")
+    ImageOps.expand(Image.new("L", (80, 109), 90), 10, 95).save(tmp_path / "face.png")
     scored(tmp_path / "face.png", approved, tmp_path / "auto")
     assert skipped(tmp_path / "auto")["face.png:0"] == (
         "no face found (searched, because 100x129 pixels are more than score.max_crop_px = 128; only upright faces are "
