@@ -29,7 +29,7 @@ from tests.readers.bombs import GREY, encoded
 
 SCORE = params.load(ROOT).score
 PNG = encoded(GREY, "PNG")
-TABLE = b"emotion,pixels\n3," + b" ".join([b"7"] * 2304) + b"\n"
+TABLE = b"emotion,pixels\n3," + b" ".join([b"7", b"90"] * 1152) + b"\n"
 
 
 def parquet() -> bytes:

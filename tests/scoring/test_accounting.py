@@ -4,7 +4,6 @@ import zipfile
 from pathlib import Path
 from weakref import WeakSet
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image, ImageOps
