@@ -14,16 +14,18 @@ import pyarrow.parquet as pq
 
 from faces.common.pixel_text import SIZES
 from faces.common.schema import usage_name
-from faces.data.pixel_columns import listed, missing_problem, places_of
+from faces.data.pixel_columns import listed, missing_problem, places_of, repeated_problem
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, raise_if_ours
 from tasks.common.files import InputError, readable
 from tasks.common.parquet_pages import open_table, read_batches
 from tasks.data.parquet_shards import SUFFIX, shard_on_disk, shards_of
 from tasks.orchestration.artifacts import log
-from tasks.readers.parquet import ImageColumn, image_column, image_of, is_text, storage_of, values_of
+from tasks.readers.parquet import EMBED, NO_BYTES, ImageColumn, image_column, image_of, is_text, storage_of, values_of
 from tasks.readers.raw_csv import COLUMNS, OPTIONAL, PIXELS, UNREADABLE
 from tasks.readers.training_images import at_model_size, resized_text, square_pixels
+
+BY = " (in Hugging Face's datasets, `with_format('arrow').map(datasets.table.embed_table_storage, batched=True)`)"
 
 
 class _Table(NamedTuple):
@@ -44,21 +46,27 @@ def write_parquet_csv(model_name: str, source: Path, out: Path, shown: str) -> N
     """
     names, resized, unreadable = shards_of(source, shown), Counter[str](), list[str]()
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
-        rows, first = csv.writer(text), None
+        rows, first, total = csv.writer(text), None, 0
         for name in names:
             where = f"{shown}: {name}" if name else shown
             with shard_on_disk(source, name, shown, out.parent) as path, _named(where, path), open_table(path) as table:
-                found = _table(model_name, path, table, name or PurePosixPath(shown).name)
+                found = _table(model_name, path, table, name or PurePosixPath(shown).name, shown)
                 if first is None:
                     first, header = found, _header(model_name, found, names)
                     rows.writerow(header)
                 _require_alike(found, first)
-                count = 0
+                count = without = 0
                 for count, cells in enumerate(_rows(model_name, path, table, found, resized), start=1):
                     rows.writerow([protect(cells.get(column, "")) for column in header])
+                    without += cells[UNREADABLE] == NO_BYTES
                     if cells[UNREADABLE]:
                         unreadable.append(f"{name}, row {count}: {cells[UNREADABLE]}".removeprefix(", "))
+                if count and without == count:
+                    raise InputError(f"no row of its column {found.images.name} has the bytes of an image; {EMBED}{BY}")
+                total += count
                 log(f"{where}: {count:,} row{'' if count == 1 else 's'}")
+    if not total:
+        raise InputError(f"{shown}: has columns but no rows; rows are needed")
     if resized:
         log(f"{shown}: {resized_text(resized)}")
     if unreadable:
@@ -139,19 +147,18 @@ def _text(value: object) -> str:
     return format(value, ".9g") if isinstance(value, float) else str(value)
 
 
-def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str) -> _Table:
+def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str, shown: str) -> _Table:
     images = image_column(path, table)
     present, columns = table.schema_arrow.names, {}
     for column in (*COLUMNS[model_name], *OPTIONAL[model_name]):
         places = [] if column == PIXELS[model_name] else places_of([name.strip() for name in present], column)
         if len(places) > 1:
-            first, second = (present[place] for place in places[:2])
-            raise InputError(f"column {first} is repeated{f', as {second}' if second != first else ''}; remove one")
+            raise InputError(repeated_problem(present, places))
         if places:
             columns[column] = present[places[0]]
     missing = [column for column in COLUMNS[model_name] if column not in {*columns, PIXELS[model_name]}]
     if missing:
-        raise InputError(missing_problem(missing, present))
+        raise InputError(missing_problem(missing, COLUMNS[model_name], present, shown))
     for other in columns.values():
         _require_cells(table.schema_arrow.field(other))
     classes = _class_names(table.schema_arrow, columns["emotion"]) if model_name == "emotion" else None

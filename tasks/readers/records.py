@@ -11,15 +11,17 @@ from typing import NamedTuple
 import fsspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from faces.common.pixel_text import decode_squares
 from tasks.common.errors import Unreachable, error_text, raise_if_ours
 from tasks.common.files import InputError
 from tasks.common.image_formats import IMAGE_SUFFIXES
+from tasks.common.parquet_pages import LIMITS
 from tasks.readers.archives import CORRUPT, opened
 from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
 from tasks.readers.layouts import TABLES, files_of, layout_of, pictures_of
-from tasks.readers.parquet import count_rows, parquet_images
+from tasks.readers.parquet import parquet_images
 from tasks.readers.prepared_split import count_faces, split_faces
 from tasks.readers.raw_csv import UNREADABLE, read_pixels
 from tasks.readers.sources import is_remote, open_source
@@ -96,7 +98,7 @@ def count_records(source: str) -> int:
             next(_rows(source, Path(source), layout), None)
         if layout == "parquet":
             with open_source(source) as handle:
-                return max(count_rows(handle), 1)
+                return max(int(pq.ParquetFile(handle, **LIMITS).metadata.num_rows), 1)
         if layout not in TABLES or is_remote(source):
             return int(layout not in TABLES)
         return max(count_faces(Path(source)) if layout == "split" else _count_lines(Path(source)), 1)

@@ -301,7 +301,7 @@ ERRORS = {
     ),
     "two labels in other case": (
         pa.Table.from_arrays([PNGS, CODES, CODES], ["image", "LABEL", "Label"]),
-        "column LABEL is repeated, as Label; remove one",
+        "columns LABEL and Label have the same name but for its case; remove one",
     ),
     "two people": (
         pa.Table.from_arrays([PNGS, CODES, CODES, CODES], ["image", "label", "person", "person"]),
