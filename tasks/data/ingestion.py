@@ -46,6 +46,11 @@ def _unpack(model_name: str, source: Path, out: Path, display_name: str) -> None
             write_parquet_csv(model_name, source, temporary, display_name)
         elif model_name == "emotion" and is_image_folder(source, display_name):
             write_image_folder_csv(source, temporary, display_name)
+        elif source.is_dir():
+            raise InputError(
+                f"{display_name}: is a folder without a Parquet table; keypoints are read from a table, since pictures "
+                "have no coordinates; name the CSV itself (`faces score` predicts the keypoints of pictures)"
+            )
         else:
             columns(source, model_name, display_name)
             with opened(source, display_name) as table, temporary.open("wb") as handle:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from faces.common.schema import class_name, usage_name
+from faces.data.pixel_columns import predicting
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, is_machine_fault
 from tasks.common.file_kinds import HEAD_BYTES
@@ -16,7 +17,7 @@ from tasks.common.files import InputError, readable
 from tasks.common.image_formats import IMAGE_SUFFIXES, image_format
 from tasks.common.walking import LeftOut, Walk, summary_of, walk
 from tasks.orchestration.artifacts import log
-from tasks.readers.archives import CORRUPT, member, unpacking
+from tasks.readers.archives import CORRUPT, PACKED, member, unpacking
 from tasks.readers.layouts import files_of, is_zip_of_pictures
 from tasks.readers.raw_csv import UNREADABLE
 from tasks.readers.sources import content_of, head_of, member_content
@@ -45,8 +46,8 @@ def write_image_folder_csv(source: Path, out: Path, shown: str) -> None:
         others = [LeftOut(name, "no pictures") for name in sorted({*found.files} - {*images})]
         left_out = summary_of([*found.left_out, *others])
         if not images:
-            remedy = f"left out: {left_out}; " if left_out else ""
-            raise InputError(f"{shown}: contains no image; {remedy}<split>/<class name>/*.png or *.jpg is needed")
+            raise InputError(f"{shown}: contains no image; {_instead(found.files, left_out)}")
+        _require_class_folders(images, shown)
         has_splits = _has_splits(images, shown)
         _require_a_class(images, shown)
         if not has_splits:
@@ -116,6 +117,27 @@ def _write_rows(images: list[str], has_splits: bool, read: Reader, out: Path, sh
         log(f"{shown}: {len(unreadable)} files have no usable pixels, the first: {unreadable[0]}")
 
 
+def _instead(files: list[str], left_out: str) -> str:
+    """What to do with a folder without pictures: it may hold the file that is meant."""
+    needed = "<split>/<class name>/*.png or *.jpg is needed"
+    tables = [name for name in files if PurePosixPath(name).suffix.lower() in (".csv", *PACKED)]
+    remedy = f", or name {tables[0]} itself" if tables else ""
+    return f"left out: {left_out}; {needed}{remedy}" if left_out else needed
+
+
+def _require_class_folders(images: list[str], shown: str) -> None:
+    """Raise InputError if no picture is in a folder below the splits, which would say what it shows."""
+    folders = {str(PurePosixPath(name).parent): name for name in reversed(images)}
+    if not all(folder == "." or usage_name(folder) is not None for folder in folders):
+        return
+    example = min(folders.values())
+    split = "" if "." in folders else f"{PurePosixPath(example).parent}/"
+    raise InputError(
+        f"{shown}: {example}: no folder names the class; put each picture into one named by what it shows, "
+        f"{split}happy/{PurePosixPath(example).name}; {predicting(shown)}"
+    )
+
+
 def _has_splits(images: list[str], shown: str) -> bool:
     """Whether the class folders are in folders of splits. Raises InputError if it is not certain.
 
@@ -149,7 +171,7 @@ def _require_a_class(images: list[str], shown: str) -> None:
     """Raise InputError if no folder names a known class: then the folders are something else."""
     folders = {PurePosixPath(name).parent.name: name for name in reversed(images) if "/" in name}
     if folders and not any(class_name(folder, "fer2013") for folder in folders if not folder.isdecimal()):
-        raise _no_class(min(folders.values()), shown)
+        raise InputError(f"{_no_class(min(folders.values()), shown)}; {predicting(shown)}")
 
 
 def _no_class(name: str, shown: str) -> InputError:
