@@ -21,7 +21,7 @@ from tasks.readers.sources import head_of, is_remote, member_content
 
 BY_NAME = {".csv": "csv", ".gz": "csv", ".zip": "csv", ".parquet": "parquet", ".npz": "split"}
 """How a file is read whose first bytes do not tell."""
-LINK = "links, which are not followed in an archive"
+LINK = "linked, which is not followed in an archive"
 TABLES = ("csv", "parquet", "split", "pictures")
 """Layouts of several records; the last is a zip of pictures."""
 

@@ -21,6 +21,7 @@ from faces.data.pixel_columns import (
 )
 from tasks.common.csv_escaping import unprotect, unprotected
 from tasks.common.files import InputError
+from tasks.orchestration.artifacts import counted
 from tasks.readers.archives import opened
 from tasks.readers.bounded_csv import BoundedRows, RowTooLarge, encoding_problem, parser_problem
 
@@ -157,7 +158,7 @@ def read_rows(path: Path, names: list[str], shown: str | None = None) -> Iterato
         except RowTooLarge as error:
             raise InputError(f"{name}, {error}") from None
         except pd.errors.ParserWarning:
-            problem = f"more cells than the {len(names)} columns of the header; quote or mend it"
+            problem = f"more cells than the {counted(len(names), 'column')} of the header; quote or mend it"
             raise InputError(f"{name}, row {rows + 1}: {problem}") from None
         except UnicodeError:
             raise InputError(f"{name}: {_not_utf8(path, shown)}") from None

@@ -8,6 +8,7 @@ from faces.common.geometry import resize_images
 from faces.common.pixel_text import SIZES
 from faces.data.grey_levels import level_problem
 from tasks.common.errors import UnreadableInput
+from tasks.orchestration.artifacts import counted
 from tasks.readers.images import grey_levels
 
 SIDE = SIZES["emotion"]
@@ -54,7 +55,7 @@ def resized_text(resized: Counter[str]) -> str:
         return ""
     sizes = [f"{size}: {count:,}" for size, count in resized.most_common(NAMED)]
     if len(resized) > NAMED:
-        sizes.append(f"{len(resized) - NAMED:,} sizes more")
+        sizes.append(f"{counted(len(resized) - NAMED, 'size')} more")
     total = resized.total()
-    what = "1 picture of another square size" if total == 1 else f"{total:,} pictures of other square sizes"
+    what = counted(total, "picture of another square size", "pictures of other square sizes")
     return f"{what} ({', '.join(sizes)}) {'was' if total == 1 else 'were'} resized to {SIDE}x{SIDE}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from params import Score
 from tasks.models.approved_models import ApprovedModels
 from tasks.models.inference_engine import Predictor, make_predictor
-from tasks.orchestration.artifacts import Progress, log
+from tasks.orchestration.artifacts import Progress, counted, log
 from tasks.orchestration.decorators import task
 from tasks.readers.records import Shard, count_records, shards_of
 from tasks.scoring.face_crops import Crops, crop_faces
@@ -64,9 +64,10 @@ def score_sources(
     num_rows = join_shards(work, out, pending.num_records)
     if not shards_folder:
         remove_shards(work)
+    records = counted(pending.num_records, "image or row", "images and rows")
     log(
-        f"{out}: {pending.num_records:,} images and rows of {len(sources):,} sources: "
-        f"{num_rows['predictions']:,} faces in {pending.num_records - num_rows['skipped']:,} of them, "
+        f"{out}: {records} of {counted(len(sources), 'source')}: "
+        f"{counted(num_rows['predictions'], 'face')} in {pending.num_records - num_rows['skipped']:,} of them, "
         f"{num_rows['skipped']:,} without a face"
     )
     return out / "predictions.parquet"

@@ -435,7 +435,7 @@ KINDS = [
         "no such file",
         "correct the path",
     ),
-    error("a folder of keypoints", K, folder("a/b/1.png"), "this is not a file", "name the CSV itself"),
+    error("a folder of keypoints", K, folder("a/b/1.png"), "is a folder without a Parquet", "name the CSV itself"),
     # archives
     error(
         "truncated gzip", E, content(lambda clean: gzip.compress(clean)[:-2000]), "cannot be unpacked", "fetch it again"
