@@ -98,7 +98,7 @@ SIGNATURES = (
     (0, b"\x7fELF", "a program"),
     (0, b"\0\5\x16\7", "metadata of macOS (._ file)"),
     (0, b"version https://git-lfs.github.com/spec/", LFS_POINTER),
-    (0, bytes(512), ZEROS),
+    (0, b"\0" * 512, ZEROS),
 )
 """Offset, bytes, kind. The first that matches counts."""
 BINARY_SIGNATURES = (

@@ -44,7 +44,8 @@ def find_sources(given: Iterable[str]) -> tuple[list[str], str]:
         left_out |= dict.fromkeys(found.left_out)
         places = {source if is_remote(source) else os.path.abspath(source): source for source in found.sources}
         if repeated := sources.keys() & places.keys():
-            log(f"{path}: {counted(len(repeated), 'source was', 'sources were')} given before; each is scored once")
+            which = counted(len(repeated), "source was given before, and is", "sources were given before, and are")
+            log(f"{path}: {which} scored once")
         if not places and len(given) > 1:
             log(f"{path}: no file found to score")
         sources |= {place: source for place, source in places.items() if place not in repeated}

@@ -69,4 +69,4 @@ def test_any_other_range_is_refused_with_the_remedy(values: list[float], reason:
     ],
 )
 def test_an_image_of_one_level_has_no_face(levels: list[int], reason: str | None) -> None:
-    assert level_problem(np.resize(np.uint8(levels), (16, 20))) == reason
+    assert level_problem(np.array(levels * 160, np.uint8).reshape(16, 20)) == reason

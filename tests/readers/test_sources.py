@@ -326,8 +326,8 @@ def test_what_is_given_twice_is_scored_once_and_said(
         Path(name).write_bytes(PNG)
     assert find_sources(["in/1.png", "./in", str(tmp_path / "in/b"), "in/**"])[0] == ["in/1.png", "./in/b/2.png"]
     assert logged == [
-        "./in: 1 sources were given before, and are scored once",
-        f"{tmp_path}/in/b: 1 sources were given before, and are scored once",
+        "./in: 1 source was given before, and is scored once",
+        f"{tmp_path}/in/b: 1 source was given before, and is scored once",
         "in/**: 2 sources were given before, and are scored once",
     ]
 
