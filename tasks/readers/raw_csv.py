@@ -59,7 +59,11 @@ def columns(path: Path, model_name: str, shown: str | None = None) -> list[str]:
     chosen = pixel_column(sample[[each for each in names if each not in wanted or each == PIXELS[model_name]]])
     if chosen is None:
         raise InputError(f"{name}, header: {no_pixels_problem(sample)}")
-    return distinct(named(names, names.index(chosen), PIXELS[model_name]))
+    place = names.index(chosen)
+    alike = [other for other, column in enumerate(found) if column.lower() == found[place].lower()]
+    if len(alike) > 1 and chosen != PIXELS[model_name]:
+        raise InputError(f"{name}, header: {repeated_problem(found, alike)}")
+    return distinct(named(names, place, PIXELS[model_name]))
 
 
 def read_raw(path: Path, model_name: str) -> Iterator[pd.DataFrame]:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from faces.common.schema import COORDINATES
+from faces.data.pixel_columns import PIXEL_NAMES
 from tasks.common.files import InputError
 from tasks.data.ingestion import bring_in
 from tasks.readers.records import read_records
@@ -158,6 +159,8 @@ def test_another_table_is_not_taken_for_one_without_labels(
 
 
 REPEATED = {
+    "emotion,PIXELS,Pixels": "columns PIXELS and Pixels have the same name but for its case; remove one",
+    "emotion,IMG,IMG": "column IMG is repeated; remove one",
     "LABEL,Label,pixels": "columns LABEL and Label have the same name but for its case; remove one",
     "Emotion,EMOTION,pixels": "columns Emotion and EMOTION have the same name but for its case; remove one",
     "label,label,pixels": "column label is repeated; remove one",
@@ -168,7 +171,7 @@ REPEATED = {
 
 @pytest.mark.parametrize("header", REPEATED)
 def test_two_columns_of_one_name_are_named(header: str, tmp_path: Path) -> None:
-    row = ["3"] * header.count(",") + [FACE]
+    row = [FACE if name.lower() in PIXEL_NAMES else "3" for name in header.split(",")]
     (tmp_path / "a.csv").write_text(f"{header}\n{','.join(row)}\n")
     with pytest.raises(InputError, match=f"a.csv, header: {re.escape(REPEATED[header])}$"):
         bring_in("emotion", str(tmp_path / "a.csv"), tmp_path / "out.csv")
