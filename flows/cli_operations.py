@@ -57,13 +57,18 @@ def status() -> None:
 
 
 def check() -> None:
-    """Check the settings and the files they name."""
+    """Check the settings and the files they name.
+
+    Of the two raw tables, the columns too, unless they are at an address.
+    """
     from flows.runner import reporting_errors
 
     with reporting_errors("check"):
         import params
+        from tasks.data.ingestion import check_sources
 
         params.check()
+        check_sources(params.load().ingest.model_dump())
         print("The settings are valid.")
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 import params
 from tasks.common.files import InputError
+from tasks.data.ingestion import check_sources
 from tasks.operations import api_server
 from tasks.orchestration import git_revision, server_access, stage_files
 
@@ -75,6 +76,7 @@ def demo() -> None:
     """Run all stages and print the results. Exits with the status of the run if it fails."""
     console = Console(highlight=False)
     params.check()
+    check_sources(params.load().ingest.model_dump())
     print("The settings are valid.")
     if why := git_revision.trouble():
         raise InputError(why)

@@ -9,6 +9,7 @@ LEAST_SHARE = 0.25
 in 16 bits have 14, which is a quarter. An image that really is darker has no level above 64, so no face is lost."""
 BAND = 64
 """Rows that are converted at a time, to bound the memory."""
+ZERO_OR_ONE = "all pixels are 0 or 1: multiply them by 255"
 
 
 def levels_of(values: np.ndarray, white: int | None = None) -> np.ndarray:
@@ -49,3 +50,16 @@ def white_of(highest: float, is_real: bool) -> int:
 def range_unknown(highest: float, whites: str) -> str:
     """The reason against an image whose largest value does not tell its range."""
     return f"has pixels up to {highest:g}, which does not tell whether white is {whites}; save it with 8 bits"
+
+
+def level_problem(image: np.ndarray) -> str | None:
+    """Why no face can be in an image (H, W) uint8, whatever its size: it has one level, or two neighbouring ones.
+
+    Only 0 and 1 are a range of 0..1 that was stored as integers, of which the fractions are lost.
+    """
+    lowest, highest = int(image.min()), int(image.max())
+    if highest - lowest > 1:
+        return None
+    if (lowest, highest) == (0, 1):
+        return ZERO_OR_ONE
+    return f"all pixels have the level {' or '.join(map(str, dict.fromkeys((lowest, highest))))}: no face"

@@ -1,6 +1,7 @@
 """Find the columns of a table: the pixels by what its cells hold, where names decide between equals; others by name."""
 
 import re
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -81,10 +82,26 @@ def no_pixels_problem(sample: pd.DataFrame) -> str:
     )
 
 
-def missing_problem(missing: list[str], found: list[str]) -> str:
-    """What columns are missing among those that were found, and the remedy."""
+def repeated_problem(found: list[str], places: list[int]) -> str:
+    """Which columns at these places have one name, in any case, and the remedy."""
+    first, second = (found[place] for place in places[:2])
+    if first == second:
+        return f"column {first} is repeated; remove one"
+    return f"columns {first} and {second} have the same name but for its case; remove one"
+
+
+def missing_problem(missing: list[str], needed: list[str], found: list[str], source: str) -> str:
+    """What columns are missing among those that were found, and the remedy; `source` may be a table without labels."""
     some = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
-    return f"no column {some}; found {listed(found)}; add or rename them"
+    has_pixels = not {name.strip().lower() for name in found}.isdisjoint(IMAGE_NAMES)
+    is_unlabelled = has_pixels and {*missing} >= {name for name in needed if name.lower() not in PIXEL_NAMES}
+    remedy = f"; {predicting(source)}" if is_unlabelled else ""
+    return f"no column {some}; found {listed(found)}; add or rename them{remedy}"
+
+
+def predicting(source: str) -> str:
+    """What to do with faces without labels."""
+    return f"if the faces have no labels, predict them: `faces score {shlex.quote(source)}`"
 
 
 def listed(names: list[str]) -> str:
@@ -99,12 +116,6 @@ def places_of(found: list[str], column: str) -> list[int]:
     words = (column.lower(), *ALIASES.get(column, ()))
     others = ([place for place, name in enumerate(found) if name.lower() == word] for word in words)
     return exact or next(filter(None, others), [])
-
-
-def position_of(found: list[str], column: str) -> int | None:
-    """The place of a column as `places_of` finds it; None if there is none, or it is repeated."""
-    places = places_of(found, column)
-    return places[0] if len(places) == 1 else None
 
 
 def named(found: list[str], place: int | None, column: str) -> list[str]:

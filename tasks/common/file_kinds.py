@@ -15,6 +15,7 @@ TAR, TAR_AT = b"ustar", 257
 
 WEB_PAGE, LFS_POINTER, PICKLE, VIDEO = "a web page", "a Git LFS pointer", "a Python pickle", "a video"
 NPZ = "a NumPy archive (npz)"
+ZEROS = "a file of zero bytes (damaged, or a tar archive without files)"
 OFFICE, OPEN_DOCUMENT = "an Office document (xlsx, docx, pptx)", "an OpenDocument file (ods, odt)"
 NOT_READ = {
     WEB_PAGE: "the address may need a login, or be that of a page about the file: download the file in a browser and "
@@ -42,6 +43,7 @@ NOT_READ = {
     **dict.fromkeys(("an Arrow file", "an ORC table", "an Avro file"), "save the data as CSV or Parquet"),
     "a PDF document": "save its pictures as png or jpg",
     VIDEO: "save its frames as png or jpg",
+    ZEROS: "fetch or pack it again",
 }
 """Kinds that are neither a table nor a picture that could be read, and the remedy."""
 
@@ -96,6 +98,7 @@ SIGNATURES = (
     (0, b"\x7fELF", "a program"),
     (0, b"\0\5\x16\7", "metadata of macOS (._ file)"),
     (0, b"version https://git-lfs.github.com/spec/", LFS_POINTER),
+    (0, b"\0" * 512, ZEROS),
 )
 """Offset, bytes, kind. The first that matches counts."""
 BINARY_SIGNATURES = (

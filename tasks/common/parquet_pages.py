@@ -61,6 +61,8 @@ def read_batches(
     """The rows of some columns, few at a time. Raises InputError if they do not fit into memory."""
     with path.open("rb") as handle:
         for number, group in enumerate(row_groups(handle)):
+            if group.get(3) == 0:
+                continue  # a group without rows may have no pages
             rows = min(checked_rows(handle, group, columns), max_rows or BATCH_ROWS)
             yield from table.iter_batches(batch_size=rows, row_groups=[number], columns=columns)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, NoReturn
 
 from tasks.common.files import InputError
 
-HIDDEN, TWICE = "hidden or metadata of the system", "links to folders that are searched already"
+HIDDEN, TWICE = "hidden or metadata of the system", "linked to a folder that is searched already"
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir"})
 """Metadata that Windows and network disks add, in lower case."""
 SHOWN = 3

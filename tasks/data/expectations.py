@@ -9,6 +9,7 @@ import great_expectations.expectations as gxe
 from faces.common.pixel_text import MIN_SIDE, SIZES
 from faces.common.schema import COORDINATES, KEYPOINTS, LABEL_ENCODINGS, USAGES
 from params import ValidateEmotion, ValidateKeypoints
+from tasks.orchestration.artifacts import counted
 
 
 def emotion_suite(settings: ValidateEmotion, predefined_split: bool) -> list:
@@ -95,7 +96,7 @@ def _pixel_columns() -> list[str]:
 
 def _table(model_name: str, columns: list[str], min_rows: int) -> list:
     remedy = f"provide a larger table, or lower validate.{model_name}.min_rows"
-    too_few_rows = _critical(f"fewer than {min_rows} rows", remedy)
+    too_few_rows = _critical(f"fewer than {counted(min_rows, 'row')}", remedy)
     missing = _critical("columns are missing", "add them")
     return [
         gxe.ExpectTableColumnsToMatchSet(column_set=columns, exact_match=False, **missing),

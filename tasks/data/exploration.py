@@ -10,7 +10,7 @@ from faces.common.stored_images import images_of
 from faces.data.eda import describe_table, info_table
 from faces.data.label_offset import describe_label_offset, symmetry
 from tasks.common.files import replacing
-from tasks.orchestration.artifacts import log, log_table
+from tasks.orchestration.artifacts import counted, log, log_table
 from tasks.orchestration.decorators import task
 
 
@@ -23,7 +23,7 @@ def describe(model_name: str, valid: Path, folder: Path) -> Path:
         with replacing(folder / f"{model_name}_{name}.csv") as temporary:
             content.to_csv(temporary, index=False)
         rows = [{str(key): value for key, value in row.items()} for row in content.to_dict("records")]
-        log_table(f"{name}-{model_name}", rows, f"{model_name}: {name} of {len(table)} valid rows")
+        log_table(f"{name}-{model_name}", rows, f"{model_name}: {name} of {counted(len(table), 'valid row')}")
     return folder
 
 

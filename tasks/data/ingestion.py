@@ -8,12 +8,12 @@ from typing import BinaryIO
 from tasks.common.files import InputError, replacing, sha256
 from tasks.data.downloads import download, is_address
 from tasks.data.parquet_shards import is_parquet
-from tasks.data.parquet_tables import write_parquet_csv
+from tasks.data.parquet_tables import check_parquet, write_parquet_csv
 from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 from tasks.readers.archives import opened
 from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
-from tasks.readers.image_folder import is_image_folder, write_image_folder_csv
+from tasks.readers.image_folder import check_image_folder, is_image_folder, write_image_folder_csv
 from tasks.readers.raw_csv import columns
 
 
@@ -37,14 +37,53 @@ def bring_in(model_name: str, source: str, out: Path) -> Path:
     return out
 
 
-def _unpack(model_name: str, source: Path, out: Path, display_name: str) -> None:
+def check_sources(sources: dict[str, str]) -> None:
+    """Raise the InputError of `bring_in` for what the beginning of each local source shows: its kind and its columns.
+
+    Nothing is read of an address, of what is not there, and of tables below their first rows.
+    """
+    problems = []
+    for model_name, source in sources.items():
+        path = Path(source)
+        if is_address(source) or not path.exists():
+            continue
+        try:
+            kind = _kind(model_name, path, source)
+            if kind == "parquet":
+                check_parquet(model_name, path, source)
+            elif kind == "images":
+                check_image_folder(path, source)
+            else:
+                columns(path, model_name, source)
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _kind(model_name: str, source: Path, display_name: str) -> str:
+    """How a source is read: `parquet`, `images` or `csv`. Raises InputError for a pipe, and a folder of neither."""
     # Reading a named pipe would block until another process writes to it.
     if source.exists() and not (source.is_file() or source.is_dir()):
         raise InputError(f"{display_name}: neither a file nor a folder; name the CSV itself")
+    if is_parquet(source, display_name):
+        return "parquet"
+    if model_name == "emotion" and is_image_folder(source, display_name):
+        return "images"
+    if source.is_dir():
+        raise InputError(
+            f"{display_name}: is a folder without a Parquet table; keypoints are read from a table, since pictures "
+            "have no coordinates; name the CSV itself (`faces score` predicts the keypoints of pictures)"
+        )
+    return "csv"
+
+
+def _unpack(model_name: str, source: Path, out: Path, display_name: str) -> None:
+    kind = _kind(model_name, source, display_name)
     with replacing(out) as temporary:
-        if is_parquet(source, display_name):
+        if kind == "parquet":
             write_parquet_csv(model_name, source, temporary, display_name)
-        elif model_name == "emotion" and is_image_folder(source, display_name):
+        elif kind == "images":
             write_image_folder_csv(source, temporary, display_name)
         else:
             columns(source, model_name, display_name)

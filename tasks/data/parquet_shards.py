@@ -5,9 +5,10 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from faces.common.schema import usage_name
 from tasks.common.file_kinds import HEAD_BYTES, PARQUET, ZIPS
 from tasks.common.files import InputError
 from tasks.common.image_formats import IMAGE_SUFFIXES
@@ -35,7 +36,7 @@ def shards_of(source: Path, shown: str) -> list[str]:
     """
     if (found := _files(source, shown)) is None:
         return [""]
-    others = [LeftOut(name, "no Parquet") for name in found.files if not _is_shard(name)]
+    others = [LeftOut(name, "other than Parquet") for name in found.files if not _is_shard(name)]
     left_out = summary_of([*found.left_out, *others])
     shards = [name for name in found.files if _is_shard(name)]
     if not shards:
@@ -49,6 +50,13 @@ def shards_of(source: Path, shown: str) -> list[str]:
             "`dvc repro --force --single-item ingest`"
         )
     return shards
+
+
+def usage_of(name: str) -> str:
+    """The value of Usage for `train-00000-of-00002.parquet` or `train/0000.parquet`; an empty text for other names."""
+    path = PurePosixPath(name)
+    words = (path.name.split("-")[0], path.stem, path.parent.name)
+    return next((usage for word in words if (usage := usage_name(word.removesuffix(SUFFIX))) is not None), "")
 
 
 def _files(source: Path, shown: str) -> Walk | None:

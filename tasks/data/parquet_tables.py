@@ -13,15 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faces.common.pixel_text import SIZES
-from faces.common.schema import usage_name
-from faces.data.pixel_columns import listed, missing_problem, places_of
+from faces.data.pixel_columns import listed, missing_problem, places_of, repeated_problem
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, raise_if_ours
 from tasks.common.files import InputError, readable
 from tasks.common.parquet_pages import open_table, read_batches
-from tasks.data.parquet_shards import SUFFIX, shard_on_disk, shards_of
-from tasks.orchestration.artifacts import log
-from tasks.readers.parquet import ImageColumn, image_column, image_of, is_text, storage_of, values_of
+from tasks.data.parquet_shards import shard_on_disk, shards_of, usage_of
+from tasks.orchestration.artifacts import counted, log
+from tasks.readers.parquet import EMBED, NO_BYTES, ImageColumn, image_column, image_of, is_text, storage_of, values_of
 from tasks.readers.raw_csv import COLUMNS, OPTIONAL, PIXELS, UNREADABLE
 from tasks.readers.training_images import at_model_size, resized_text, square_pixels
 
@@ -44,11 +43,11 @@ def write_parquet_csv(model_name: str, source: Path, out: Path, shown: str) -> N
     """
     names, resized, unreadable = shards_of(source, shown), Counter[str](), list[str]()
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
-        rows, first = csv.writer(text), None
+        rows, first, total = csv.writer(text), None, 0
         for name in names:
             where = f"{shown}: {name}" if name else shown
             with shard_on_disk(source, name, shown, out.parent) as path, _named(where, path), open_table(path) as table:
-                found = _table(model_name, path, table, name or PurePosixPath(shown).name)
+                found = _table(model_name, path, table, name or PurePosixPath(shown).name, shown)
                 if first is None:
                     first, header = found, _header(model_name, found, names)
                     rows.writerow(header)
@@ -58,17 +57,33 @@ def write_parquet_csv(model_name: str, source: Path, out: Path, shown: str) -> N
                     rows.writerow([protect(cells.get(column, "")) for column in header])
                     if cells[UNREADABLE]:
                         unreadable.append(f"{name}, row {count}: {cells[UNREADABLE]}".removeprefix(", "))
-                log(f"{where}: {count:,} row{'' if count == 1 else 's'}")
+                total += count
+                log(f"{where}: {counted(count, 'row')}")
+    if not total:
+        raise InputError(f"{shown}: has columns but no rows; rows are needed")
     if resized:
         log(f"{shown}: {resized_text(resized)}")
     if unreadable:
-        what = "1 row has" if len(unreadable) == 1 else f"{len(unreadable):,} rows have"
+        what = counted(len(unreadable), "row has", "rows have")
         log(f"{shown}: {what} no usable pixels, the first: {readable(unreadable[0])}")
+
+
+def check_parquet(model_name: str, source: Path, shown: str) -> None:
+    """Raise the InputError of `write_parquet_csv` for the columns of all shards; those in a zip are not unpacked."""
+    first = None
+    for name in shards_of(source, shown):
+        if name and not source.is_dir():
+            return
+        where, path = (f"{shown}: {name}", source / name) if name else (shown, source)
+        with _named(where, path), open_table(path) as table:
+            found = _table(model_name, path, table, name or PurePosixPath(shown).name, shown)
+            first = first or found
+            _require_alike(found, first)
 
 
 def _header(model_name: str, first: _Table, names: list[str]) -> list[str]:
     """The raw table's columns, of which all shards have the optional ones, or none."""
-    has_usage = first.usage or "Usage" in first.columns or any(map(_usage, names))
+    has_usage = first.usage or "Usage" in first.columns or any(map(usage_of, names))
     person = ["person"] if "person" in first.columns else []
     return [*COLUMNS[model_name], *(["Usage"] if has_usage else []), *person, UNREADABLE]
 
@@ -113,9 +128,10 @@ def _rows(
 def _row(model_name: str, table: _Table, content: np.ndarray | str, cells: dict[str, str]) -> dict[str, str]:
     pixels, reason = ("", content) if isinstance(content, str) else (" ".join(map(str, content.ravel().tolist())), "")
     if table.classes is not None and (code := cells["emotion"]):
+        classes = counted(len(table.classes), "class name")
         is_named = code.isascii() and code.isdigit() and int(code) < len(table.classes)
         cells["emotion"] = table.classes[int(code)] if is_named else ""
-        reason = reason if is_named else f"the label {code[:20]} has none of its {len(table.classes)} class names"
+        reason = reason if is_named else f"the label {code[:20]} has none of its {classes}"
     return {"Usage": table.usage, **cells, PIXELS[model_name]: "" if reason else pixels, UNREADABLE: reason}
 
 
@@ -139,36 +155,38 @@ def _text(value: object) -> str:
     return format(value, ".9g") if isinstance(value, float) else str(value)
 
 
-def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str) -> _Table:
+def _table(model_name: str, path: Path, table: pq.ParquetFile, name: str, shown: str) -> _Table:
     images = image_column(path, table)
     present, columns = table.schema_arrow.names, {}
     for column in (*COLUMNS[model_name], *OPTIONAL[model_name]):
         places = [] if column == PIXELS[model_name] else places_of([name.strip() for name in present], column)
         if len(places) > 1:
-            first, second = (present[place] for place in places[:2])
-            raise InputError(f"column {first} is repeated{f', as {second}' if second != first else ''}; remove one")
+            raise InputError(repeated_problem(present, places))
         if places:
             columns[column] = present[places[0]]
     missing = [column for column in COLUMNS[model_name] if column not in {*columns, PIXELS[model_name]}]
     if missing:
-        raise InputError(missing_problem(missing, present))
+        raise InputError(missing_problem(missing, COLUMNS[model_name], present, shown))
     for other in columns.values():
         _require_cells(table.schema_arrow.field(other))
+    _require_bytes(path, table, images)
     classes = _class_names(table.schema_arrow, columns["emotion"]) if model_name == "emotion" else None
-    return _Table(images, columns, classes, _usage(name))
+    return _Table(images, columns, classes, usage_of(name))
+
+
+def _require_bytes(path: Path, table: pq.ParquetFile, images: ImageColumn) -> None:
+    """Raise InputError if no row has an image: it reads up to the first one."""
+    batches = read_batches(path, table, [images.path])
+    contents = (image_of(value, images) for batch in batches for value in values_of(batch, images))
+    if table.metadata.num_rows and all(isinstance(content, str) and content == NO_BYTES for content in contents):
+        by = "in Hugging Face's datasets, `with_format('arrow').map(datasets.table.embed_table_storage, batched=True)`"
+        raise InputError(f"no row of its column {images.name} has the bytes of an image; {EMBED} ({by})")
 
 
 def _require_cells(field: pa.Field) -> None:
     kind = storage_of(field.type)
     if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise InputError(f"its column {field.name} holds {str(kind)[:40]}; write numbers or texts")
-
-
-def _usage(name: str) -> str:
-    """The value of Usage for `train-00000-of-00002.parquet` or `train/0000.parquet`; an empty text for other names."""
-    path = PurePosixPath(name)
-    words = (path.name.split("-")[0], path.stem, path.parent.name)
-    return next((usage for word in words if (usage := usage_name(word.removesuffix(SUFFIX))) is not None), "")
 
 
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:

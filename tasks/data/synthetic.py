@@ -5,7 +5,7 @@ from pathlib import Path
 from faces.synthetic.tables import emotion_table, keypoints_table, planted
 from params import Sample
 from tasks.common.files import replacing
-from tasks.orchestration.artifacts import log, log_table
+from tasks.orchestration.artifacts import counted, log, log_table
 from tasks.orchestration.decorators import task
 
 TABLES = {"keypoints": keypoints_table, "emotion": emotion_table}
@@ -15,7 +15,7 @@ TABLES = {"keypoints": keypoints_table, "emotion": emotion_table}
 def draw_table(model_name: str, settings: Sample, out: Path) -> Path:
     """Draw the faces of one table and write them; the same seed gives the same bytes."""
     num_samples = getattr(settings.num_samples, model_name)
-    log(f"drawing {num_samples} {model_name} faces")
+    log(f"drawing {counted(num_samples, f'{model_name} face')}")
     table = TABLES[model_name](settings.seed, num_samples)
     with replacing(out) as temporary:
         table.to_csv(temporary, index=False)

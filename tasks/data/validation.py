@@ -34,7 +34,7 @@ from tasks.data.validation_report import (
     reasons_by_row,
     too_many_invalid,
 )
-from tasks.orchestration.artifacts import log, log_table
+from tasks.orchestration.artifacts import counted, log, log_table
 from tasks.orchestration.decorators import task
 from tasks.readers.raw_csv import OPTIONAL, PIXELS, read_raw
 
@@ -53,7 +53,7 @@ def validate_table(
         suite = emotion_suite(settings.emotion, predefined_split)
     else:
         suite, checks["points_repeated"] = keypoint_suite(settings.keypoints), repeated_columns(checks)
-    log(f"{model_name}: validating {len(checks)} rows against {len(suite)} expectations")
+    log(f"{model_name}: validating {counted(len(checks), 'row')} against {counted(len(suite), 'expectation')}")
     results = run_suite(model_name, suite, checks, docs)
     notes = table_notes(model_name, checks, set(reasons_by_row(results)))
     for note, count in notes.items():

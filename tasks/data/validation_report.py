@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tasks.common.errors import group_reasons
+from tasks.orchestration.artifacts import counted
 
 MAX_REASONS = 10
 """Reasons that an error lists."""
@@ -66,7 +67,7 @@ def failed_expectations(report: dict) -> list[str]:
         if result["severity"] == "critical" and not result["passed"]:
             observed = result["observed"]
             found = f" ({observed:.4g} found)" if isinstance(observed, (int, float)) else ""
-            where = f" ({_rows(result['count'])}, first row {result['rows'][0]})" if result["rows"] else found
+            where = f" ({counted(result['count'], 'row')}, first row {result['rows'][0]})" if result["rows"] else found
             details = ", ".join(dict.fromkeys(result.get("details", {}).values()))
             lines.append(f"  {result['reason']}{details and ': '}{details}{where}; {result['remedy']}")
     return lines
@@ -81,17 +82,17 @@ def too_many_invalid(report: dict, allowed: float, quarantine: Path) -> list[str
     counts = Counter(reason for each in reasons.values() for reason in each).most_common()
     top, others = counts[:MAX_REASONS], counts[MAX_REASONS:]
     first = {reason: next(row for row, each in reasons.items() if reason in each) for reason, _ in top}
+    invalid = f"of {counted(rows, 'row')} ({fraction:.1%}) {'is' if rows == 1 else 'are'} invalid"
     remedy = "" if len(reasons) == rows else ", or raise validate.max_invalid_fraction"
     return [
-        f"  {len(reasons)} of {rows} rows ({fraction:.1%}) are invalid; validate.max_invalid_fraction allows "
+        f"  {len(reasons):,} {invalid}; validate.max_invalid_fraction allows "
         f"{allowed:.1%}, and never all; correct them in a copy of {quarantine}{remedy}:",
-        *[f"    {_rows(count)}, first row {first[reason]}: {reason}{_more(report, reason)}" for reason, count in top],
-        *([f"    and {len(others)} more reasons"] if others else []),
+        *[
+            f"    {counted(count, 'row')}, first row {first[reason]}: {reason}{_more(report, reason)}"
+            for reason, count in top
+        ],
+        *([f"    and {counted(len(others), 'more reason')}"] if others else []),
     ]
-
-
-def _rows(count: int) -> str:
-    return f"{count} row{'s' if count > 1 else ''}"
 
 
 def _more(report: dict, reason: str) -> str:

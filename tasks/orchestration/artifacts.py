@@ -1,4 +1,7 @@
-"""Log lines, artifacts, events and progress of a run: in the terminal, and in Prefect if an API records the run."""
+"""Log lines, artifacts, events and progress of a run: in the terminal, and in Prefect if an API records the run.
+
+Also the wording of counts in messages.
+"""
 
 import base64
 import math
@@ -29,6 +32,11 @@ def log(message: str) -> None:
         except MissingContextError:
             pass
     terminal.info(message)
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """A number with its noun, `1 row` or `2,304 rows`, for messages; `several` is a plural that does not add an s."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
 def console() -> Console:

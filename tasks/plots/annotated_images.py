@@ -14,7 +14,7 @@ from faces.plots.photograph import photograph_figure
 from params import Score
 from tasks.common.errors import Unreachable, UnreadableInput
 from tasks.common.files import replacing, source_of
-from tasks.orchestration.artifacts import Progress, log, log_figure
+from tasks.orchestration.artifacts import Progress, counted, log, log_figure
 from tasks.orchestration.decorators import task
 from tasks.readers.images import grey_levels
 from tasks.readers.sources import content_of
@@ -46,7 +46,7 @@ def draw_pictures(out: Path, settings: Score) -> None:
         now = time.monotonic()
         if new and (now - logged_at >= EVERY_SECONDS or number == len(by_image)):
             logged_at, rate, remaining = now, new / (now - started), len(by_image) - number
-            log(f"{number:,} of {len(by_image):,} images drawn · {rate:.1f}/s · {remaining / rate:.0f} s left")
+            log(f"{number:,} of {counted(len(by_image), 'image')} drawn · {rate:.1f}/s · {remaining / rate:.0f} s left")
             progress.update(number / len(by_image))
     for path in drawn[:LOGGED]:
         log_figure("photograph", path, path.stem)

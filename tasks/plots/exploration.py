@@ -21,7 +21,7 @@ from faces.plots.exploration import (
 )
 from params import ReportTables
 from tasks.common.files import replacing
-from tasks.orchestration.artifacts import log_figure
+from tasks.orchestration.artifacts import counted, log_figure
 from tasks.orchestration.decorators import task
 
 
@@ -77,7 +77,7 @@ def _table_and_images(model_name: str, valid: Path) -> tuple[pd.DataFrame, np.nd
 
 
 def _grid_title(grid: np.ndarray, table: pd.DataFrame) -> str:
-    return f"{len(grid)} of {len(table)} faces, with their rows in the raw table"
+    return f"{len(grid)} of {counted(len(table), 'face')}, with their rows in the raw table"
 
 
 def _save_figure(figure: Figure, folder: Path, name: str, description: str) -> None:

@@ -9,6 +9,7 @@ from faces.common.pixel_text import SIZES
 from faces.common.stored_images import images_of
 from faces.plots.face_grid import faces_figure
 from tasks.common.dataset import concatenate, load_dataset
+from tasks.orchestration.artifacts import counted
 from tasks.orchestration.decorators import task
 from tasks.plots.figure_files import save_figure
 
@@ -31,7 +32,7 @@ def draw_duplicates(model_name: str, valid: Path, prepared: Path, folder: Path) 
         captions += [f"row {pair['first']}{labels[0]}", f"row {pair['second']} · {relation}{labels[1]}"]
     if not shown:
         shown, captions = [np.full((SIZES[model_name], SIZES[model_name]), 255, np.uint8)], ["no near-duplicates"]
-    title = f"{model_name}: pairs of lowest correlation among {len(near)} pairs of near-duplicates"
+    title = f"{model_name}: pairs of lowest correlation among {counted(len(near), 'pair')} of near-duplicates"
     figure = faces_figure(np.stack(shown), captions, title)
     description = f"{model_name}: pairs of near-duplicates, lowest correlation first"
     save_figure(figure, folder / "near_duplicates.png", f"near-duplicates-{model_name}", description)

@@ -12,6 +12,7 @@ from faces.plots.face_grid import faces_figure
 from tasks.common.dataset import concatenate, load_dataset
 from tasks.evaluation.corrupted import CLEAN, STEPS, corrupted
 from tasks.evaluation.predictions import HEADLINE_METRIC, METRIC_NAMES
+from tasks.orchestration.artifacts import counted
 from tasks.orchestration.decorators import task
 from tasks.plots.figure_files import save_figure
 
@@ -21,7 +22,7 @@ def draw_slices(model_name: str, prepared: Path, tables: Path, metrics: Path, fo
     """Write and log `slices.png`: the headline metric by slice, from `slices.csv` in `tables`, and of all faces."""
     rows, metric = pd.read_csv(tables / "slices.csv", dtype={"slice": str}), HEADLINE_METRIC[model_name]
     overall, warning = json.loads(metrics.read_text())[metric], load_dataset(prepared / "test.npz").leakage_warning
-    names = [f"{name} ({faces} faces)" for name, faces in zip(rows["slice"], rows["faces"], strict=True)]
+    names = [f"{name} ({counted(faces, 'face')})" for name, faces in zip(rows["slice"], rows["faces"], strict=True)]
     labels, ends = list(zip(rows["property"], names, strict=True)), rows[_columns(metric)].to_numpy(float).T
     title = f"{METRIC_NAMES[model_name]} by slice{warning}"
     figure = slices_figure(labels, ends, overall, METRIC_NAMES[model_name], title)

@@ -15,10 +15,11 @@ from faces.plots.scoring import confidence_figure, emotions_figure
 from faces.scoring.drift import Reference
 from params import Score
 from tasks.common.files import readable, replacing
+from tasks.orchestration.artifacts import counted
 from tasks.orchestration.decorators import task
 from tasks.plots.prediction_grid import draw_grid, rows_of
 from tasks.scoring.drift_check import FILE, count_values
-from tasks.scoring.summary import count_reasons
+from tasks.scoring.summary import count_reasons, first_sources
 
 MAX_FACES = 24
 STYLE = """
@@ -52,14 +53,16 @@ def write_report(out: Path, reference: Reference | None, settings: Score, left_o
         random_sample = np.sort(np.random.default_rng(0).permutation(len(table))[:MAX_FACES])
         least_confident = np.argsort(confidence, kind="stable")[:MAX_FACES]
         grids = (
-            (random_sample, f"Random sample of {len(random_sample)} faces", "faces"),
+            (random_sample, f"Random sample of {counted(len(random_sample), 'face')}", "faces"),
             (least_confident, "Faces with the lowest confidence", "least-sure"),
         )
         for numbers, title, name in grids:
             if draw_grid(rows_of(path, numbers), title, out / f"{name}.png", settings):
                 sections.append(_embedded((out / f"{name}.png").read_bytes()))
     if reasons:
-        shown = pd.DataFrame(list(reasons.items()), columns=["reason", "count"]).to_html(index=False, border=0)
+        first = first_sources(out)
+        rows = [(reason, count, first[reason]) for reason, count in reasons.items()]
+        shown = pd.DataFrame(rows, columns=["reason", "count", "the first"]).to_html(index=False, border=0)
         sections.append(f"<h2>Images and table rows without a face</h2>{shown}")
     title = html.escape(readable(f"Scoring report: {out}"))
     with replacing(out / "report.html") as temporary:

@@ -14,7 +14,7 @@ from faces.preparation.splits import groups
 from params import Duplicates, EmotionDuplicates, PrepareEmotion, PrepareKeypoints
 from tasks.common.csv_escaping import protected
 from tasks.common.files import InputError, replacing
-from tasks.orchestration.artifacts import Progress, log, log_table
+from tasks.orchestration.artifacts import Progress, counted, log, log_table
 from tasks.orchestration.decorators import task
 
 SMALL_COMPONENT = 10
@@ -48,7 +48,7 @@ def group_faces(model_name: str, valid: Path, settings: PrepareKeypoints | Prepa
         faces["label"][trained],
     )
     subjects = table["person"][trained].tolist() if "person" in table else [""] * len(rows)
-    log(f"{model_name}: looking for copies and near-duplicates among {len(rows)} faces")
+    log(f"{model_name}: looking for copies and near-duplicates among {counted(len(rows), 'face')}")
     progress, duplicates = Progress(f"grouping-{model_name}", f"{model_name}: faces compared"), settings.duplicates
     near = find_near_duplicates(images, duplicates.max_hamming_distance, duplicates.min_correlation, progress.update)
     pairs = near[["first", "second"]].to_numpy()
@@ -156,7 +156,6 @@ def _report_conflicts(
         listed.append({"rows": ", ".join(map(str, rows[inside])), "labels": each})
     if listed:
         shown = f"the first {MAX_LISTED} of " if len(numbers) > MAX_LISTED else ""
-        description = (
-            f"{model_name}: {shown}{len(numbers)} components with conflicting labels; label_conflicts: {policy}"
-        )
+        components = counted(len(numbers), "component")
+        description = f"{model_name}: {shown}{components} with conflicting labels; label_conflicts: {policy}"
         log_table(f"conflicts-{model_name}", listed, description)

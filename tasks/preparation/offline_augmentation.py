@@ -9,7 +9,7 @@ from faces.common.geometry import mirror_images, mirror_points
 from faces.preparation.brightness import brighten
 from params import OfflineAugmentation
 from tasks.common.dataset import FaceDataset, concatenate, load_dataset, save_dataset
-from tasks.orchestration.artifacts import log
+from tasks.orchestration.artifacts import counted, log
 from tasks.orchestration.decorators import task
 
 
@@ -19,7 +19,8 @@ def augment(model_name: str, prepared: Path, settings: OfflineAugmentation) -> P
     train = load_dataset(prepared / "train.npz")
     augmented = copies(train, settings)
     save_dataset(prepared / "augmented.npz", augmented)
-    log(f"{model_name}: {len(train)} training faces, {len(augmented)} augmented copies")
+    made = counted(len(augmented), "augmented copy", "augmented copies")
+    log(f"{model_name}: {counted(len(train), 'training face')}, {made}")
     return prepared
 
 

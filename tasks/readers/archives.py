@@ -168,11 +168,16 @@ def _only_table(names: list[str], name: str) -> str:
     if reason := refusal(b"", names):
         raise InputError(f"{name}: {reason}")
     shown = [inside for inside in names if not inside.endswith("/") and not is_hidden(inside)]
+    if not shown:
+        hidden = " but hidden ones" if any(not inside.endswith("/") for inside in names) else ""
+        raise InputError(
+            f"{name}: is an archive without regular files{hidden}; pack the files again, or name another archive"
+        )
     tables = [inside for inside in shown if inside.lower().endswith(".csv")]
     if len(tables) == 1:
         return tables[0]
     packed = [inside for inside in shown if PurePosixPath(inside).suffix.lower() in PACKED]
-    found = _listed(tables) if tables else f"none, but {_listed(shown)}" if shown else "none"
+    found = _listed(tables) if tables else f"none, but {_listed(shown)}"
     if tables and packed:
         found += f" and the archives {_listed(packed)}"
     remedy = _remedy(tables, packed, shown)

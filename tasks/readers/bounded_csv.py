@@ -5,6 +5,8 @@ import io
 import re
 from typing import BinaryIO
 
+from tasks.orchestration.artifacts import counted
+
 MAX_ROW_BYTES = 16 * 2**20
 """A row of a 96x96 face takes 40 kB."""
 MAX_CELLS = 10_000
@@ -124,7 +126,9 @@ def parser_problem(message: str) -> str:
     """Row, reason and remedy of what pandas cannot parse, from its message."""
     if found := _TOO_MANY.search(message):
         cells, line, seen = map(int, found.groups())
-        return f"row {line - 1}: {seen} cells, but the header has {cells} columns; quote or mend it"
+        return (
+            f"row {line - 1}: {counted(seen, 'cell')}, but the header has {counted(cells, 'column')}; quote or mend it"
+        )
     if found := _UNCLOSED.search(message):
         return f"row {found[1]}: a quote is not closed, and the file ends; close or remove it"
     return f"not readable as CSV ({message.strip()}); {EXPORT}"

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from faces.common.schema import class_name, usage_name
+from faces.data.pixel_columns import predicting
 from tasks.common.csv_escaping import protect
 from tasks.common.errors import UnreadableInput, is_machine_fault
 from tasks.common.file_kinds import HEAD_BYTES
 from tasks.common.files import InputError, readable
 from tasks.common.image_formats import IMAGE_SUFFIXES, image_format
 from tasks.common.walking import LeftOut, Walk, summary_of, walk
-from tasks.orchestration.artifacts import log
-from tasks.readers.archives import CORRUPT, member, unpacking
+from tasks.orchestration.artifacts import counted, log
+from tasks.readers.archives import CORRUPT, PACKED, member, unpacking
 from tasks.readers.layouts import files_of, is_zip_of_pictures
 from tasks.readers.raw_csv import UNREADABLE
 from tasks.readers.sources import content_of, head_of, member_content
@@ -41,19 +42,30 @@ def write_image_folder_csv(source: Path, out: Path, shown: str) -> None:
     out is logged. Raises InputError if the layout is another; `shown` is the folder's name in errors.
     """
     with unpacking(shown), _reading(source, shown) as (found, read, head):
-        images = [name for name in found.files if name.lower().endswith(IMAGE_SUFFIXES) or image_format(head(name))]
-        others = [LeftOut(name, "no pictures") for name in sorted({*found.files} - {*images})]
-        left_out = summary_of([*found.left_out, *others])
-        if not images:
-            remedy = f"left out: {left_out}; " if left_out else ""
-            raise InputError(f"{shown}: contains no image; {remedy}<split>/<class name>/*.png or *.jpg is needed")
-        has_splits = _has_splits(images, shown)
-        _require_a_class(images, shown)
-        if not has_splits:
-            log(f"{shown}: no folder above the classes names a split (train, validation, test); Usage is not written")
-        if left_out:
-            log(f"{shown}: left out: {left_out}")
-        _write_rows(images, has_splits, read, out, shown)
+        _write_rows(_placed(found, head, shown), read, out, shown)
+
+
+def check_image_folder(source: Path, shown: str) -> None:
+    """Raise the InputError of `write_image_folder_csv` for the layout; no picture is decoded."""
+    with unpacking(shown), _reading(source, shown) as (found, _, head):
+        _placed(found, head, shown)
+
+
+def _placed(found: Walk, head: Reader, shown: str) -> dict[str, tuple[str | None, str]]:
+    """The split, None if there are none, and the class of each picture. Raises InputError if the layout is another."""
+    images = [name for name in found.files if name.lower().endswith(IMAGE_SUFFIXES) or image_format(head(name))]
+    others = [LeftOut(name, "other than pictures") for name in sorted({*found.files} - {*images})]
+    left_out = summary_of([*found.left_out, *others])
+    if not images:
+        raise InputError(f"{shown}: contains no image; {_instead(found.files, left_out)}")
+    _require_class_folders(images, shown)
+    has_splits = _has_splits(images, shown)
+    _require_a_class(images, shown)
+    if not has_splits:
+        log(f"{shown}: no folder above the classes names a split (train, validation, test); Usage is not written")
+    if left_out:
+        log(f"{shown}: left out: {left_out}")
+    return {name: _usage_and_class(name, shown) for name in images}
 
 
 @contextmanager
@@ -85,8 +97,9 @@ def _files(folder: Path, shown: str) -> Walk:
     """All files below a folder, named relative to it."""
     found = walk(str(folder))
     if len(found.roots) > 1:
+        linked = counted(len(found.roots) - 1, "linked folder is", "linked folders are")
         log(
-            f"{shown}: {len(found.roots) - 1} linked folders are entered, in which DVC sees no change; after one, run "
+            f"{shown}: {linked} entered, in which DVC sees no change; after one, run "
             "`dvc repro --force --single-item ingest`"
         )
     names = [Path(path).relative_to(folder).as_posix() for path in found.files]
@@ -94,15 +107,15 @@ def _files(folder: Path, shown: str) -> Walk:
     return Walk(names, left_out, found.roots)
 
 
-def _write_rows(images: list[str], has_splits: bool, read: Reader, out: Path, shown: str) -> None:
+def _write_rows(images: dict[str, tuple[str | None, str]], read: Reader, out: Path, shown: str) -> None:
+    has_splits = any(usage is not None for usage, _ in images.values())
     # A file's name may be any bytes; the column only shows it.
     with out.open("w", newline="", encoding="utf-8", errors="backslashreplace") as text:
         rows = csv.writer(text)
         rows.writerow(["emotion", "pixels", *(["Usage"] if has_splits else []), "file", UNREADABLE])
         unreadable: list[str] = []
         resized: Counter[str] = Counter()
-        for name in images:
-            usage, emotion = _usage_and_class(name, shown)
+        for name, (usage, emotion) in images.items():
             pixels, reason = "", ""
             try:
                 pixels = _pixel_text(read(name), resized)
@@ -113,7 +126,29 @@ def _write_rows(images: list[str], has_splits: bool, read: Reader, out: Path, sh
     if resized:
         log(f"{shown}: {resized_text(resized)}")
     if unreadable:
-        log(f"{shown}: {len(unreadable)} files have no usable pixels, the first: {unreadable[0]}")
+        files = counted(len(unreadable), "file has", "files have")
+        log(f"{shown}: {files} no usable pixels, the first: {unreadable[0]}")
+
+
+def _instead(files: list[str], left_out: str) -> str:
+    """What to do with a folder without pictures: it may hold the file that is meant."""
+    needed = "<split>/<class name>/*.png or *.jpg is needed"
+    tables = [name for name in files if PurePosixPath(name).suffix.lower() in (".csv", *PACKED)]
+    remedy = f", or name {tables[0]} itself" if tables else ""
+    return f"left out: {left_out}; {needed}{remedy}" if left_out else needed
+
+
+def _require_class_folders(images: list[str], shown: str) -> None:
+    """Raise InputError if no picture is in a folder below the splits, which would say what it shows."""
+    folders = {str(PurePosixPath(name).parent): name for name in reversed(images)}
+    if not all(folder == "." or usage_name(folder) is not None for folder in folders):
+        return
+    example = min(folders.values())
+    split = "" if "." in folders else f"{PurePosixPath(example).parent}/"
+    raise InputError(
+        f"{shown}: {example}: no folder names the class; put each picture into one named by what it shows, "
+        f"{split}happy/{PurePosixPath(example).name}; {predicting(shown)}"
+    )
 
 
 def _has_splits(images: list[str], shown: str) -> bool:
@@ -149,7 +184,7 @@ def _require_a_class(images: list[str], shown: str) -> None:
     """Raise InputError if no folder names a known class: then the folders are something else."""
     folders = {PurePosixPath(name).parent.name: name for name in reversed(images) if "/" in name}
     if folders and not any(class_name(folder, "fer2013") for folder in folders if not folder.isdecimal()):
-        raise _no_class(min(folders.values()), shown)
+        raise InputError(f"{_no_class(min(folders.values()), shown)}; {predicting(shown)}")
 
 
 def _no_class(name: str, shown: str) -> InputError:

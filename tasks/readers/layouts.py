@@ -10,7 +10,7 @@ from pathlib import Path
 
 from faces.data.pixel_columns import PIXEL_NAMES
 from tasks.common.errors import UnreadableInput
-from tasks.common.file_kinds import HEAD_BYTES, PARQUET, ZIPS, is_npz, is_packed, refusal
+from tasks.common.file_kinds import HEAD_BYTES, PARQUET, ZIPS, is_npz, is_packed, kind_of, refusal
 from tasks.common.files import InputError
 from tasks.common.image_formats import IMAGE_SUFFIXES, image_format
 from tasks.common.walking import HIDDEN, LeftOut, Walk, is_hidden, summary_of
@@ -21,7 +21,7 @@ from tasks.readers.sources import head_of, is_remote, member_content
 
 BY_NAME = {".csv": "csv", ".gz": "csv", ".zip": "csv", ".parquet": "parquet", ".npz": "split"}
 """How a file is read whose first bytes do not tell."""
-LINK = "links, which are not followed in an archive"
+LINK = "linked, which is not followed in an archive"
 TABLES = ("csv", "parquet", "split", "pictures")
 """Layouts of several records; the last is a zip of pictures."""
 
@@ -109,4 +109,11 @@ def pictures_of(path: Path, shown: str) -> Iterator[tuple[str, bytes | str]]:
             except (UnreadableInput, InputError) as error:
                 yield name, str(error).removeprefix(f"{shown}: ")
             else:
-                yield name, refusal(content[:HEAD_BYTES]) or content
+                yield name, _why_no_picture(content[:HEAD_BYTES]) or content
+
+
+def _why_no_picture(first: bytes) -> str | None:
+    """Why a file in an archive with these first bytes is not read, with the remedy; None if it may be a picture."""
+    if is_packed(first):
+        return f"is {kind_of(first)} in an archive, which is not opened; unpack the outer one and name what is in it"
+    return refusal(first)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from faces.common.pixel_text import MIN_SIDE, decode_squares, rows_problem, squa
 from faces.data.pixel_columns import IMAGE_NAMES, listed, looks_like_pixels
 from tasks.common.files import InputError
 from tasks.common.image_formats import image_format
-from tasks.common.parquet_pages import LIMITS, open_table, read_batches
+from tasks.common.parquet_pages import open_table, read_batches
 from tasks.readers.bounded_csv import MAX_ROW_BYTES
 from tasks.readers.sources import MAX_BYTES
 
@@ -26,6 +26,10 @@ RAW = (2, 4)
 """Ranks of columns: values as long as pixels, names of images, pixels, files; and raw bytes of any name and these."""
 
 
+NO_BYTES = "has no bytes of an image"
+EMBED = "embed the bytes of these files and write it again, or give the folder of the files"
+
+
 class ImageColumn(NamedTuple):
     """A column that may hold images: its name, `image`, its path, `image.bytes`, and what its values are.
 
@@ -35,11 +39,6 @@ class ImageColumn(NamedTuple):
     name: str
     path: str
     kind: str
-
-
-def count_rows(source: BinaryIO) -> int:
-    """The number of rows that the footer declares."""
-    return int(pq.ParquetFile(source, **LIMITS).metadata.num_rows)
 
 
 def parquet_images(path: Path) -> Iterator[bytes | np.ndarray | str]:
@@ -69,6 +68,10 @@ def image_column(path: Path, table: pq.ParquetFile) -> ImageColumn:
     ranked = [(_rank(column, _sample(path, table, column)), column) for column in candidates]
     best, column = max(ranked, key=lambda each: each[0], default=(0, None))
     if column is None or not best:
+        if not table.metadata.num_rows:
+            raise InputError("has columns but no rows; rows are needed")
+        if any(pa.types.is_struct(field.type) and field.type.get_field_index("path") >= 0 for field in schema):
+            raise InputError(f"has the paths of images and not their bytes; {EMBED}")
         kinds = [f"{field.name} ({str(field.type)[:40]})" for field in schema]
         raise InputError(
             f"no column holds images; found {listed(kinds)}; such a column, image, holds the bytes of images, or their "
@@ -127,19 +130,14 @@ def _rank(column: ImageColumn, sample: list[Any]) -> int:
         contents = [content for content in map(_bytes_or_text, sample) if content is not None]
         if any(image_format(content) for content in contents):
             return FILES
-        if _are_raw(contents):
+        sizes = np.unique([len(content) for content in contents])
+        if len(sizes) == 1 and square_sides(sizes)[0] >= MIN_SIDE:
             return RAW[is_named]
     elif any(isinstance(image_of(value, column), np.ndarray) for value in sample):
         return DECODED
     elif any(_looks_like_pixels(value, column.kind) for value in sample):
         return NAMED if is_named else LIKELY
     return NAMED if is_named and column.kind != "text" else 0
-
-
-def _are_raw(contents: list[Any]) -> bool:
-    """Whether all are bytes of one length, which is that of a square's pixels."""
-    sizes = np.unique([len(content) for content in contents])
-    return len(sizes) == 1 and bool(square_sides(sizes)[0] >= MIN_SIDE)
 
 
 def _looks_like_pixels(value: Any, kind: str) -> bool:
@@ -163,7 +161,7 @@ def image_of(value: Any, column: ImageColumn) -> bytes | np.ndarray | str:
         return _image_of_list(value)
     content = _bytes_or_text(value)
     if content is None:
-        return "has no bytes of an image" if column.kind in ("bytes", "raw") else "no pixels: empty, or not UTF-8"
+        return NO_BYTES if column.kind in ("bytes", "raw") else "no pixels: empty, or not UTF-8"
     if isinstance(content, str):
         too_long = f"no pixels: a text of {len(content):,} characters"
         return too_long if len(content) > MAX_ROW_BYTES else decode_squares([content])[0]

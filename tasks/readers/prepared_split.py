@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.common.files import InputError
 from tasks.common.npz import read_arrays, read_header, read_rows
+from tasks.orchestration.artifacts import counted
 from tasks.readers.sources import MAX_BYTES
 
 BLOCK_BYTES = 4 * 2**20
@@ -50,7 +51,7 @@ def _faces_at_once(path: Path, num_faces: int) -> int:
     if len(shape) != 3 or kind != np.uint8 or (shape[0] and 0 in shape):
         raise ValueError(f"images are {kind} {shape}, not uint8 (N, H, W)")
     if shape[0] != num_faces:
-        raise ValueError(f"{shape[0]} images, but rows has {num_faces}")
+        raise ValueError(f"{counted(shape[0], 'image')}, but rows has {num_faces}")
     if (pixels := shape[1] * shape[2]) > MAX_BYTES:
         raise ValueError(f"images of {shape[2]}x{shape[1]} pixels are more than {MAX_BYTES // 2**20} MiB each")
     if by_column:

@@ -16,10 +16,12 @@ from faces.data.pixel_columns import (
     named,
     no_pixels_problem,
     pixel_column,
-    position_of,
+    places_of,
+    repeated_problem,
 )
 from tasks.common.csv_escaping import unprotect, unprotected
 from tasks.common.files import InputError
+from tasks.orchestration.artifacts import counted
 from tasks.readers.archives import opened
 from tasks.readers.bounded_csv import BoundedRows, RowTooLarge, encoding_problem, parser_problem
 
@@ -44,18 +46,24 @@ def columns(path: Path, model_name: str, shown: str | None = None) -> list[str]:
     repeated = [column for column in [*wanted, UNREADABLE] if found.count(column) > 1]
     if repeated:
         raise InputError(f"{name}, header: column {repeated[0]} is repeated; remove one")
-    for column in wanted:
-        if column not in found and column != PIXELS[model_name]:
-            found = named(found, position_of(found, column), column)
+    for column in (column for column in wanted if column not in {*found, PIXELS[model_name]}):
+        places = places_of(found, column)
+        if len(places) > 1:
+            raise InputError(f"{name}, header: {repeated_problem(found, places)}")
+        found = named(found, places[0] if places else None, column)
     missing = [column for column in COLUMNS[model_name] if column not in {*found, PIXELS[model_name]}]
     if missing:
-        raise InputError(f"{name}, header: {missing_problem(missing, found)}")
+        raise InputError(f"{name}, header: {missing_problem(missing, COLUMNS[model_name], found, name)}")
     names = distinct(found)
     sample = next(read_rows(path, names, shown)).drop(columns="row")
     chosen = pixel_column(sample[[each for each in names if each not in wanted or each == PIXELS[model_name]]])
     if chosen is None:
         raise InputError(f"{name}, header: {no_pixels_problem(sample)}")
-    return distinct(named(names, names.index(chosen), PIXELS[model_name]))
+    place = names.index(chosen)
+    alike = [other for other, column in enumerate(found) if column.lower() == found[place].lower()]
+    if len(alike) > 1 and chosen != PIXELS[model_name]:
+        raise InputError(f"{name}, header: {repeated_problem(found, alike)}")
+    return distinct(named(names, place, PIXELS[model_name]))
 
 
 def read_raw(path: Path, model_name: str) -> Iterator[pd.DataFrame]:
@@ -149,11 +157,12 @@ def read_rows(path: Path, names: list[str], shown: str | None = None) -> Iterato
                     chunk = unprotected(chunk.fillna(""))
                     chunk.insert(0, "row", range(rows + 1, rows + len(chunk) + 1))
                     rows += len(chunk)
-                    yield chunk
+                    if len(chunk):
+                        yield chunk
         except RowTooLarge as error:
             raise InputError(f"{name}, {error}") from None
         except pd.errors.ParserWarning:
-            problem = f"more cells than the {len(names)} columns of the header; quote or mend it"
+            problem = f"more cells than the {counted(len(names), 'column')} of the header; quote or mend it"
             raise InputError(f"{name}, row {rows + 1}: {problem}") from None
         except UnicodeError:
             raise InputError(f"{name}: {_not_utf8(path, shown)}") from None

@@ -2,7 +2,7 @@
 
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,14 +11,17 @@ from typing import NamedTuple
 import fsspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from faces.common.pixel_text import decode_squares
 from tasks.common.errors import Unreachable, error_text, raise_if_ours
 from tasks.common.files import InputError
 from tasks.common.image_formats import IMAGE_SUFFIXES
+from tasks.common.parquet_pages import LIMITS
 from tasks.readers.archives import CORRUPT, opened
+from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
 from tasks.readers.layouts import TABLES, files_of, layout_of, pictures_of
-from tasks.readers.parquet import count_rows, parquet_images
+from tasks.readers.parquet import parquet_images
 from tasks.readers.prepared_split import count_faces, split_faces
 from tasks.readers.raw_csv import UNREADABLE, read_pixels
 from tasks.readers.sources import is_remote, open_source
@@ -50,10 +53,15 @@ class Shard(NamedTuple):
     records: list[Record]
 
 
-def shards_of(sources: Iterable[str], size: int) -> Iterator[Shard]:
-    """All records of the sources, in order, `size` per shard, or fewer if their contents reach SHARD_BYTES."""
+def shards_of(
+    sources: Iterable[str], size: int, on_source: Callable[[int, int], object] | None = None
+) -> Iterator[Shard]:
+    """All records of the sources, in order, `size` per shard, or fewer if their contents reach SHARD_BYTES.
+
+    `on_source` is called when a source is read to its end, with its place from 0 and the number of its records.
+    """
     number, records, num_bytes = 0, [], 0
-    for record in (record for source in sources for record in read_records(source)):
+    for record in _records_of(sources, on_source):
         records.append(record)
         num_bytes += record.content.nbytes if isinstance(record.content, np.ndarray) else len(record.content or "")
         if len(records) == size or num_bytes >= SHARD_BYTES:
@@ -63,29 +71,52 @@ def shards_of(sources: Iterable[str], size: int) -> Iterator[Shard]:
         yield Shard(number, records)
 
 
-def count_records(source: str) -> int:
-    """The number of records of a source, for the remaining time; of a CSV, its lines, which may exceed its rows.
+def _records_of(sources: Iterable[str], on_source: Callable[[int, int], object] | None) -> Iterator[Record]:
+    for place, source in enumerate(sources):
+        count = 0
+        for record in read_records(source):
+            count += 1
+            yield record
+        if on_source:
+            on_source(place, count)
 
-    0 if it is unknown: for a table at an address.
+
+def count_records(source: str) -> int:
+    """The number of records of a source, for the remaining time: 1 for a table that is refused at its beginning.
+
+    It is too large for a table that is refused further below, and 0 if it is unknown: for a table at an address.
     """
     if source.lower().endswith(IMAGE_SUFFIXES):
         return 1
     try:
         layout = layout_of(source)
-        if layout == "parquet":
-            with open_source(source) as handle:
-                return max(count_rows(handle), 1)
-        if layout not in TABLES or is_remote(source):
-            return int(layout not in TABLES)
-        if layout == "split":
-            return max(count_faces(Path(source)), 1)
-        if layout == "pictures":
+        if layout == "pictures" and not is_remote(source):
             with zipfile.ZipFile(source) as archive:
                 return max(len(files_of(archive).files), 1)
-        with opened(Path(source)) as handle:
-            return max(sum(block.count(b"\n") for block in iter(lambda: handle.read(2**20), b"")) - 1, 1)
+        if layout in TABLES and not is_remote(source):
+            # Raises what scoring will say of a table that is refused.
+            next(_rows(source, Path(source), layout), None)
+        if layout == "parquet":
+            with open_source(source) as handle:
+                return max(int(pq.ParquetFile(handle, **LIMITS).metadata.num_rows), 1)
+        if layout not in TABLES or is_remote(source):
+            return int(layout not in TABLES)
+        return max(count_faces(Path(source)) if layout == "split" else _count_lines(Path(source)), 1)
     except (*CORRUPT, ValueError, pa.ArrowException):
         return 1
+
+
+def _count_lines(path: Path) -> int:
+    """The rows of a CSV below its header, up to one that is too large."""
+    last = b""
+    with opened(path) as handle:
+        rows = BoundedRows(handle)
+        try:
+            for block in iter(lambda: rows.read(2**20), b""):
+                last = block[-1:]
+        except RowTooLarge:
+            return rows.ended
+    return rows.ended - (last in (b"\n", b"\r"))
 
 
 def read_records(source: str) -> Iterator[Record]:

@@ -14,7 +14,7 @@ from tasks.common.errors import UnreadableInput, error_text, is_machine_fault, r
 from tasks.common.file_kinds import HEAD_BYTES
 from tasks.common.files import InputError
 from tasks.common.walking import HIDDEN, LeftOut, is_hidden, summary_of, walk
-from tasks.orchestration.artifacts import log
+from tasks.orchestration.artifacts import counted, log
 from tasks.readers.archives import CORRUPT, member, unpacking
 
 OpenZip = Callable[[str], zipfile.ZipFile]
@@ -44,7 +44,8 @@ def find_sources(given: Iterable[str]) -> tuple[list[str], str]:
         left_out |= dict.fromkeys(found.left_out)
         places = {source if is_remote(source) else os.path.abspath(source): source for source in found.sources}
         if repeated := sources.keys() & places.keys():
-            log(f"{path}: {len(repeated):,} sources were given before, and are scored once")
+            which = counted(len(repeated), "source was given before, and is", "sources were given before, and are")
+            log(f"{path}: {which} scored once")
         if not places and len(given) > 1:
             log(f"{path}: no file found to score")
         sources |= {place: source for place, source in places.items() if place not in repeated}

@@ -6,7 +6,9 @@ import numpy as np
 
 from faces.common.geometry import resize_images
 from faces.common.pixel_text import SIZES
+from faces.data.grey_levels import level_problem
 from tasks.common.errors import UnreadableInput
+from tasks.orchestration.artifacts import counted
 from tasks.readers.images import grey_levels
 
 SIDE = SIZES["emotion"]
@@ -19,7 +21,7 @@ NAMED = 5
 def face_pixels(content: bytes, resized: Counter[str] | None = None) -> np.ndarray:
     """Grey levels (48, 48) uint8 of a square image; `resized` counts those of another size.
 
-    Raises UnreadableInput if it cannot be read, is not square, too small or too large.
+    Raises UnreadableInput if it cannot be read, is not square, too small or too large, or is constant.
     """
     return at_model_size(square_pixels(content), resized)
 
@@ -34,9 +36,12 @@ def at_model_size(levels: np.ndarray, resized: Counter[str] | None = None) -> np
 def square_pixels(content: bytes) -> np.ndarray:
     """Grey levels (side, side) uint8 of a square image.
 
-    Raises UnreadableInput if it cannot be read, is not square, too small or too large.
+    Raises UnreadableInput if it cannot be read, is not square, too small or too large, or is constant.
     """
-    return grey_levels(content, MAX_PIXELS, _check_square, f"{MAX_PIXELS:,}")
+    levels = grey_levels(content, MAX_PIXELS, _check_square, f"{MAX_PIXELS:,}")
+    if problem := level_problem(levels):
+        raise UnreadableInput(problem)
+    return levels
 
 
 def _check_square(width: int, height: int) -> None:
@@ -50,7 +55,7 @@ def resized_text(resized: Counter[str]) -> str:
         return ""
     sizes = [f"{size}: {count:,}" for size, count in resized.most_common(NAMED)]
     if len(resized) > NAMED:
-        sizes.append(f"{len(resized) - NAMED:,} sizes more")
+        sizes.append(f"{counted(len(resized) - NAMED, 'size')} more")
     total = resized.total()
-    what = "1 picture of another square size" if total == 1 else f"{total:,} pictures of other square sizes"
+    what = counted(total, "picture of another square size", "pictures of other square sizes")
     return f"{what} ({', '.join(sizes)}) {'was' if total == 1 else 'were'} resized to {SIDE}x{SIDE}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from params import Score
 from tasks.models.approved_models import ApprovedModels
 from tasks.models.inference_engine import Predictor, make_predictor
-from tasks.orchestration.artifacts import Progress, log
+from tasks.orchestration.artifacts import Progress, counted, log
 from tasks.orchestration.decorators import task
 from tasks.readers.records import Shard, count_records, shards_of
 from tasks.scoring.face_crops import Crops, crop_faces
@@ -50,7 +50,7 @@ def score_sources(
     if not shards_folder and is_joined(out):
         log(f"{out}: both tables exist already; continuing with the steps that follow")
         return out / "predictions.parquet"
-    pending = _PendingShards(shards_of(sources, settings.shard_size), work)
+    pending = _PendingShards(sources, settings.shard_size, work)
     if dask:
         from tasks.scoring.dask_backend import score_on_dask
 
@@ -58,26 +58,31 @@ def score_sources(
     else:
         predict = predict or make_predictor(approved.paths, approved.inference)
         scored = score_here(pending, predict, info, mode, settings)
-    _write_each(scored, work, pending, list(map(count_records, sources)))
+    _write_each(scored, work, pending)
     if shards_folder:
         clear_output(out, work)
     num_rows = join_shards(work, out, pending.num_records)
     if not shards_folder:
         remove_shards(work)
+    records = counted(pending.num_records, "image or row", "images and rows")
     log(
-        f"{out}: {pending.num_records:,} images and rows of {len(sources):,} sources: "
-        f"{num_rows['predictions']:,} faces in {pending.num_records - num_rows['skipped']:,} of them, "
+        f"{out}: {records} of {counted(len(sources), 'source')}: "
+        f"{counted(num_rows['predictions'], 'face')} in {pending.num_records - num_rows['skipped']:,} of them, "
         f"{num_rows['skipped']:,} without a face"
     )
     return out / "predictions.parquet"
 
 
 class _PendingShards:
-    """The shards that are not scored yet. Counts all records, and those that an earlier run scored."""
+    """The shards that are not scored yet. Counts all records, and those that an earlier run scored.
 
-    def __init__(self, shards: Iterator[Shard], work: Path) -> None:
+    `counts` are the records of each source, 0 = unknown: expected ones until the source is read to its end.
+    """
+
+    def __init__(self, sources: Sequence[str], size: int, work: Path) -> None:
         self.num_records = self.num_scored = 0
-        self._shards, self._work = shards, work
+        self.counts = list(map(count_records, sources))
+        self._shards, self._work = shards_of(sources, size, self.counts.__setitem__), work
 
     def __iter__(self) -> Iterator[Shard]:
         for shard in self._shards:
@@ -88,14 +93,15 @@ class _PendingShards:
                 yield shard
 
 
-def _write_each(scored: Iterable[tuple[Shard, Rows]], work: Path, pending: _PendingShards, counts: list[int]) -> None:
-    """Write shards as they come and log the progress; `counts` are the records of each source, 0 = unknown."""
-    new, progress, started, total = 0, Progress("scoring", "sources scored"), time.monotonic(), sum(counts)
+def _write_each(scored: Iterable[tuple[Shard, Rows]], work: Path, pending: _PendingShards) -> None:
+    """Write shards as they come and log the progress."""
+    new, progress, started = 0, Progress("scoring", "sources scored"), time.monotonic()
     for shard, rows in scored:
         write_shard(rows, work, shard.number)
         new += len(shard.records)
         done, rate = pending.num_scored + new, new / (time.monotonic() - started)
-        if all(counts):
+        total = sum(pending.counts)
+        if all(pending.counts):
             log(f"{done:,} of {total:,} scored · {rate:.0f}/s · {max(total - done, 0) / rate:.0f} s left")
             progress.update(min(done / total, 1))
         else:

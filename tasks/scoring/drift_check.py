@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import params
 from faces.scoring.drift import Reference, measure_drift
 from tasks.common.files import readable, replacing
-from tasks.orchestration.artifacts import emit, log, log_table
+from tasks.orchestration.artifacts import counted, emit, log, log_table
 from tasks.orchestration.decorators import task
 
 FILE = "drift.json"
@@ -41,7 +41,7 @@ def watch_drift(out: Path, reference: Reference | None, settings: params.Drift, 
     drifted = [result.property for result in results if result.drifted]
     rows = [result._asdict() for result in results]
     shown = [{**row, "drifted": "DRIFTED" if row["drifted"] else "no"} for row in rows]
-    log_table("drift", shown, f"Drift of {len(table):,} faces from the reference data: {out / FILE}")
+    log_table("drift", shown, f"Drift of {counted(len(table), 'face')} from the reference data: {out / FILE}")
     if drifted:
         log(f"DRIFT of {', '.join(drifted)}: these faces differ from the reference data")
     # A resumed run must not start a second training; one that was killed here must start the first.

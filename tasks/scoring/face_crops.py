@@ -9,6 +9,7 @@ import pandas as pd
 
 from faces.common.geometry import resize_images
 from faces.common.pixel_text import SIZES
+from faces.data.grey_levels import level_problem
 from faces.scoring.face_crops import crop
 from params import Score
 from tasks.common.errors import UnreadableInput, content_errors
@@ -87,13 +88,18 @@ def _no_face(image: np.ndarray, mode: str, settings: Score) -> str:
 
 
 def load_image(record: Record, settings: Score, open_zip: OpenZip = ZipFile) -> np.ndarray:
-    """Grey levels (H, W) uint8 of a record. Raises UnreadableInput if it cannot be read."""
+    """Grey levels (H, W) uint8 of a record. Raises UnreadableInput if it cannot be read, or is constant."""
     if isinstance(record.content, str):
         raise UnreadableInput(record.content)
     if isinstance(record.content, np.ndarray):
-        return record.content
-    content = content_of(record.source, open_zip) if record.content is None else record.content
-    return grey_levels(content, settings.max_image_pixels)
+        image = record.content
+    else:
+        content = content_of(record.source, open_zip) if record.content is None else record.content
+        image = grey_levels(content, settings.max_image_pixels)
+    # Before a detector runs: it may find a face in noise, and of a constant image the reason is known.
+    if problem := level_problem(image):
+        raise UnreadableInput(problem)
+    return image
 
 
 def _whole(image: np.ndarray) -> np.ndarray:

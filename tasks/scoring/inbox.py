@@ -10,7 +10,7 @@ import pandas as pd
 from tasks.common.files import InputError, forget_temporaries, replacing, sha256, source_of, text_of
 from tasks.common.walking import LeftOut, summary_of, walk
 from tasks.models import old_layout
-from tasks.orchestration.artifacts import log
+from tasks.orchestration.artifacts import counted, log
 from tasks.orchestration.decorators import task
 from tasks.scoring.run_folder import finish_run
 from tasks.scoring.shards import MANIFEST, TABLES, WORK, remove_shards
@@ -33,7 +33,7 @@ def arrived(inbox: Path, scored: Path) -> dict[str, str]:
     files = _files(inbox)
     hashes = {str(path): _hash(path) for path in files}
     new = {name: sha for name, sha in hashes.items() if sha and sha not in known}
-    log(f"{inbox}: {len(new)} of {len(files)} files are new")
+    log(f"{inbox}: {len(new):,} of {counted(len(files), 'file is', 'files are')} new")
     return new
 
 
@@ -44,7 +44,7 @@ def _files(inbox: Path) -> list[Path]:
 
     found = walk(str(inbox), log_error)
     files = [path for path in map(Path, found.files) if path.is_file()]
-    others = [LeftOut(name, "no regular files") for name in found.files if not Path(name).is_file()]
+    others = [LeftOut(name, "other than regular files") for name in found.files if not Path(name).is_file()]
     if left_out := summary_of([*found.left_out, *others]):
         log(f"{inbox}: left out: {left_out}")
     return files

@@ -50,7 +50,7 @@ class Predictor:
 
         `mode`: each image is one face (`whole`), faces are detected (`detect`), or `auto`: whole up to the size of a
         crop. Keypoints are in pixels of their image. Raises InputError that names the first image that is no such
-        array.
+        array, or holds only 0 and 1. A constant image is skipped.
         """
         _check_mode(mode)
         _check_images(images)

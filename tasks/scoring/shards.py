@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.common.files import InputError, replacing
+from tasks.orchestration.artifacts import counted
 from tasks.scoring.prediction_rows import Rows
 
 WORK, MANIFEST = ".shards", "manifest.json"
@@ -44,7 +45,7 @@ def first_reason(work: Path) -> str | None:
     first = pq.read_table(shards[0]).slice(0, 1).to_pylist()[0]
     others = sum(pq.read_metadata(shard).num_rows for shard in shards) - 1
     row = f", row {first['row']}" if first["row"] else ""
-    more = f"; {others:,} more images or rows have no face either" if others else ""
+    more = f"; {counted(others, 'more image or row has', 'more images or rows have')} no face either" if others else ""
     return f"{first['source']}{row}: {first['reason']}{more}"
 
 
@@ -60,10 +61,8 @@ def join_shards(work: Path, out: Path, num_records: int) -> dict[str, int]:
         for shard in chain.from_iterable(shards.values())
     )
     if found != num_records:
-        raise InputError(
-            f"{out}: {num_records} sources and rows were read, but the shards hold {found}; "
-            f"remove {work} and score again"
-        )
+        read = counted(num_records, "image or row was", "images and rows were")
+        raise InputError(f"{out}: {read} read, but the shards hold {found}; remove {work} and score again")
     rows = {}
     for name, files in shards.items():
         with (

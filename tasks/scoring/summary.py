@@ -8,7 +8,7 @@ import pandas as pd
 from tasks.common.csv_escaping import write_cells
 from tasks.common.errors import group_reasons
 from tasks.common.files import replacing
-from tasks.orchestration.artifacts import log, log_table
+from tasks.orchestration.artifacts import counted, log, log_table
 from tasks.orchestration.decorators import task
 
 
@@ -23,9 +23,12 @@ def count_scored(out: Path, left_out: str = "") -> None:
         {"emotion": name, "faces": num_faces, "mean confidence": confidence, "abstained": abstained}
         for name, num_faces, confidence, abstained in by_emotion.itertuples(name=None)
     ]
-    log_table("emotions", rows, f"{len(predictions):,} faces scored: {out}")
+    log_table("emotions", rows, f"{counted(len(predictions), 'face')} scored: {out}")
     if reasons := count_reasons(out):
-        counts = [{"reason": reason, "images or rows": count} for reason, count in reasons.items()]
+        first = first_sources(out)
+        counts = [
+            {"reason": reason, "images or rows": count, "the first": first[reason]} for reason, count in reasons.items()
+        ]
         log_table("skipped", counts, "Images and rows without a face; skipped.parquet lists each with its reason")
     if left_out:
         log(f"left out, and in neither table: {left_out}")
@@ -37,6 +40,15 @@ def count_reasons(out: Path) -> dict[str, int]:
     groups = group_reasons(reasons)
     counts = Counter(groups[reason] for reason in reasons)
     return {group: counts[group] for group in dict.fromkeys(groups.values())}
+
+
+def first_sources(out: Path) -> dict[str, str]:
+    """The first source, with its row in a table, of each group of `count_reasons`."""
+    table = pd.read_parquet(out / "skipped.parquet", columns=["source", "row", "reason"])
+    groups, first = group_reasons(table["reason"].tolist()), dict[str, str]()
+    for source, row, reason in table.itertuples(index=False, name=None):
+        first.setdefault(groups[reason], f"{source}, row {row}" if row else source)
+    return first
 
 
 @task

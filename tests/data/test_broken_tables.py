@@ -435,7 +435,7 @@ KINDS = [
         "no such file",
         "correct the path",
     ),
-    error("a folder of keypoints", K, folder("a/b/1.png"), "this is not a file", "name the CSV itself"),
+    error("a folder of keypoints", K, folder("a/b/1.png"), "is a folder without a Parquet", "name the CSV itself"),
     # archives
     error(
         "truncated gzip", E, content(lambda clean: gzip.compress(clean)[:-2000]), "cannot be unpacked", "fetch it again"
@@ -470,7 +470,7 @@ KINDS = [
     error("truncated zip", E, zipped(lambda archive: archive[:-100]), "cannot be unpacked", "fetch it again"),
     error("zip of two CSVs", E, zipped(names=["a.csv", "b.csv"]), "one CSV is needed", "a.csv, b.csv", "unpack it"),
     error("zip of no CSV", E, zipped(names=["a.txt"]), "one CSV is needed", "found none", "unpack it and name the CSV"),
-    error("zip of nothing", E, zipped(names=[]), "one CSV is needed", "found none", "unpack it and name the CSV"),
+    error("zip of nothing", E, zipped(names=[]), "is an archive without regular files", "pack the files again"),
     error("zip with a password", E, zipped(zip_field(6, 1)), "encrypted", "unpack it yourself"),
     error("zip of an unknown method", E, zipped(zip_field(8, 99)), "compression method", "unpack it yourself"),
     # image folders

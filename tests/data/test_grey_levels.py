@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from faces.data.grey_levels import levels_of
+from faces.data.grey_levels import ZERO_OR_ONE, level_problem, levels_of
 
 RAMP = np.linspace(0, 1, 70 * 20).reshape(70, 20)
 
@@ -54,3 +54,19 @@ def test_black_is_black() -> None:
 def test_any_other_range_is_refused_with_the_remedy(values: list[float], reason: str) -> None:
     with pytest.raises(ValueError, match=re.escape(reason) + ".*; save it with 8 bits"):
         levels_of(np.array([values]))
+
+
+@pytest.mark.parametrize(
+    ("levels", "reason"),
+    [
+        ([0, 0], "all pixels have the level 0: no face"),
+        ([1, 1], "all pixels have the level 1: no face"),
+        ([255, 255], "all pixels have the level 255: no face"),
+        ([254, 255], "all pixels have the level 254 or 255: no face"),
+        ([0, 1], ZERO_OR_ONE),
+        ([0, 2], None),
+        ([0, 255], None),
+    ],
+)
+def test_an_image_of_one_level_has_no_face(levels: list[int], reason: str | None) -> None:
+    assert level_problem(np.array(levels * 160, np.uint8).reshape(16, 20)) == reason

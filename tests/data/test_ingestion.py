@@ -23,7 +23,7 @@ from tasks.readers import image_folder
 from tasks.readers.archives import opened
 
 TABLE = b"emotion,pixels\n3,1 2\n"
-PNG = cv2.imencode(".png", np.full((48, 48), 7, np.uint8))[1].tobytes()
+PNG = cv2.imencode(".png", np.tile(np.array([7, 90], np.uint8), (48, 24)))[1].tobytes()
 
 
 def a_zip(**members: bytes) -> bytes:
@@ -109,7 +109,7 @@ def test_an_interrupted_download_is_restarted(tmp_path: Path, serve: Serve) -> N
 def test_an_image_folder_is_downloaded_as_a_zip(tmp_path: Path, serve: Serve) -> None:
     archive = a_zip(**{"train/happy/b.png": PNG, "train/happy/": b"", "PublicTest/anger/a.png": PNG, "a.txt": b""})
     out = bring_in("emotion", serve([], table=archive), tmp_path / "emotion.csv")
-    pixels = " ".join(["7"] * 2304)
+    pixels = " ".join(["7", "90"] * 1152)
     assert out.read_text().splitlines() == [
         "emotion,pixels,Usage,file,unreadable",
         f"anger,{pixels},PublicTest,PublicTest/anger/a.png,",

@@ -301,7 +301,7 @@ ERRORS = {
     ),
     "two labels in other case": (
         pa.Table.from_arrays([PNGS, CODES, CODES], ["image", "LABEL", "Label"]),
-        "column LABEL is repeated, as Label; remove one",
+        "columns LABEL and Label have the same name but for its case; remove one",
     ),
     "two people": (
         pa.Table.from_arrays([PNGS, CODES, CODES, CODES], ["image", "label", "person", "person"]),
@@ -489,7 +489,7 @@ def test_hidden_files_are_no_shards_and_are_named(how: str, tmp_path: Path, monk
     assert values_of(ingested(packed_as(tmp_path / "set", how))["pixels"]) == LISTS
     (line,) = (line for line in lines if "left out: " in line)
     assert "hidden or metadata of the system (.cache" in line
-    assert "1 no Parquet (README.md)" in line
+    assert "1 other than Parquet (README.md)" in line
 
 
 def test_linked_folders_of_shards_are_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from tasks.orchestration import artifacts
+from tasks.orchestration.artifacts import counted
 
 
 def test_every_cell_of_a_table_is_below_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +28,17 @@ def test_every_cell_of_a_table_is_below_its_own_name(monkeypatch: pytest.MonkeyP
     ]
     assert printed == expected
     assert [[str(value) for value in row.values()] for row in sent[0]["table"]] == expected[1:]
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "shown"),
+    [
+        (1, ("row",), "1 row"),
+        (0, ("row",), "0 rows"),
+        (2304, ("row",), "2,304 rows"),
+        (1, ("copy", "copies"), "1 copy"),
+        (2, ("file has", "files have"), "2 files have"),
+    ],
+)
+def test_a_count_agrees_with_its_noun(count: int, words: tuple[str, ...], shown: str) -> None:
+    assert counted(count, *words) == shown

@@ -103,7 +103,7 @@ def test_linked_folders_are_read_once_and_a_broken_link_is_an_empty_cell(tmp_pat
     for split_folder in ("elsewhere/train", "mine/test"):
         image = tmp_path / split_folder / "happy" / "1.png"
         image.parent.mkdir(parents=True)
-        image.write_bytes(cv2.imencode(".png", np.zeros((48, 48), np.uint8))[1].tobytes())
+        image.write_bytes(cv2.imencode(".png", np.eye(48, dtype=np.uint8) * 9)[1].tobytes())
     (tmp_path / "mine/train").symlink_to(tmp_path / "elsewhere/train")
     (tmp_path / "mine/test/round").symlink_to(tmp_path / "mine")
     bring_in("emotion", str(tmp_path / "mine"), tmp_path / "emotion.csv")

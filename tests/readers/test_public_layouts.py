@@ -93,10 +93,10 @@ NO_POINTS = r"header: no column left_eye_center_x, .*; found "
         case(layouts.affectnet_codes, "emotion", rf"test/0/8\.jpg: the folder 0 {NO_CLASS}"),
         case(layouts.affectnet_yolo, "emotion", rf"train/images/0\.png: the folder images {NO_CLASS}"),
         case(layouts.rafdb, "emotion", rf"DATASET/test/1/.*: the folder 1 {NO_CLASS}"),
-        case(layouts.rafdb_flat, "emotion", r"img000_anger\.jpg is not in .*<class name>/; move it there"),
+        case(layouts.rafdb_flat, "emotion", r"img000_anger\.jpg: no folder names the class; put each"),
         case(layouts.afew, "emotion", r"the folder train_afew names no split; rename it train, validation or test"),
         case(layouts.ferplus_folder, "emotion", rf"FER2013Train/fer0000000\.png: the folder FER2013Train {NO_CLASS}"),
-        case(layouts.jaffe, "emotion", r"KA\.AN1\.39\.tiff is not in .*<class name>"),
+        case(layouts.jaffe, "emotion", r"KA\.AN1\.39\.tiff: no folder names the class"),
         case(
             layouts.web_dataset, "emotion", r"found none, but s0.*\.jpg.*unpack it and name the folder of its pictures"
         ),
@@ -107,7 +107,7 @@ NO_POINTS = r"header: no column left_eye_center_x, .*; found "
         case(layouts.kaggle_zip, "keypoints", r"one CSV is needed in the archive, found IdLookupTable.*unpack it"),
         case(layouts.coordinates_only, "keypoints", r"no column holds pixels; found left_eye_center_x"),
         case(layouts.youtube_csv, "keypoints", NO_POINTS + ", 0, 1, 2"),
-        case(layouts.points_300w, "keypoints", r"given: this is not a file; name the CSV"),
+        case(layouts.points_300w, "keypoints", r"given: is a folder without a Parquet table; .*name the CSV"),
         case(layouts.points_file, "keypoints", NO_POINTS + "version: 1"),
         case(layouts.face_images_npz, "keypoints", r"NumPy"),
         case(layouts.youtube_npz, "keypoints", r"NumPy"),

@@ -29,7 +29,7 @@ from tests.readers.bombs import GREY, encoded
 
 SCORE = params.load(ROOT).score
 PNG = encoded(GREY, "PNG")
-TABLE = b"emotion,pixels\n3," + b" ".join([b"7"] * 2304) + b"\n"
+TABLE = b"emotion,pixels\n3," + b" ".join([b"7", b"90"] * 1152) + b"\n"
 
 
 def parquet() -> bytes:
@@ -198,7 +198,7 @@ def test_every_file_of_a_training_folder_is_read_set_aside_or_left_out(
     }
     assert outcomes == {name: outcome for name, outcome in expected.items() if outcome}
     (line,) = (line for line in logged if "left out: " in line)
-    assert "2 no pictures (labels.csv, train/README.md)" in line
+    assert "2 other than pictures (labels.csv, train/README.md)" in line
     assert "4 hidden or metadata of the system (" in line
 
 
@@ -282,7 +282,7 @@ def test_links_in_a_zip_are_left_out(tmp_path: Path, logged: list[str]) -> None:
         archive.writestr("train/happy/1.png", PNG)
         archive.writestr(link, "/etc/hostname")
     assert [record.content for record in read_records(str(tmp_path / "a.zip"))] == [PNG]
-    left_out = "left out: 1 links, which are not followed in an archive (train/happy/link.png)"
+    left_out = "left out: 1 linked, which is not followed in an archive (train/happy/link.png)"
     assert left_out in logged[-1]
     raw = bring_in("emotion", str(tmp_path / "a.zip"), tmp_path / "raw.csv")
     assert pd.read_csv(raw)["file"].tolist() == ["train/happy/1.png"]
@@ -314,7 +314,7 @@ def test_a_corrupt_file_of_a_training_zip_is_set_aside_or_left_out(tmp_path: Pat
     table = pd.read_csv(bring_in("emotion", str(tmp_path / "a.zip"), tmp_path / "raw.csv"), keep_default_na=False)
     assert table.loc[table["pixels"] == "", "file"].tolist() == ["train/happy/1.png"]
     assert len(table) == 2
-    assert any("1 no pictures (README)" in line for line in logged)
+    assert any("1 other than pictures (README)" in line for line in logged)
 
 
 def test_what_is_given_twice_is_scored_once_and_said(
@@ -326,8 +326,8 @@ def test_what_is_given_twice_is_scored_once_and_said(
         Path(name).write_bytes(PNG)
     assert find_sources(["in/1.png", "./in", str(tmp_path / "in/b"), "in/**"])[0] == ["in/1.png", "./in/b/2.png"]
     assert logged == [
-        "./in: 1 sources were given before, and are scored once",
-        f"{tmp_path}/in/b: 1 sources were given before, and are scored once",
+        "./in: 1 source was given before, and is scored once",
+        f"{tmp_path}/in/b: 1 source was given before, and is scored once",
         "in/**: 2 sources were given before, and are scored once",
     ]
 

@@ -4,10 +4,9 @@ import zipfile
 from pathlib import Path
 from weakref import WeakSet
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 import flows.score
 import params
@@ -23,7 +22,7 @@ from tasks.scoring.batch import score_here
 from tasks.scoring.inbox import arrived
 from tasks.scoring.prediction_rows import model_info
 from tasks.scoring.shards import first_reason, write_shard
-from tasks.scoring.summary import count_reasons
+from tasks.scoring.summary import count_reasons, count_scored
 from tests.readers.bombs import GREY, encoded
 from tests.scoring.test_batch import approved, scored, settings, skipped, stub_outputs
 from tests.scoring.test_resume import set_up
@@ -69,10 +68,12 @@ def test_everything_that_is_found_adds_up_in_the_tables_the_log_and_the_report(
     assert any(line == "out: 5 images and rows of 5 sources: 2 faces in 2 of them, 3 without a face" for line in lines)
     left_out = (
         "2 hidden or metadata of the system (photos/.git/, photos/Thumbs.db); "
-        "1 links to folders that are searched already (photos/a/round)"
+        "1 linked to a folder that is searched already (photos/a/round)"
     )
     assert f"left out, and in neither table: {left_out}" in lines
-    assert f"Left out, and in neither table: {left_out}." in Path("out/report.html").read_text()
+    report = Path("out/report.html").read_text()
+    assert f"Left out, and in neither table: {left_out}." in report
+    assert "<td>photos/a/empty.png</td>" in report
 
 
 def test_a_zip_of_pictures_is_scored_and_drawn_as_the_folder_that_was_zipped(
@@ -124,7 +125,7 @@ def test_drawing_opens_each_zip_once_and_closes_it(
 def test_a_face_that_the_detector_does_not_find_names_the_size_and_the_option(
     approved: ApprovedModels, tmp_path: Path
 ) -> None:
-    Image.fromarray(np.full((129, 100), 90, np.uint8)).save(tmp_path / "face.png")
+    ImageOps.expand(Image.new("L", (80, 109), 90), 10, 95).save(tmp_path / "face.png")
     scored(tmp_path / "face.png", approved, tmp_path / "auto")
     assert skipped(tmp_path / "auto")["face.png:0"] == (
         "no face found (searched, because 100x129 pixels are more than score.max_crop_px = 128; only upright faces are "
@@ -169,6 +170,26 @@ def test_reasons_are_counted_in_few_groups_by_what_they_have_in_common(kind: str
     assert list(count_reasons(tmp_path).items()) == list(groups.items())
 
 
+def test_each_reason_names_its_first_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables: dict[str, list[dict[str, object]]] = {}
+    monkeypatch.setattr(tasks.scoring.summary, "log_table", lambda key, rows, text: tables.update({key: rows}))
+    pd.DataFrame({"emotion": ["anger"], "confidence": [0.5], "abstained": [False]}).to_parquet(
+        tmp_path / "predictions.parquet"
+    )
+    skipped_rows = [
+        ("a.png", 0, "is empty"),
+        ("b.csv", 7, "1 values"),
+        ("b.csv", 9, "2 values"),
+        ("c.png", 0, "is empty"),
+    ]
+    pd.DataFrame(skipped_rows, columns=["source", "row", "reason"]).to_parquet(tmp_path / "skipped.parquet")
+    count_scored(tmp_path)
+    assert [list(row.values()) for row in tables["skipped"]] == [
+        ["is empty", 2, "a.png"],
+        ["N values", 2, "b.csv, row 7"],
+    ]
+
+
 def test_the_first_reason_says_how_many_more_there_are(approved: ApprovedModels, tmp_path: Path) -> None:
     work = tmp_path / "work"
     shards: list[tuple[int, list[str]]] = [(0, ["a.png"]), (1, ["b.png", "c.png"])]
@@ -176,6 +197,10 @@ def test_the_first_reason_says_how_many_more_there_are(approved: ApprovedModels,
     for shard, rows in score_here(given[:1], stub_outputs, model_info(approved, "v1"), "auto", settings()):
         write_shard(rows, work, shard.number)
     assert first_reason(work) == "a.png: is empty"
+    one_more = [Shard(1, [Record("b.png", 0, "is empty")])]
+    for shard, rows in score_here(one_more, stub_outputs, model_info(approved, "v1"), "auto", settings()):
+        write_shard(rows, work, shard.number)
+    assert first_reason(work) == "a.png: is empty; 1 more image or row has no face either"
     for shard, rows in score_here(given, stub_outputs, model_info(approved, "v1"), "auto", settings()):
         write_shard(rows, work, shard.number)
     assert first_reason(work) == "a.png: is empty; 2 more images or rows have no face either"
@@ -195,4 +220,4 @@ def test_the_inbox_finds_what_a_folder_to_score_finds_and_names_the_rest(
     assert found == ["1.png", "a/2.png", "a/empty.png", "a/notes.txt", "linked/3.png"]
     (line,) = (line for line in lines if "left out" in line)
     assert "2 hidden" in line
-    assert f"1 no regular files ({inbox}/broken.png)" in line
+    assert f"1 other than regular files ({inbox}/broken.png)" in line

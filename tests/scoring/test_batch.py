@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 import params
 import tasks.readers.records
@@ -309,7 +309,7 @@ def bad_images() -> dict[str, tuple[bytes, str]]:
             "20000x20000 pixels are more than score.max_image_pixels",
         ),
         "a bomb": (png_claiming(2**31 - 1, 2**31 - 1), r"\d+x\d+ pixels are more than score.max_image_pixels"),
-        "no face": (encoded(Image.new("L", (300, 300), 90), "PNG"), "no face found"),
+        "no face": (encoded(ImageOps.expand(Image.new("L", (200, 200), 90), 50, 95), "PNG"), "no face found"),
         "a program": (b"\x7fELF" + bytes(200), "is a program; only jpg, png"),
         "a vector graphic": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing; only jpg, png"),
         "noise": (bytes(range(1, 200)), "is not an image of the formats jpg, png"),
@@ -479,7 +479,7 @@ def test_addresses_are_read_through_fsspec(scene: np.ndarray, approved: Approved
     files = fsspec.filesystem("memory")
     files.pipe("/photos/a.png", encoded(Image.fromarray(scene), "PNG"))
     files.pipe("/photos/b.png", b"")
-    files.pipe("/tables/faces.csv.gz", gzip.compress(("emotion,pixels\n0," + "90 " * 48**2 + "\n").encode()))
+    files.pipe("/tables/faces.csv.gz", gzip.compress(("emotion,pixels\n0," + "90 95 " * (48**2 // 2) + "\n").encode()))
     files.pipe("/tables/corrupt.csv", b"a,b\n1,2\n")
     given = ["memory://photos", "memory://absent.png", "memory://tables", "memory://absent.csv"]
     table = scored(given, approved, tmp_path / "out")

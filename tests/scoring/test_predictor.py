@@ -48,6 +48,13 @@ def scene() -> np.ndarray:
     return photograph
 
 
+def nothing() -> np.ndarray:
+    """A picture (300, 400) without a face, which is not constant."""
+    picture = np.full((300, 400), 90, np.uint8)
+    picture[:150] = 95
+    return picture
+
+
 def assert_equal(table: pd.DataFrame, expected: pd.DataFrame, *but: str) -> None:
     assert table.columns.tolist() == expected.columns.tolist()
     kept = [name for name in expected.columns if name not in but]
@@ -71,7 +78,7 @@ def test_faces_get_the_rows_of_a_prepared_split(
 def test_images_of_any_size_get_the_rows_of_their_files(
     mode: Any, predictor: Predictor, approved: ApprovedModels, faces: np.ndarray, scene: np.ndarray, tmp_path: Path
 ) -> None:
-    images = [faces[0], scene, faces[1][:, :60], np.full((300, 400), 90, np.uint8)]
+    images = [faces[0], scene, faces[1][:, :60], nothing()]
     paths = [tmp_path / f"{number}.png" for number in range(len(images))]
     for path, image in zip(paths, images, strict=True):
         Image.fromarray(image).save(path)
@@ -124,11 +131,19 @@ def test_a_batch_with_an_output_runs_the_loaded_models(
 
 
 def test_tables_can_be_concatenated_and_saved(predictor: Predictor, faces: np.ndarray, tmp_path: Path) -> None:
-    flat = np.full((300, 400), 90, np.uint8)
-    both = pd.concat([predictor.predict([face, flat], "auto") for face in faces[:2]])
+    both = pd.concat([predictor.predict([face, nothing()], "auto") for face in faces[:2]])
     assert len(both) == 2
     both.to_parquet(tmp_path / "both.parquet")
     assert len(pd.read_parquet(tmp_path / "both.parquet")) == 2
+
+
+@pytest.mark.parametrize("mode", ["auto", "detect", "whole"])
+def test_a_constant_array_is_skipped_with_the_reason_of_its_file(
+    mode: Any, predictor: Predictor, faces: np.ndarray
+) -> None:
+    table = predictor.predict([faces[0], np.full((48, 48), 7, np.uint8)], mode)
+    assert {"source": "images", "row": 2, "reason": "all pixels have the level 7: no face"} in table.attrs["skipped"]
+    assert 2 not in table["row"].tolist()
 
 
 GREY = np.zeros((48, 48), np.uint8)
