@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,35 +20,37 @@ import pytest
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
 from tasks.common.files import sha256
+from tasks.models.onnx_files import export_float32
 from tests.conftest import ROOT
 from tests.orchestration.test_stage import wait_for
 
 TINY = """
 import json, resource, sys
 from pathlib import Path
-import keras
 import params
 from faces.models.tta import Inference
 from tasks.scoring.batch import score_sources
 from tasks.models.approved_models import ApprovedModels
-from tasks.models.keras_files import save_model
 
 source, out, folder = map(Path, sys.argv[1:])
-paths = {}
-for model_name, size, outputs in (("keypoints", 96, 30), ("emotion", 48, 5)):
-    images = keras.Input((size, size), dtype="uint8")
-    x = keras.layers.Rescaling(1 / 255)(images)
-    x = keras.layers.AveragePooling2D(12)(keras.layers.Reshape((size, size, 1))(x))
-    activation = None if model_name == "keypoints" else "softmax"
-    x = keras.layers.Dense(outputs, activation=activation)(keras.layers.Flatten()(x))
-    x = keras.layers.Reshape((15, 2))(x) if model_name == "keypoints" else x
-    paths[model_name] = folder / f"{model_name}.keras"
-    save_model(keras.Model(images, x, name=model_name), paths[model_name])
-approved = ApprovedModels(paths, dict.fromkeys(paths, Inference(False)), list("abcde"))
+paths = {model_name: folder / f"{model_name}.onnx" for model_name in ("keypoints", "emotion")}
+approved = ApprovedModels(paths, dict.fromkeys(paths, ""), dict.fromkeys(paths, Inference(False)), list("abcde"))
 score_sources([str(source)], approved, "tiny", "auto", params.load().score, out)
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 """
 """Scores with tiny models, whose memory is small beside that of the scoring code, and prints the peak memory in MiB."""
+
+
+def export_tiny_models(folder: Path) -> None:
+    """Export models of a single dense layer."""
+    for model_name, size, outputs in (("keypoints", 96, 30), ("emotion", 48, 5)):
+        images = keras.Input((size, size), dtype="uint8")
+        x = keras.layers.Rescaling(1 / 255)(images)
+        x = keras.layers.AveragePooling2D(12)(keras.layers.Reshape((size, size, 1))(x))
+        activation = None if model_name == "keypoints" else "softmax"
+        x = keras.layers.Dense(outputs, activation=activation)(keras.layers.Flatten()(x))
+        x = keras.layers.Reshape((15, 2))(x) if model_name == "keypoints" else x
+        export_float32(keras.Model(images, x, name=model_name), folder / f"{model_name}.onnx")
 
 
 def table_of(num_faces: int, path: Path) -> Path:
@@ -69,6 +72,7 @@ def test_a_million_faces_take_no_more_memory_than_a_hundred_thousand(tmp_path: P
         folder = tmp_path / str(num_faces)
         folder.mkdir()
         source = table_of(num_faces, folder / "faces.parquet")
+        export_tiny_models(folder)
         start = time.monotonic()
         command = [sys.executable, "-c", TINY, str(source), str(folder / "out"), str(folder)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -161,13 +161,9 @@ class Graph:
         (self.project / name).write_text(text)
 
 
-@pytest.fixture(scope="module", params=[OWN, OTHER])
-def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, server: str) -> Graph:
-    return Graph(copy_project(tmp_path_factory.mktemp("pipeline-run") / "project"), server, request.param)
-
-
-own_wording = pytest.mark.parametrize("graph", [OWN], indirect=True)
-"""For tests of messages, and of what no message can change."""
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory, server: str) -> Graph:
+    return Graph(copy_project(tmp_path_factory.mktemp("pipeline-run") / "project"), server, OWN)
 
 
 @pytest.fixture
@@ -191,7 +187,6 @@ def test_every_stage_runs_once_as_a_child_run_and_is_then_skipped(graph: Graph, 
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # DVC's own
-@own_wording
 def test_a_plan_holds_the_targets_and_their_dependencies(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(graph.project)
     graph.write("source.txt", "one, changed")
@@ -280,7 +275,6 @@ def processes_in(project: Path) -> list[str]:
     ]
 
 
-@own_wording
 def test_two_pipelines_do_not_run_at_once(graph: Graph) -> None:
     graph.write("source.txt", "five")
     first = start(graph)
@@ -293,7 +287,6 @@ def test_two_pipelines_do_not_run_at_once(graph: Graph) -> None:
     assert graph.states() == dict.fromkeys(STAGES, "Skipped")
 
 
-@own_wording
 def test_promotion_follows_with_the_option(graph: Graph) -> None:
     """test_promotion.py tests promotion itself; here, there is no gate result."""
     done = graph.pipeline("--promote", check=False)
@@ -302,14 +295,12 @@ def test_promotion_follows_with_the_option(graph: Graph) -> None:
     assert "reports/gate.json: there is no gate result" in graph.message()
 
 
-@own_wording
 def test_without_an_api_the_remedy_is_named(graph: Graph) -> None:
     done = graph.run("python", "-m", "flows", "pipeline", check=False)
     assert done.returncode == 1
     assert "`dvc repro` runs the same stages without one" in done.stderr
 
 
-@own_wording
 def test_retries_must_name_stages(graph: Graph) -> None:
     text = (graph.project / "params.yaml").read_text()
     set_params(graph.project, pipeline__retries={"trian": 1})
@@ -319,7 +310,6 @@ def test_retries_must_name_stages(graph: Graph) -> None:
     assert "pipeline.retries names trian, which is no stage" in done.stderr
 
 
-@own_wording
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
 def test_a_terminated_pipeline_leaves_no_process(graph: Graph, ending: signal.Signals) -> None:
     graph.write("source.txt", f"ended by {ending}")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,9 @@ def test_an_unfinished_run_with_another_fingerprint_is_scored_again(
     elif other == "settings":
         set_params(Path(), score__confidence_threshold=0.9)
     elif other == "models":
-        Path("models/emotion.keras").write_text("others")
+        approved, _ = flows.score.load_model_set("workspace")
+        others = replace(approved, hashes=approved.hashes | {"emotion": "another"})
+        monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda gate_result: others)
     else:
         monkeypatch.setattr(tasks.scoring.run_folder, "code_files", lambda: [INPUT])
     forbid_scoring(monkeypatch)
@@ -267,8 +270,8 @@ def test_an_input_without_a_face_fails_and_keeps_the_previous_output(name: str, 
 
 
 def test_some_rows_without_a_face_are_skipped() -> None:
-    grey = " ".join(["90"] * 48**2)
-    Path("a.csv").write_text(f"emotion,pixels\n0,1 2 3\n0,{grey}\n")
+    pixels = " ".join(str(number % 200) for number in range(48**2))
+    Path("a.csv").write_text(f"emotion,pixels\n0,1 2 3\n0,{pixels}\n")
     set_params(Path(), score__input="a.csv")
     stage()
     assert pd.read_parquet(STAGE / "predictions.parquet")["row"].tolist() == [2]
