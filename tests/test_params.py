@@ -95,8 +95,8 @@ def test_a_preset_of_a_user_s_own_is_a_copied_file(folder: Path, kind: str) -> N
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        (RECIPE, "  epochs: 12\n", "  epohcs: 12\n", r"keypoints.student.epohcs is no setting; did you mean epochs\?$"),
-        (RECIPE, "    epochs: 12\n", "", r"keypoints.student.epochs is missing; add it$"),
+        (RECIPE, "  epochs: 10\n", "  epohcs: 12\n", r"keypoints.student.epohcs is no setting; did you mean epochs\?$"),
+        (RECIPE, "    epochs: 10\n", "", r"keypoints.student.epochs is missing; add it$"),
         (RECIPE, "depths: [1, 1, 1, 1]", "depths: [1, 1, 1]", r"keypoints.student.architecture = .*: " + ONE_EACH),
         (RECIPE, "widths: [24, 48, 96], depths: [1, 1, 1]", "widths: [24], depths: [1]", ONE_EACH),
         (RECIPE, "widths: [24, 48, 96], depths: [1, 1, 1], ", "", r"emotion.student.architecture = .*: " + ONE_EACH),
@@ -204,7 +204,7 @@ def test_a_file_that_is_no_yaml_is_named_with_its_line(folder: Path, file: str) 
 @pytest.mark.parametrize(
     ("file", "old", "new", "name"),
     [
-        (RECIPE, "epochs: 12\n    batch_size: 64", "epohcs: 12\n    batch_size: 64", "emotion.student.epohcs"),
+        (RECIPE, "epochs: 10\n    batch_size: 64", "epohcs: 12\n    batch_size: 64", "emotion.student.epohcs"),
         (DATASET, "min_accuracy", "min_acuracy", "gate.emotion.min_acuracy"),
         (PARAMS, "retry_delay_seconds", "retry_delay_secnds", "pipeline.retry_delay_secnds"),
         (DATASET, "class_fraction: [0.005, 0.6]", "class_fraction: [0.6, 0.005]", "validate.emotion.class_fraction"),
@@ -225,7 +225,7 @@ def test_the_line_is_that_of_the_key(folder: Path, file: str, old: str, new: str
 
 
 def test_a_missing_key_is_named_with_the_line_of_its_section(folder: Path) -> None:
-    change(folder, RECIPE, "    epochs: 12\n    batch_size: 64\n", "    batch_size: 64\n")
+    change(folder, RECIPE, "    epochs: 10\n    batch_size: 64\n", "    batch_size: 64\n")
     text = (folder / RECIPE).read_text()
     section = text[: text.index("  student:", text.index("\nemotion:"))].count("\n") + 1
     assert lines_of_error(folder) == [f"{RECIPE}, line {section}: emotion.student.epochs is missing; add it"]
