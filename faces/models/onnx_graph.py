@@ -1,13 +1,14 @@
 """The graph of a model in ONNX: names that do not vary, and the operations that stay in single precision."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
-def with_stable_names(model: Any, name: str) -> Any:
+def with_stable_names(model: Any, name: str, output_shape: Sequence[int]) -> Any:
     """Rename nodes, tensors and constants of an `onnx.ModelProto` in place, in order of use; returns it.
 
-    The converter numbers them differently in every process. `name` becomes that of the graph and of its one output; the
-    input keeps its name, and the number of images is `N`. Constants are sorted by first use.
+    The converter numbers them differently in every process. `name` becomes that of the graph and of its one output, of
+    shape (N, *output_shape); the input keeps its name. Constants are sorted by first use.
     """
     graph = model.graph
     constants = {constant.name: constant for constant in graph.initializer}
@@ -31,6 +32,9 @@ def with_stable_names(model: Any, name: str) -> Any:
     graph.doc_string = ""
     for tensor in (*graph.input, *graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "N"
+    # Of a reshaped output the converter knows no size.
+    for dimension, size in zip(graph.output[0].type.tensor_type.shape.dim[1:], output_shape, strict=True):
+        dimension.dim_value = size
     return model
 
 

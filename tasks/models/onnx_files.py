@@ -25,7 +25,7 @@ def export_float32(model: keras.Model, path: Path) -> None:
         warnings.simplefilter("ignore", FutureWarning)  # Keras asks numpy for `np.object`
         model.export(file, format="onnx", verbose=False)
         exported = onnx.load(file)
-    save_onnx(with_stable_names(exported, model.name), path)
+    save_onnx(with_stable_names(exported, model.name, model.output.shape[1:]), path)
 
 
 def save_onnx(model: onnx.ModelProto, path: Path) -> None:

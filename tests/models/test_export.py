@@ -114,9 +114,10 @@ def test_weights_are_int8_except_after_the_softmax(files: dict[str, Path]) -> No
             assert is_int8 == (node.name not in kept), node.name
 
 
-def test_names_do_not_depend_on_what_was_built_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model_name", MODELS)
+def test_names_do_not_depend_on_what_was_built_before(model_name: str, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        model = build_model(part("emotion", 4), training("emotion"), CONSTANTS)
+        model = build_model(part(model_name, 4), training(model_name), CONSTANTS)
         export_float32(model, tmp_path / name)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
