@@ -110,7 +110,7 @@ def test_a_preset_of_a_user_s_own_is_a_copied_file(folder: Path, kind: str) -> N
         (RECIPE, "ema_decay: 0.97", "ema_decay: 1.0", "optimizer.ema_decay = 1.0: Input should be less than 1"),
         (RECIPE, "learning_rate: 4.0e-3", "learning_rate: .nan", "keypoints.student.optimizer.learning_rate"),
         (RECIPE, "{name: adamw", "{name: adam", "adam uses neither warmup_ratio nor weight_decay; set both to 0"),
-        (RECIPE, "patience: 12", "patience: 0", "keypoints.student.patience = 0: Input should be greater than"),
+        (RECIPE, "patience: 10", "patience: 0", "keypoints.student.patience = 0: Input should be greater than"),
         (RECIPE, "loss: smooth_l1", "loss: l2", "keypoints.student.loss = 'l2': .* 'smooth_l1', 'wing' or 'mse'"),
         (
             RECIPE,
@@ -234,7 +234,7 @@ def test_a_missing_key_is_named_with_the_line_of_its_section(folder: Path) -> No
 def test_everything_wrong_is_told_at_once(folder: Path) -> None:
     change(folder, PARAMS, "shard_size: 512", "shard_size: 0")
     change(folder, DATASET, "min_accuracy: 0.80", "min_accuracy: 80")
-    change(folder, RECIPE, "patience: 12", "patience: 0")
+    change(folder, RECIPE, "patience: 10", "patience: 0")
     assert [line.split(",")[0] for line in lines_of_error(folder)] == [PARAMS, DATASET, RECIPE]
 
 

@@ -31,7 +31,7 @@ def test_the_example_runs_in_any_folder(tmp_path: Path) -> None:
     """With the released models: a face has the same prediction as a file and as an array."""
     face = draw_faces(np.random.default_rng(5), np.array([1]), 96, KEYPOINTS_FRAMING)[0][0]
     Image.fromarray(face).save(tmp_path / "face.png")
-    Image.fromarray(np.full((300, 400), 90, np.uint8)).save(tmp_path / "photograph.jpg")
+    Image.fromarray(np.tile(np.linspace(60, 120, 400).astype(np.uint8), (300, 1))).save(tmp_path / "photograph.jpg")
     (code,) = re.findall(r"```python\n(.+?)```", PAGE, re.S)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(

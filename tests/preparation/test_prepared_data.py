@@ -686,9 +686,10 @@ def test_metrics_on_the_random_split_are_marked_and_fail_the_gate(stages: dict[s
         assert metrics["accuracy"] == 1
         slices = {"brightness: dark": interval_of(metrics, "accuracy")}
         bounds = {"min_accuracy": 0.5, "min_macro_f1": 0.5, "max_ece": 0.5, "min_skill_score": 0.1}
-        checks = emotion_checks(metrics, slices, slices, **bounds, min_recall=0.5, min_slice_accuracy=0.5)
+        bounds |= {"min_recall": 0.5, "min_slice_accuracy": 0.5, "max_int8_accuracy_drop": 0.0}
+        checks = emotion_checks(metrics, slices, slices, **bounds)
         passed[strategy] = [check.outcome for check in checks]
-    assert passed == {"group": ["passed"] * 7, "random": ["failed", *["passed"] * 6]}
+    assert passed == {"group": ["passed"] * 8, "random": ["failed", *["passed"] * 7]}
 
 
 def test_equal_input_gives_equal_bytes(stages: dict[str, Path], tmp_path: Path) -> None:

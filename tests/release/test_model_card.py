@@ -20,7 +20,8 @@ def card_of(
     training, preparing = {}, {}
     for model_name, one in evaluations.items():
         metrics = figures(**{name: 0.5 for name in METRICS[model_name]}) | figures(**{**KEYPOINTS, **EMOTION})
-        more = {"num_test_samples": 1234, "num_test_groups": 99, "uncalibrated_ece": 0.07, "temperature": 1.25}
+        both = {f"{each}_{name}": 0.8 for each in ("int8", "float32") for name in ("accuracy", "nme")}
+        more = both | {"num_test_samples": 1234, "num_test_groups": 99, "uncalibrated_ece": 0.07, "temperature": 1.25}
         one.metrics.write_text(json.dumps(json.loads(one.metrics.read_text()) | metrics | more | changed))
         training[model_name], preparing[model_name] = (
             folder / f"{model_name}-train.json",
@@ -53,7 +54,9 @@ def test_the_card_has_the_metrics(tmp_path: Path) -> None:
     assert "ECE: 0.070 before and 0.030 after temperature scaling (1.250)." in card
     assert "| brightness: dark | " in card
     assert "| 1,604,693 | 59,000,000 | 41, 44 |" in card
-    assert "Metrics on 1,234 test faces in 99 groups, not used in training, with flip TTA" in card
+    assert "Metrics on 1,234 test faces in 99 groups, not used in training, in int8, with flip TTA" in card
+    assert "accuracy: 0.8000 in int8, 0.8000 in float32; difference +0.0000 (+0.0000 to +0.0000)." in card
+    assert "| emotion.keras | 7 | 15 | 12 |" in card
     assert card_of(tmp_path) == card
 
 
