@@ -17,11 +17,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 
 from benchmarks.end_to_end import FACES_PER_PHOTOGRAPH, write_photographs
 from benchmarks.scoring import sample_faces
@@ -58,18 +60,22 @@ def score(way: Way, photograph: Path, model_set: str, out: Path, *options: str) 
     """Score a photograph; returns seconds, peak memory in MB and what was written to standard error."""
     command = [sys.executable, *options, "-m", "flows", "score", str(photograph), "--model-set", model_set]
     environment = {**os.environ, "PYTHONPATH": str(way.code), "PREFECT_API_URL": ""}
-    messages, start = out.with_suffix(".log"), time.perf_counter()
-    with messages.open("w") as stderr:
-        process = subprocess.Popen(
+    messages, start, peak_bytes = out.with_suffix(".log"), time.perf_counter(), 0
+    with (
+        messages.open("w") as stderr,
+        subprocess.Popen(
             [*command, "--out", str(out)], cwd=way.folder, env=environment, stdout=subprocess.DEVNULL, stderr=stderr
-        )
-        _, status, usage = os.wait4(process.pid, 0)
+        ) as process,
+    ):
+        # The kernel's own maximum counts this process's memory too, from before the command replaced it.
+        while process.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                peak_bytes = max(peak_bytes, psutil.Process(process.pid).memory_info().rss)
+            time.sleep(0.01)
     seconds = time.perf_counter() - start
-    # The process is waited for; Popen must not do so again.
-    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed: {messages.read_text()}")
-    return seconds, usage.ru_maxrss * 1024 / 1e6, messages.read_text()
+    return seconds, peak_bytes / 1e6, messages.read_text()
 
 
 def measure(ways: dict[str, Way], photograph: Path, model_set: str, turns: int, folder: Path) -> list[list[str]]:
