@@ -13,6 +13,8 @@ PICTURES, TABLES = 7_000, 2_500
 """Number of tries of each image format, and of each table or archive format."""
 DECODED = 0.01
 """Minimum fraction of tries that decode: if all fail early, the decoders are not tested."""
+CHECKSUMMED = {"emotion.csv.bz2", "emotion.csv.xz"}
+"""Formats whose checksums refuse almost every damage; of these, one try in all must decode."""
 
 
 @pytest.mark.timeout(3600)
@@ -25,7 +27,8 @@ def test_damaged_files_of_every_format_cause_no_crash_or_unexpected_exception() 
         print({name: value for name, value in one.items() if name != "failures"})
     assert [failure for one in found for failure in one["failures"]] == []
     assert {one["kind"]: one["tries"] for one in found} == counts
-    assert all(one["decoded"] > DECODED * one["tries"] for one in found)
+    decoded = {one["kind"]: one["decoded"] / one["tries"] for one in found}
+    assert {kind: part for kind, part in decoded.items() if part <= (0 if kind in CHECKSUMMED else DECODED)} == {}
 
 
 @pytest.mark.parametrize("kind", FAULTS)
