@@ -23,7 +23,7 @@ from tasks.common.dataset import FaceDataset, concatenate, load_dataset
 from tasks.common.files import InputError
 from tasks.models.keras_files import save_model
 from tasks.training.batches import batches_of, training_targets
-from tasks.training.builders import batch_norm_samples, build_model, finish_emotion_model, load_teacher, loss_of
+from tasks.training.builders import batch_norm_samples, build_model, for_teacher, load_teacher, loss_of
 
 PredictorOf = Callable[[keras.Model], Callable[[np.ndarray], np.ndarray]]
 """From a model to a function from images (N, H, W) to its outputs."""
@@ -122,9 +122,8 @@ def train_recipe(
             raise InputError(
                 "initialization from a teacher's weights is not supported here; set `init_from_teacher` to false"
             )
-        data = data._replace(
-            train=data.train.relabel_to_output_classes(), validation=data.validation.with_output_classes()
-        )
+        train, validation = for_teacher(data.train, data.validation, settings.distillation)
+        data = data._replace(train=train, validation=validation)
         teacher = distillation(project, data, settings, settings.distillation, predictor_of)
     out.mkdir(parents=True, exist_ok=True)
     models = []
@@ -134,5 +133,5 @@ def train_recipe(
             model, epochs = train_member(data, one, teacher, on_epoch)
         exact = in_full_precision(model, data, one)
         write_member(out / f"seed-{one.seed}.npz", exact, epochs)
-        models.append(finish_emotion_model(f"seed {one.seed}", exact, data.train, data.validation, settings))
+        models.append(exact)
     save_model(ensemble(models), out / "emotion.keras")

@@ -20,7 +20,7 @@ import params
 from benchmarks.tables import print_table
 from faces.evaluation.metrics import emotion_metrics, keypoint_metrics
 from faces.models.calibration import fit_temperature
-from faces.models.tta import Inference, calibrate, predict
+from faces.models.tta import Inference, predict
 from tasks.common.dataset import FaceDataset, load_dataset
 from tasks.common.files import InputError
 from tasks.models.keras_files import load_model
@@ -32,13 +32,17 @@ def models(model: keras.Model) -> dict[str, keras.Model]:
     return members | {"mean": model}
 
 
-def metrics_of(model: keras.Model, dataset: FaceDataset, validation: FaceDataset, how: Inference) -> dict[str, float]:
+def metrics_of(
+    model: keras.Model, dataset: FaceDataset, validation: FaceDataset, inference: Inference
+) -> dict[str, float]:
     """Return metrics by name; for the emotion calibrated on `validation`, and with the F1 score of each class."""
-    predicted = predict(model, dataset.images, how)
     if not dataset.is_emotion:
-        return keypoint_metrics(dataset.targets, predicted)
-    temperature = fit_temperature(validation.targets, predict(model, validation.images, how))
-    predicted = calibrate(predicted, temperature)
+        return keypoint_metrics(dataset.targets, predict(model, dataset.images, inference))
+    if model.output.shape[1] == len(validation.classes):
+        inference = inference._replace(class_indices=tuple(validation.output_class_indices))
+    validation = validation.with_output_classes()
+    temperature = fit_temperature(validation.targets, predict(model, validation.images, inference))
+    predicted = predict(model, dataset.images, inference._replace(temperature=temperature))
     labels = range(len(dataset.classes))
     f1 = f1_score(dataset.targets, predicted.argmax(axis=1), labels=labels, average=None, zero_division=0)
     named = {f"F1 {name}": float(value) for name, value in zip(dataset.classes, f1, strict=True)}
@@ -48,10 +52,11 @@ def metrics_of(model: keras.Model, dataset: FaceDataset, validation: FaceDataset
 def measure(model_name: str, split: str, project: Path) -> tuple[FaceDataset, dict[str, dict[str, float]]]:
     """Return the split, and its metrics by member name, `mean` for the ensemble last."""
     settings = getattr(params.load(project).recipe.evaluate, model_name)
-    prepared, how = project / "data/prepared" / model_name, Inference(settings.flip_tta)
-    validation, dataset = (load_dataset(prepared / f"{one}.npz").with_output_classes() for one in ("validation", split))
+    prepared, inference = project / "data/prepared" / model_name, Inference(settings.flip_tta)
+    validation, dataset = (load_dataset(prepared / f"{one}.npz") for one in ("validation", split))
+    dataset = dataset.with_output_classes()
     model = load_model(project / f"models/trained/{model_name}.keras")
-    return dataset, {name: metrics_of(one, dataset, validation, how) for name, one in models(model).items()}
+    return dataset, {name: metrics_of(one, dataset, validation, inference) for name, one in models(model).items()}
 
 
 def table_rows(results: dict[str, dict[str, float]]) -> list[list[str]]:

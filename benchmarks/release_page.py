@@ -109,7 +109,8 @@ def page(project: Path, gate_result: Mapping, name: str, origin: str) -> str:
         "## Data\n",
         markdown_table(split_rows(project)),
     ]
-    sections.append(auxiliary_classes(read_json(project / "reports/prepare/emotion.json")))
+    calibration = project / "reports/evaluate/emotion/calibration.json"
+    sections.append(auxiliary_classes(read_json(project / "reports/prepare/emotion.json"), calibration))
     sections.append("The last columns are the results of the leakage check.\n\n## On test faces\n")
     for model_name in MODELS:
         metrics = read_json(project / f"reports/metrics/{model_name}.json")

@@ -8,6 +8,7 @@ import typer
 
 from flows.cli_operations import PASS_ON, check, dask_worker, down, repro, status, up, versions, worker
 from flows.cli_release import export, promote, rollback
+from flows.cli_scoring import inbox, score
 
 STAGES = Path(__file__).parent / "stages"
 
@@ -50,14 +51,6 @@ SPLITS = {Split.test: "test", Split.val: "validation"}
 """Names of the splits in `data/prepared`."""
 
 
-class Mode(StrEnum):
-    """How an image becomes faces."""
-
-    auto = "auto"
-    detect = "detect"
-    whole = "whole"
-
-
 def stages() -> list[str]:
     """Return the names of the stages: each is a module of flows/stages."""
     return sorted(path.stem for path in STAGES.glob("[!_]*.py"))
@@ -80,13 +73,6 @@ StageArgument = Annotated[
 ]
 ModelArgument = Annotated[
     Model | None, typer.Argument(metavar="MODEL", help="keypoints or emotion, where a stage has both.")
-]
-ModelSetOption = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="workspace: as trained here; prod: in production; a version such as v1.0.0; released or fast.",
-    ),
 ]
 
 
@@ -134,54 +120,6 @@ def pipeline(
 
     arguments = {"targets": targets or [], "force": force, "promote": promote}
     run_command("pipeline", "flows.pipeline", arguments, needs_api=True)
-
-
-def score(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SOURCE",
-            help="Images, folders or zips of them, patterns, raw CSV or Parquet tables, prepared splits (.npz), or "
-            "addresses; none for score.input of params.yaml.",
-        ),
-    ] = None,
-    model_set: ModelSetOption = "workspace",
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="A new folder, or that of an interrupted run, which is resumed.")
-    ] = Path("scored"),
-    mode: Annotated[
-        Mode, typer.Option(help="detect faces; take each image whole; or auto: whole up to the size of a crop.")
-    ] = Mode.auto,
-    draw: Annotated[bool, typer.Option("--draw", help="Also write annotated images and a report.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Also write the predictions as CSV.")] = False,
-    dask: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Scheduler of Dask workers that score, tcp://HOST:PORT.")
-    ] = "",
-) -> None:
-    """Predict keypoints and emotion of any faces.
-
-    Writes predictions.parquet and skipped.parquet, and the drift from the faces that the models were evaluated on.
-    """
-    from flows.runner import run_command
-    from tasks.common.files import text_of
-
-    arguments = {
-        "sources": [text_of(source) for source in sources or []],  # Prefect's API accepts only UTF-8
-        "model_set": model_set,
-        "out": out,
-        "mode": mode.value,
-        "draw": draw,
-        "csv": csv,
-        "dask": dask,
-    }
-    run_command("score", "flows.score", arguments, into=out)
-
-
-def inbox(model_set: ModelSetOption = "prod") -> None:
-    """Score the new files of data/inbox."""
-    from flows.runner import run_command
-
-    run_command("inbox", "flows.inbox", {"model_set": model_set})
 
 
 def demo() -> None:

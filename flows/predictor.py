@@ -10,16 +10,20 @@ from flows.console import CHECKOUT
 from params import Score
 from tasks.common import process
 from tasks.common.files import InputError
+from tasks.models.approved_models import Classes
 from tasks.release.model_sets import load_model_set
 from tasks.scoring.predictor import Predictor, make_predictor
 
 
-def load(model_set: str = "released", root: str | PathLike[str] | None = None) -> Predictor:
+def load(
+    model_set: str = "released", root: str | PathLike[str] | None = None, classes: Classes = "output"
+) -> Predictor:
     """The models of a model set with the settings of `root`, the checkout that this code belongs to unless given.
 
     `model_set` is that of `faces score`: released, fast, workspace, prod or a version. The current folder may be any;
-    it is another one while the models load. Sets the environment variables of `process.DEFAULTS`. Raises InputError or
-    SettingsError, with the remedy.
+    it is another one while the models load. `classes` are the emotions that are predicted: the output classes, which
+    the gate judged, or all that the model was trained on. Sets the environment variables of `process.DEFAULTS`. Raises
+    InputError or SettingsError, with the remedy.
     """
     # Before TensorFlow is imported, and `dvc` started for a registered version.
     process.set_environment()
@@ -28,7 +32,7 @@ def load(model_set: str = "released", root: str | PathLike[str] | None = None) -
         raise InputError(f"root = {folder}: not a checkout of this project; give the folder that has dvc.yaml")
     # Settings, model files, DVC and GTO are all relative to the folder.
     with chdir(folder):
-        settings, (approved, version) = params.load().score, load_model_set(model_set)
+        settings, (approved, version) = params.load().score, load_model_set(model_set, classes)
         paths = {model_name: path.absolute() for model_name, path in approved.paths.items()}
         return make_predictor(replace(approved, paths=paths), version, _with_absolute_detector(settings))
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import params
 from tasks.common.files import source_of
+from tasks.models.approved_models import Classes
 from tasks.readers.sources import find_sources, require_outside
 from tasks.release.model_sets import load_model_set
 from tasks.scoring.batch import score_sources
@@ -22,12 +23,14 @@ def score(
     draw: bool = False,
     csv: bool = False,
     dask: str = "",
+    classes: Classes = "output",
 ) -> None:
     """Score sources, or `score.input` if there are none, into `out`, with models that passed the quality gate.
 
     `sources` are written as in the column `source`: images, folders of images, patterns, tables, or addresses.
+    `classes` are the emotions that are predicted: those that the gate judged, or all that the model was trained on.
     """
-    approved, version = load_model_set(model_set)
+    approved, version = load_model_set(model_set, classes)
     given = [source_of(text) for text in sources] or [settings.score.input]
     require_outside(out, given)
     found, left_out = find_sources(given)

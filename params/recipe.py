@@ -41,7 +41,14 @@ class EvaluateKeypoints(EvaluateModel):
 
 
 class EvaluateEmotion(EvaluateModel):
+    """`pixel_baseline_rows`: training rows shown to the logistic regression on pixels.
+
+    With `bias_correction`, a bias for each class is fitted to the validation faces beside the temperature, so that the
+    predictions assume their class frequencies.
+    """
+
     pixel_baseline_rows: Count
+    bias_correction: bool = False
 
 
 class Evaluate(Settings):

@@ -74,15 +74,10 @@ class EmotionAugmentation(Augmentation):
 
 
 class EmotionLoss(Settings):
-    """`logit_adjustment_tau` compensates for class imbalance (Menon et al. 2021); 0 disables it.
-
-    With `bias_correction`, the biases of the last layer are fitted to the validation faces after training, so that the
-    model assumes their class frequencies.
-    """
+    """`logit_adjustment_tau` compensates for class imbalance (Menon et al. 2021); 0 disables it."""
 
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     logit_adjustment_tau: NotNegative
-    bias_correction: bool = False
 
 
 class Teacher(Settings):

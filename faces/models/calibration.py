@@ -5,6 +5,7 @@ correction can (Alexandari et al. 2020, Maximum Likelihood with Bias-Corrected C
 Shift Adaptation). Probabilities are (N, classes), labels (N,) class numbers.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +28,16 @@ def _logits(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(np.asarray(probabilities, np.float64), np.finfo(np.float32).tiny))
 
 
-def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """softmax(log p / T), float64: T > 1 lowers the confidence, T < 1 raises it, and 1 / T inverts T."""
-    return softmax(_logits(probabilities) / temperature, axis=1)
+def restrict_classes(probabilities: np.ndarray, class_indices: Sequence[int]) -> np.ndarray:
+    """Probabilities (N, len(class_indices)), given that a face is of one of these classes, in this order; float64."""
+    return softmax(_logits(probabilities)[:, list(class_indices)], axis=1)
+
+
+def apply_temperature(
+    probabilities: np.ndarray, temperature: float, biases: Sequence[float] | np.ndarray = (0.0,)
+) -> np.ndarray:
+    """softmax((log p + biases) / T), float64: T > 1 lowers the confidence, T < 1 raises it, and 1 / T inverts T."""
+    return softmax((_logits(probabilities) + np.asarray(biases)) / temperature, axis=1)
 
 
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Inference: flip TTA (test-time augmentation) and temperature scaling."""
+"""Inference: flip TTA (test-time augmentation), the choice of classes, and calibration."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from faces.common.geometry import mirror_images, mirror_points
-from faces.models.calibration import apply_temperature
+from faces.models.calibration import apply_temperature, restrict_classes
 
 BATCH = 256
 
@@ -15,12 +15,15 @@ BATCH = 256
 class Inference(NamedTuple):
     """Inference settings of a model.
 
-    `flip_tta` averages the outputs for a face and its mirror image (test-time augmentation). `temperature` calibrates
-    probabilities, see `faces.models.calibration`; 1 changes nothing.
+    `flip_tta` averages the outputs for a face and its mirror image (test-time augmentation). `class_indices` are the
+    outputs that are predicted, in this order; empty for all, and for keypoints. `temperature` and `biases`, one for
+    each predicted class, calibrate probabilities, see `faces.models.calibration`; 1 and none change nothing.
     """
 
     flip_tta: bool
     temperature: float = 1.0
+    class_indices: tuple[int, ...] = ()
+    biases: tuple[float, ...] = ()
 
 
 def unflip(outputs: np.ndarray, width: int) -> np.ndarray:
@@ -42,16 +45,25 @@ def predict(model, images: np.ndarray, inference: Inference) -> np.ndarray:
 
 
 def predict_by(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, inference: Inference) -> np.ndarray:
-    """As `predict`, where `run` returns the uncalibrated outputs of a model without flip TTA."""
-    outputs = run(images)
+    """As `predict`, where `run` returns the outputs of a model without flip TTA, of all classes and uncalibrated."""
+    outputs = choose_classes(run(images), inference)
     if inference.flip_tta:
-        outputs = average_flipped(outputs, unflip(run(mirror_images(images)), images.shape[2]))
-    return calibrate(outputs, inference.temperature)
+        flipped = unflip(run(mirror_images(images)), images.shape[2])
+        outputs = average_flipped(outputs, choose_classes(flipped, inference))
+    return calibrate(outputs, inference)
 
 
-def calibrate(outputs: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities (N, classes) at a temperature. Keypoints have the temperature 1 and stay unchanged."""
-    return outputs if temperature == 1 else apply_temperature(outputs, temperature)
+def choose_classes(outputs: np.ndarray, inference: Inference) -> np.ndarray:
+    """Probabilities (N, classes) of the predicted classes alone. Keypoints stay unchanged."""
+    indices = inference.class_indices
+    return restrict_classes(outputs, indices) if indices and indices != tuple(range(outputs.shape[1])) else outputs
+
+
+def calibrate(outputs: np.ndarray, inference: Inference) -> np.ndarray:
+    """Calibrated probabilities (N, classes) of the predicted classes. Keypoints stay unchanged."""
+    if inference.temperature == 1 and not inference.biases:
+        return outputs
+    return apply_temperature(outputs, inference.temperature, inference.biases or (0.0,))
 
 
 def predict_no_tta(model, images: np.ndarray) -> np.ndarray:

@@ -16,12 +16,12 @@ MARKERS = "os^DvXP"
 
 
 def reliability_figure(before: Reliability, after: Reliability, eces: tuple[float, float], title: str) -> Figure:
-    """Reliability diagrams before and after temperature scaling, with the number of images in each bin below."""
+    """Reliability diagrams before and after calibration, with the number of images in each bin below."""
     figure = Figure(figsize=(8.6, 5.3), layout="constrained")
     figure.suptitle(title, fontsize=11)
     upper, lower = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=[3, 1])
     for column, (bins, ece, when) in enumerate(zip((before, after), eces, ("before", "after"), strict=True)):
-        _reliability(upper[column], bins, f"{when} temperature scaling: ECE {ece:.3f}")
+        _reliability(upper[column], bins, f"{when} calibration: ECE {ece:.3f}")
         edges = np.linspace(0, 1, len(bins.faces) + 1)
         bars = lower[column].bar(edges[:-1], bins.faces, np.diff(edges), align="edge", color=GREY, edgecolor="white")
         lower[column].bar_label(bars, fontsize=6)

@@ -14,7 +14,7 @@ from faces.synthetic.defects import (
     defect_rows,
     planted,
 )
-from faces.synthetic.faces import draw_faces
+from faces.synthetic.faces import Mapper, draw_faces
 from faces.synthetic.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
 
 __all__ = ["DEFAULT_ROWS", "DEFECTS", "emotion_table", "keypoints_table", "planted"]
@@ -26,10 +26,15 @@ EMOTION_MIX = (0.20, 0.08, 0.24, 0.32, 0.16)
 """Fraction of each emotion code, as imbalanced as in the original."""
 
 
-def keypoints_table(seed: int, rows: int) -> pd.DataFrame:
-    """Kaggle's layout: 30 coordinates in pixels (NaN where unlabelled) and "Image", 96 x 96 grey levels as text."""
+def keypoints_table(seed: int, rows: int, mapper: Mapper = map) -> pd.DataFrame:
+    """Kaggle's layout: 30 coordinates in pixels (NaN where unlabelled) and "Image", 96 x 96 grey levels as text.
+
+    `mapper` is that of `draw_faces`.
+    """
     labels, faces, defects = _generators(seed, "keypoints")
-    images, points = draw_faces(faces, _emotions(labels, rows, KEYPOINTS_MIX), KEYPOINTS_SIZE, KEYPOINTS_FRAMING)
+    images, points = draw_faces(
+        faces, _emotions(labels, rows, KEYPOINTS_MIX), KEYPOINTS_SIZE, KEYPOINTS_FRAMING, mapper
+    )
     pixels, where = list(images.reshape(rows, -1)), defect_rows(defects, rows, "keypoints")
     damage_pixels(pixels, where, defects)
     damage_points(points, where, defects)
@@ -38,11 +43,14 @@ def keypoints_table(seed: int, rows: int) -> pd.DataFrame:
     return table.assign(Image=_texts(pixels))
 
 
-def emotion_table(seed: int, rows: int) -> pd.DataFrame:
-    """Columns "emotion", a code of LABEL_ENCODINGS["course"], and "pixels", 48 x 48 grey levels as text."""
+def emotion_table(seed: int, rows: int, mapper: Mapper = map) -> pd.DataFrame:
+    """Columns "emotion", a code of LABEL_ENCODINGS["course"], and "pixels", 48 x 48 grey levels as text.
+
+    `mapper` is that of `draw_faces`.
+    """
     labels, faces, defects = _generators(seed, "emotion")
     emotions = _emotions(labels, rows, EMOTION_MIX)
-    images, _ = draw_faces(faces, emotions, EMOTION_SIZE, EMOTION_FRAMING)
+    images, _ = draw_faces(faces, emotions, EMOTION_SIZE, EMOTION_FRAMING, mapper)
     pixels, where = list(images.reshape(rows, -1)), defect_rows(defects, rows, "emotion")
     damage_pixels(pixels, where, defects)
     damage_labels(emotions, where)

@@ -29,7 +29,7 @@ def evaluate(settings: params.Params, model_name: params.ModelName, split: str =
     predictions = Path(f"data/predictions/{model_name}.npz") if is_test else folder / "predictions.npz"
     if is_test and settings.dataset_name != SAMPLE:
         record_opening(model_name, prepared / "test.npz", settings.recipe_name, export)
-    predict_split(model_name, model_path, precision, prepared, chosen, predictions, split)
+    predict_split(model_name, model_path, precision, prepared, chosen, predictions, folder / "calibration.json", split)
     if model_name == "keypoints":
         evaluate_keypoints(prepared, predictions, export, duplicates, metrics, folder, split)
     else:

@@ -17,7 +17,7 @@ from tasks.orchestration.decorators import task
 def write_curves(prepared: Path, predictions: Path, folder: Path) -> None:
     """Write `confusion.csv`, a row per test face, `reliability.csv`, a row per bin, and `risk_coverage.csv`.
 
-    The columns of `reliability.csv` are those of `Reliability`, before and after temperature scaling.
+    The columns of `reliability.csv` are those of `Reliability`, before and after calibration.
     """
     test, loaded = load_dataset(prepared / "test.npz"), load_predictions(predictions)
     predicted = loaded.predicted.argmax(axis=1)

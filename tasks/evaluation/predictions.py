@@ -1,7 +1,7 @@
 """Shared code of the stage `evaluate`: predictions on disk, metrics with intervals, and writing of tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,10 @@ METRIC_NAMES = {"emotion": "Accuracy", "keypoints": "NME"}
 class Predictions:
     """A model's outputs for a split, in row order: probabilities (N, classes) or points (N, 15, 2) in pixels.
 
-    `no_tta` are outputs of the images, `flipped` of the flipped images, flipped back. `flip_tta` () and `temperature`
-    () are the inference settings: see `faces.models.tta`. `rows` (N,) are row numbers of the raw table. `precision` ()
-    is that of the exported model; `other_precision` are the uncalibrated outputs of the other one, with the same flip
-    TTA.
+    `no_tta` are outputs of the images, `flipped` of the flipped images, flipped back, for the output classes and not
+    calibrated. `flip_tta` (), `temperature` (), `class_indices` and `biases` are the inference settings: see
+    `faces.models.tta`. `rows` (N,) are row numbers of the raw table. `precision` () is that of the exported model;
+    `other_precision` are the uncalibrated outputs of the other one, with the same flip TTA.
     """
 
     no_tta: np.ndarray
@@ -36,21 +36,28 @@ class Predictions:
     rows: np.ndarray
     precision: np.ndarray
     other_precision: np.ndarray
+    class_indices: np.ndarray = field(default_factory=lambda: np.array([], np.int64))
+    biases: np.ndarray = field(default_factory=lambda: np.array([], np.float64))
 
     @property
     def inference(self) -> Inference:
         """The inference settings of the headline predictions."""
-        return Inference(bool(self.flip_tta), float(self.temperature))
+        return Inference(
+            bool(self.flip_tta),
+            float(self.temperature),
+            tuple(self.class_indices.tolist()),
+            tuple(self.biases.tolist()),
+        )
 
     @property
     def uncalibrated(self) -> np.ndarray:
-        """The headline predictions before temperature scaling."""
+        """The headline predictions before calibration."""
         return average_flipped(self.no_tta, self.flipped) if self.flip_tta else self.no_tta
 
     @property
     def predicted(self) -> np.ndarray:
         """The headline predictions."""
-        return calibrate(self.uncalibrated, float(self.temperature))
+        return calibrate(self.uncalibrated, self.inference)
 
 
 def save_predictions(path: Path, predictions: Predictions) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,16 +16,20 @@ from tasks.common.files import InputError, sha256
 from tasks.models.export_cache import exported_once
 from tasks.models.exports import export_path
 from tasks.models.inference_engine import predictor
+from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
+
+Classes = Literal["output", "all"]
+"""The emotions that are predicted: the output classes, which the gate judges, or all that the model was trained on."""
 
 
 @dataclass(frozen=True)
 class ApprovedModels:
-    """Exported files and inference settings of the evaluated models, by model, and the emotion's output classes.
+    """Exported files and inference settings of the evaluated models, by model, and the emotion classes predicted.
 
     `hashes` are the SHA-256 by which the gate result names what is scored: of the exported files, or of the model files
-    in gate results without exports. `reference` is the reference data of the test faces for drift checks; None in gate
-    results older than these.
+    in gate results without exports. `reference` is the reference data of the evaluated faces for drift checks; None in
+    gate results older than these.
     """
 
     paths: dict[str, Path]
@@ -45,13 +49,14 @@ class _Scored(NamedTuple):
 
 
 @task
-def load_approved_models(gate_result: Path, folder: Path | None = None) -> ApprovedModels:
+def load_approved_models(gate_result: Path, folder: Path | None = None, classes: Classes = "output") -> ApprovedModels:
     """The models that a passed gate result names; with `folder`, their copies of the same name in it.
 
-    Models of a gate result without exports are exported now, once. Raises InputError if the gate did not pass, or if a
-    file is not the one that was evaluated.
+    `classes` are the emotions that are predicted: those that the gate result is about, or all that the model was
+    trained on. Models of a gate result without exports are exported now, once. Raises InputError if the gate did not
+    pass, or if a file is not the one that was evaluated.
     """
-    content, scored = _read(gate_result)
+    content, scored = _read(gate_result, classes)
     if not content["passed"]:
         raise InputError(f"{gate_result}: the gate did not let these models pass; they are not used for scoring")
     paths = {}
@@ -69,13 +74,15 @@ def load_approved_models(gate_result: Path, folder: Path | None = None) -> Appro
     )
 
 
-def _read(gate_result: Path) -> tuple[dict[str, Any], dict[str, _Scored]]:
+def _read(gate_result: Path, classes: Classes) -> tuple[dict[str, Any], dict[str, _Scored]]:
     """`passed`, `classes` and `reference` of a gate result, and what is scored with, by model.
 
     Raises InputError if there is no gate result, or a key is missing.
     """
     try:
         content = json.loads(gate_result.read_text())
+        if classes == "all":
+            content = _with_all_classes(gate_result, content)
         scored = {model_name: _scored(model) for model_name, model in content["models"].items()}
         reference = Reference(**content["reference"]) if "reference" in content else None
         return {name: content[name] for name in ("passed", "classes")} | {"reference": reference}, scored
@@ -87,8 +94,23 @@ def _read(gate_result: Path) -> tuple[dict[str, Any], dict[str, _Scored]]:
         raise InputError(f"{gate_result}: not a gate result ({error!r}); `dvc repro gate` writes one") from None
 
 
+def _with_all_classes(gate_result: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """A gate result whose emotion model predicts all classes that it was trained on; unchanged if these are no more."""
+    emotion = content["models"]["emotion"]
+    if "all_classes" not in emotion:
+        names = ", ".join(content["classes"])
+        log(f"{gate_result}: the emotion model was trained for {names} alone, so all classes are these")
+        return content
+    every = emotion["all_classes"]
+    models = content["models"] | {"emotion": emotion | every}
+    return content | {"classes": every["classes"], "reference": every["reference"], "models": models}
+
+
 def _scored(model: dict[str, Any]) -> _Scored:
-    path, inference = Path(model["path"]), Inference(bool(model["flip_tta"]), float(model["temperature"]))
+    # Gate results of earlier versions have neither: their models have the output classes alone, biases included.
+    indices, biases = (tuple(model.get(name, ())) for name in ("class_indices", "biases"))
+    path = Path(model["path"])
+    inference = Inference(bool(model["flip_tta"]), float(model["temperature"]), indices, biases)
     if "exports" not in model:
         return _Scored(path, model["sha256"], False, inference)
     precision = model["precision"]

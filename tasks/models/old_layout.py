@@ -91,7 +91,10 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def _recipe(old: dict[str, Any]) -> dict[str, Any]:
-    """Training settings of one model, as `params.TrainKeypoints` or `params.TrainEmotion` take them."""
+    """Training settings of one model, as `params.TrainKeypoints` or `params.TrainEmotion` take them.
+
+    `loss.bias_correction` is none of these: it says whether the biases in the model file were corrected.
+    """
     network, descent, teacher, loss = old["network"], old["descent"], old.get("teacher"), old["loss"]
     architecture = _renamed(network, {"kind": "name", "halvings": "stem_stride"})
     if "halvings" in network:

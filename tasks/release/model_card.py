@@ -29,6 +29,7 @@ METRICS = {
         "aurc": "area under the risk-coverage curve",
     },
 }
+ON_ALL = ("accuracy", "macro_f1")
 TITLES = {"keypoints": "Keypoints", "emotion": "Emotion"}
 BASELINES = {"keypoints": "mean face", "emotion": "majority class"}
 
@@ -103,10 +104,10 @@ def write_card(
             f"## {TITLES[model_name]}\n",
             f"**Data:** {getattr(data, model_name)}\n",
             markdown_table([_splits(prepared)]),
-            auxiliary_classes(prepared),
+            auxiliary_classes(prepared, one.reports / "calibration.json"),
             _evaluated_on(model_name, metrics),
             markdown_table(metric_rows(model_name, metrics)),
-            _calibration(metrics) if model_name == "emotion" else "",
+            _calibration(metrics, one.reports / "calibration.json") if model_name == "emotion" else "",
             markdown_table(_slices(one.reports / "slices.csv", SLICE_METRIC[model_name])),
             _precision(model_name, metrics),
             markdown_table([_size(one.model_path, json.loads(training[model_name].read_text()))]),
@@ -133,14 +134,22 @@ def _splits(prepared: Mapping) -> dict[str, object]:
     }
 
 
-def auxiliary_classes(prepared: Mapping) -> str:
-    """Returns a sentence about training classes that the model does not predict; "" if there are none."""
+def auxiliary_classes(prepared: Mapping, calibration: Path) -> str:
+    """Returns sentences about training classes that the gate does not judge; "" if there are none."""
     fractions = prepared["class_fractions"]
     names = [name for name in fractions["train"] if name not in fractions["test"]] if fractions else []
     if not names:
         return ""
     listed = " and ".join(names)
-    return f"Auxiliary training classes: {listed}. The model does not predict them and is not evaluated on them.\n"
+    every = json.loads(calibration.read_text()).get("all")
+    if every is None:
+        return f"Auxiliary training classes: {listed}. The model does not predict them and is not evaluated on them.\n"
+    found = ", ".join(f"{METRICS['emotion'][name]} {format_interval(every['validation'], name)}" for name in ON_ALL)
+    return (
+        f"Auxiliary training classes: {listed}. The test split has none of them. `faces score --classes all` predicts "
+        f"them too; on {every['num_validation_samples']:,} validation faces of all classes, which the epoch and the "
+        f"calibration were chosen on: {found}.\n"
+    )
 
 
 def _evaluated_on(model_name: str, metrics: Mapping) -> str:
@@ -163,9 +172,11 @@ def _precision(model_name: str, metrics: Mapping) -> str:
     )
 
 
-def _calibration(metrics: Mapping) -> str:
+def _calibration(metrics: Mapping, calibration: Path) -> str:
     before, after = (f"{metrics[name]:.3f}" for name in ("uncalibrated_ece", "ece"))
-    return f"ECE: {before} before and {after} after temperature scaling ({metrics['temperature']:.3f}).\n"
+    biases = json.loads(calibration.read_text())["output"]["biases"]
+    corrected = f" and bias correction ({', '.join(f'{bias:+.2f}' for bias in biases)})" if biases else ""
+    return f"ECE: {before} before and {after} after temperature scaling ({metrics['temperature']:.3f}){corrected}.\n"
 
 
 def _slices(path: Path, metric: str) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tasks.common.files import InputError
-from tasks.models.approved_models import ApprovedModels, load_approved_models
+from tasks.models.approved_models import ApprovedModels, Classes, load_approved_models
 from tasks.orchestration.git_revision import trouble
 
 GATE_RESULTS = {"workspace": Path("reports/gate.json")} | {
@@ -12,17 +12,18 @@ GATE_RESULTS = {"workspace": Path("reports/gate.json")} | {
 """Gate results of the model sets that are no registered versions, relative to the project's folder."""
 
 
-def load_model_set(model_set: str) -> tuple[ApprovedModels, str]:
+def load_model_set(model_set: str, classes: Classes = "output") -> tuple[ApprovedModels, str]:
     """The approved models of a model set, and the model version for the table of predictions.
 
-    Raises InputError if there is no such model set, or it did not pass the gate.
+    `classes` are those of `load_approved_models`. Raises InputError if there is no such model set, or it did not pass
+    the gate.
     """
     if model_set in GATE_RESULTS:
-        return load_approved_models(GATE_RESULTS[model_set]), model_set
+        return load_approved_models(GATE_RESULTS[model_set], classes=classes), model_set
     if why := trouble():
         raise InputError(f"{model_set}: not one of {', '.join(GATE_RESULTS)}, and there are no versions: {why}")
     # Loads GTO and DVC, which the published sets do without.
     from tasks.release.registry import MODEL_FILES, fetch
 
     gate_result = fetch(model_set)
-    return load_approved_models(gate_result, gate_result.parent / MODEL_FILES), gate_result.parent.name
+    return load_approved_models(gate_result, gate_result.parent / MODEL_FILES, classes), gate_result.parent.name

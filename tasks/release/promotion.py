@@ -27,7 +27,7 @@ from tasks.release.registry import (
 )
 
 COMMITTED = ("dvc.lock", *SETTINGS, "reports")
-USE = ("sha256", "precision", "exports", "flip_tta", "temperature")
+USE = ("sha256", "precision", "exports", "flip_tta", "temperature", "class_indices", "biases")
 """Keys of a gate result's models that determine predictions; earlier versions have no exports."""
 
 

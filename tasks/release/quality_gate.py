@@ -21,6 +21,9 @@ SLICE_METRIC = {"keypoints": "nme", "emotion": "accuracy"}
 
 LIST = re.compile(r"\[([^\[\]{}]*)\]")
 
+ALL_CLASSES = ("classes", "class_indices", "temperature", "biases", "reference")
+"""What a gate result says of all classes that an emotion model was trained on."""
+
 PREPARED_FILES = ("train.npz", "augmented.npz", "validation.npz", "test.npz", "normalization.json")
 
 
@@ -43,6 +46,7 @@ def evaluate_gate(evaluations: dict[str, EvaluationPaths], settings: Gate, gate_
     """
     metrics = {model_name: json.loads(one.metrics.read_text()) for model_name, one in evaluations.items()}
     exports = {model_name: _exports(one, metrics[model_name]) for model_name, one in evaluations.items()}
+    calibration = json.loads((evaluations["emotion"].reports / "calibration.json").read_text())
     checks = [
         *model_checks(metrics["keypoints"], evaluations["keypoints"].reports, settings.keypoints),
         *model_checks(metrics["emotion"], evaluations["emotion"].reports, settings.emotion),
@@ -61,7 +65,7 @@ def evaluate_gate(evaluations: dict[str, EvaluationPaths], settings: Gate, gate_
                 "precision": metrics[model_name]["precision"],
                 "exports": exports[model_name],
                 "flip_tta": metrics[model_name]["flip_tta"],
-                "temperature": metrics[model_name].get("temperature", 1.0),
+                **(_calibration(calibration) if model_name == "emotion" else {"temperature": 1.0}),
                 "data": {name: sha256(one.prepared / name) for name in PREPARED_FILES},
                 "recipe": one.recipe,
             }
@@ -76,6 +80,14 @@ def evaluate_gate(evaluations: dict[str, EvaluationPaths], settings: Gate, gate_
 def gate_result_text(content: Mapping[str, Any]) -> str:
     """Returns a gate result as JSON, one line per list: one line per quantile would fill pages."""
     return LIST.sub(lambda match: f"[{' '.join(match[1].split())}]", json.dumps(content, indent=2)) + "\n"
+
+
+def _calibration(calibration: Mapping[str, Any]) -> dict[str, Any]:
+    """Inference settings of an emotion model: for its output classes, and for all that it was trained on if more."""
+    content = {"trained_classes": calibration["trained_classes"], **calibration["output"]}
+    if "all" in calibration:
+        content["all_classes"] = {name: calibration["all"][name] for name in ALL_CLASSES}
+    return content
 
 
 def _exports(one: EvaluationPaths, metrics: Mapping) -> dict[str, str]:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from faces.models.tta import Inference
 from params import Score
 from tasks.common.files import (
     InputError,
@@ -46,11 +47,15 @@ def run_fingerprint(
     return {
         "sources": digest.hexdigest(),
         "models": approved.hashes,
-        "inference": {model_name: list(inference) for model_name, inference in approved.inference.items()},
+        "inference": {model_name: _as_json(inference) for model_name, inference in approved.inference.items()},
         "version": version,
         "mode": mode,
         "settings": settings.model_dump(mode="json"),
     }
+
+
+def _as_json(inference: Inference) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in inference._asdict().items()}
 
 
 def begin_run(out: Path, fingerprint: dict[str, Any]) -> Path:

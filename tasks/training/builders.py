@@ -8,16 +8,12 @@ import keras
 import numpy as np
 
 from faces.models import original_resnet, resnet
-from faces.models.calibration import fit_bias_correction
-from faces.models.class_subset import apply_bias_correction, restrict_classes
 from faces.models.initializers import initialize_weights
-from faces.models.tta import predict_no_tta
 from faces.training.losses import adjusted_cross_entropy, masked, smooth_l1, wing
 from params import Teacher, TrainEmotion, TrainKeypoints
 from tasks.common.dataset import FaceDataset
 from tasks.common.files import InputError, sha256
 from tasks.models.keras_files import load_model
-from tasks.orchestration.artifacts import log
 
 
 def build_model(
@@ -43,8 +39,20 @@ def build_model(
     return model
 
 
+def for_teacher(train: FaceDataset, validation: FaceDataset, settings: Teacher) -> tuple[FaceDataset, FaceDataset]:
+    """Both splits with the teacher's classes: the output classes alone if it has no others, else all training classes.
+
+    Training faces of other classes are kept for the teacher's predictions, without a label.
+    """
+    output = train.output_classes.tolist()
+    # Of as many classes in another order, nobody could tell later which of the two orders a model has.
+    if len(output) < len(train.classes) and list(settings.classes) == output:
+        return train.relabel_to_output_classes(), validation.with_output_classes()
+    return train, validation
+
+
 def load_teacher(path: Path, model: keras.Model, classes: Sequence[str], settings: Teacher) -> keras.Model:
-    """The teacher at `path` of `model`, whose output classes are `classes`, none for keypoints.
+    """The teacher at `path` of `model`, whose classes are `classes`, none for keypoints.
 
     Raises InputError if the file is absent or has another hash than in the settings, or if the teacher's classes, input
     shape or output shape differ from the model's.
@@ -55,8 +63,8 @@ def load_teacher(path: Path, model: keras.Model, classes: Sequence[str], setting
     if list(settings.classes) != list(classes):
         needed, given = (", ".join(names) or "none" for names in (classes, settings.classes))
         raise InputError(
-            f"{path}: the teacher has the classes {given}, but the output classes are {needed}; choose a teacher "
-            "of the same classes in the same order"
+            f"{path}: the teacher has the classes {given}, but the training faces {needed}; choose a teacher of "
+            "prepare.emotion.train_classes or of output_classes, in the same order"
         )
     for end, own, other in (("input", model.input, teacher.input), ("output", model.output, teacher.output)):
         if own.shape != other.shape:
@@ -65,20 +73,6 @@ def load_teacher(path: Path, model: keras.Model, classes: Sequence[str], setting
                 "choose a teacher of the same shapes"
             )
     return teacher
-
-
-def finish_emotion_model(
-    name: str, model: keras.Model, train: FaceDataset, validation: FaceDataset, settings: TrainEmotion
-) -> keras.Model:
-    """A trained emotion model, restricted to the output classes, with bias correction if the settings enable it."""
-    model = restrict_classes(model, train.output_class_indices)
-    if settings.loss.bias_correction:
-        restricted = validation.with_output_classes()
-        biases = fit_bias_correction(restricted.targets, predict_no_tta(model, restricted.images))
-        apply_bias_correction(model, biases)
-        each = ", ".join(f"{label} {bias:+.2f}" for label, bias in zip(restricted.classes, biases, strict=True))
-        log(f"{name}: bias correction fitted on {len(restricted)} validation faces: {each}")
-    return model
 
 
 def loss_of(train: FaceDataset, settings: TrainKeypoints | TrainEmotion) -> Callable:

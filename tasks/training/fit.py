@@ -13,14 +13,14 @@ from faces.models.complexity import macs, num_parameters
 from faces.models.ensemble import ensemble
 from faces.training.optimizer import OptimizerSettings
 from faces.training.trainer import Epoch, best_epoch, fit_model
-from params import TrainEmotion, TrainKeypoints
+from params import Teacher, TrainEmotion, TrainKeypoints
 from tasks.common.dataset import FaceDataset, concatenate, load_dataset
 from tasks.common.files import InputError, replacing
 from tasks.models.keras_files import save_model
 from tasks.orchestration.artifacts import Progress, log, log_markdown
 from tasks.orchestration.decorators import task
 from tasks.training.batches import batches_of, training_targets
-from tasks.training.builders import batch_norm_samples, build_model, finish_emotion_model, loss_of
+from tasks.training.builders import batch_norm_samples, build_model, for_teacher, loss_of
 from tasks.training.checkpoints import load_checkpoint, run_fingerprint, save_checkpoint
 from tasks.training.distillation import make_distillation
 
@@ -46,11 +46,13 @@ def train_model(
 ) -> Path:
     """Train on the training split and its copies, validate after each epoch, save the best model.
 
+    An emotion model predicts all training classes, or those of its teacher: see `for_teacher`.
+
     With `ensemble_size` over 1, the ensemble is saved; each of its models is the one that its seed alone gives.
     `report` holds the best epoch of each, the number of parameters and the MACs. An interrupted training resumes from
     its last checkpoint in the folder `checkpoints`, with the same result.
     """
-    data = _load(prepared, distilled=settings.distillation is not None)
+    data = _load(prepared, settings.distillation)
     progress = Progress(f"training-{model_name}", f"{model_name}: epochs trained")
     summary = _summary(build_model(data.train, settings, data.constants))
     log_markdown(f"architecture-{model_name}", f"```\n{summary}\n```", f"{model_name}: the model, layer by layer")
@@ -62,8 +64,6 @@ def train_model(
         fraction = 1 / settings.ensemble_size
         on_epoch = _epoch_logger(name, data.train.leakage_warning, progress, number * fraction, fraction)
         model, epochs = _fit_one(name, data, single, checkpoints / f"seed-{single.seed}.npz", on_epoch)
-        if isinstance(settings, TrainEmotion):
-            model = finish_emotion_model(name, model, data.train, data.validation, settings)
         models.append(model)
         histories.append(epochs)
     model = ensemble(models)
@@ -73,11 +73,11 @@ def train_model(
     return model_path
 
 
-def _load(prepared: Path, distilled: bool) -> _Data:
+def _load(prepared: Path, teacher: Teacher | None) -> _Data:
     files = [prepared / name for name in ("train.npz", "augmented.npz", "validation.npz", "normalization.json")]
     train, validation = concatenate([load_dataset(files[0]), load_dataset(files[1])]), load_dataset(files[2])
-    if distilled:
-        train, validation = train.relabel_to_output_classes(), validation.with_output_classes()
+    if teacher:
+        train, validation = for_teacher(train, validation, teacher)
     return _Data(train, validation, json.loads(files[3].read_text()), files)
 
 

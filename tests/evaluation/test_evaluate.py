@@ -365,6 +365,7 @@ def test_predictions_of_the_flipped_image_are_flipped_back(
             written(tmp_path, model_name),
             settings,
             tmp_path / "out.npz",
+            tmp_path / "calibration.json",
         )
     )
     images = dataset(model_name, 2, "group").images
@@ -392,9 +393,9 @@ def test_the_temperature_is_fitted_on_validation_with_the_same_tta(
     validation = dataset("emotion", 1, "group")
     validation.images[:, :, 24:] //= 3
     save_dataset(folder / "validation.npz", validation)
-    found = load_predictions(
-        predict_split("emotion", tmp_path / "model.keras", "int8", folder, settings, tmp_path / "out.npz")
-    )
+    out, calibration = tmp_path / "out.npz", tmp_path / "calibration.json"
+    predict_split("emotion", tmp_path / "model.keras", "int8", folder, settings, out, calibration)
+    found = load_predictions(out)
     no_tta, flipped = model.predict(validation.images), model.predict(validation.images[:, :, ::-1])
     outputs = (no_tta + flipped) / 2 if flips else no_tta
     assert found.temperature == fit_temperature(validation.targets, outputs)
@@ -410,7 +411,8 @@ def test_the_other_precision_predicts_with_the_same_tta(
     model = Left("emotion")
     monkeypatch.setattr(tasks.evaluation.predict, "predictor", precisions(model))
     settings, folder = EMOTION.model_copy(update={"flip_tta": flips}), written(tmp_path, "emotion")
-    path = predict_split("emotion", tmp_path / "model.keras", precision, folder, settings, tmp_path / "out.npz")
+    out, calibration = tmp_path / "out.npz", tmp_path / "calibration.json"
+    path = predict_split("emotion", tmp_path / "model.keras", precision, folder, settings, out, calibration)
     found, images = load_predictions(path), dataset("emotion", 2, "group").images
     no_tta, flipped = model.predict(images), model.predict(images[:, :, ::-1])
     outputs = {"int8": (no_tta + flipped) / 2 if flips else no_tta, "float32": Same("emotion").predict(images)}
@@ -446,10 +448,10 @@ def test_int8_is_compared_with_float32_whatever_is_the_headline(
 
 def test_points_have_no_temperature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.evaluation.predict, "predictor", precisions(Brightest("keypoints")))
-    out = predict_split(
-        "keypoints", tmp_path / "model.keras", "int8", written(tmp_path, "keypoints"), POINT, tmp_path / "out.npz"
-    )
+    folder, out, calibration = written(tmp_path, "keypoints"), tmp_path / "out.npz", tmp_path / "calibration.json"
+    predict_split("keypoints", tmp_path / "model.keras", "int8", folder, POINT, out, calibration)
     assert load_predictions(out).inference == Inference(False, 1)
+    assert not calibration.exists()
 
 
 @pytest.mark.parametrize("model_name", MODELS)

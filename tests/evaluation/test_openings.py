@@ -79,7 +79,8 @@ def test_only_an_evaluation_on_test_faces_of_real_data_is_counted(
     outputs = {path for path in paths if path.startswith(("reports", "data/predictions"))}
     folder = f"reports/evaluate_validation/{model_name}"
     if split == "validation":
-        assert outputs == {folder, f"{folder}/metrics.json", f"{folder}/predictions.npz"}
+        files = ("metrics.json", "predictions.npz", "calibration.json")
+        assert outputs == {folder, *(f"{folder}/{name}" for name in files)}
         assert {arguments[-1] for arguments in written.values()} == {"validation"}
         assert "measure_robustness" not in written
     else:

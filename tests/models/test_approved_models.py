@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from faces.models.tta import Inference
+from faces.scoring.drift import Reference
 from tasks.common.files import InputError, sha256
 from tasks.models.approved_models import load_approved_models, named_files
 from tasks.models.exports import PRECISIONS, export_path
@@ -44,6 +45,43 @@ def test_passed_gate_result_gives_models_classes_and_inference_settings(tmp_path
     assert approved.hashes == {model_name: sha256(path) for model_name, path in approved.paths.items()}
     assert approved.inference == {"keypoints": Inference(False, 1.0), "emotion": Inference(True, 1.5)}
     assert approved.classes == ["sad", "anger"]
+
+
+EVERY = {
+    "classes": ["anger", "fear", "sad"],
+    "class_indices": [0, 1, 2],
+    "temperature": 2.5,
+    "biases": [0.5, 0.0, -0.5],
+    "reference": {"emotions": {"fear": 3}, "quantiles": {}},
+}
+
+
+def with_all_classes(path: Path) -> Path:
+    """A gate result on an emotion model that was trained on one class more than it is judged on."""
+    content = json.loads(path.read_text()) | {"reference": {"emotions": {"sad": 2}, "quantiles": {}}}
+    content["models"]["emotion"] |= {"class_indices": [2, 0], "biases": [0.1, -0.1], "all_classes": EVERY}
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_all_classes_have_a_calibration_and_a_reference_of_their_own(tmp_path: Path) -> None:
+    path = with_all_classes(gate_result(tmp_path))
+    output, every = load_approved_models(path), load_approved_models(path, classes="all")
+    assert output.classes == ["sad", "anger"]
+    assert output.inference["emotion"] == Inference(True, 1.5, (2, 0), (0.1, -0.1))
+    assert output.reference == Reference({"sad": 2}, {})
+    assert every.classes == ["anger", "fear", "sad"]
+    assert every.inference["emotion"] == Inference(True, 2.5, (0, 1, 2), (0.5, 0.0, -0.5))
+    assert every.reference == Reference({"fear": 3}, {})
+    assert every.inference["keypoints"] == output.inference["keypoints"]
+    assert (every.paths, every.hashes) == (output.paths, output.hashes)
+
+
+def test_model_that_was_trained_on_no_other_classes_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = gate_result(tmp_path)
+    with caplog.at_level("INFO"):
+        assert load_approved_models(path, classes="all") == load_approved_models(path)
+    assert caplog.text.count("the emotion model was trained for sad, anger alone, so all classes are these") == 1
 
 
 def test_models_that_did_not_pass_are_rejected(tmp_path: Path) -> None:

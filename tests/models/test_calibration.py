@@ -6,7 +6,13 @@ from scipy.special import softmax
 
 from faces.evaluation.metrics import emotion_metrics, expected_calibration_error
 from faces.evaluation.selective import aurc, risk_coverage
-from faces.models.calibration import apply_temperature, fit_bias_correction, fit_temperature, reliability
+from faces.models.calibration import (
+    apply_temperature,
+    fit_bias_correction,
+    fit_temperature,
+    reliability,
+    restrict_classes,
+)
 
 
 def calibrated_sample(seed: int, faces: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
@@ -39,6 +45,21 @@ def test_temperature_by_hand() -> None:
     # A temperature of 2 turns the logits log 4 and log 1 into log 2 and log 1.
     np.testing.assert_allclose(apply_temperature(np.array([[0.8, 0.2]]), 2), [[2 / 3, 1 / 3]])
     np.testing.assert_allclose(apply_temperature(np.array([[0.8, 0.2]]), 0.5), [[16 / 17, 1 / 17]])
+
+
+def test_biases_are_added_to_the_logits() -> None:
+    # A bias of log 4 turns the odds 4 : 1 into 16 : 1, and the temperature 2 those into 4 : 1.
+    biases = (np.log(4), 0.0)
+    np.testing.assert_allclose(apply_temperature(np.array([[0.8, 0.2]]), 1, biases), [[16 / 17, 1 / 17]])
+    np.testing.assert_allclose(apply_temperature(np.array([[0.8, 0.2]]), 2, biases), [[0.8, 0.2]])
+
+
+def test_restricted_classes_have_the_conditional_probabilities() -> None:
+    probabilities = np.array([[0.1, 0.2, 0.3, 0.4], [1, 0, 0, 0]], np.float32)
+    expected = np.array([[4 / 5, 1 / 5], [0, 1]])
+    np.testing.assert_allclose(restrict_classes(probabilities, [3, 0]), expected, atol=1e-6)
+    # None of the chosen classes has a probability: each is as likely as the others.
+    np.testing.assert_allclose(restrict_classes(probabilities[1:], [2, 1]), [[0.5, 0.5]])
 
 
 def test_one_over_the_temperature_inverts_it() -> None:

@@ -209,10 +209,17 @@ def test_gate_result_by_hand() -> None:
     assert (is_old(OLD), is_old(NEW)) == (True, False)
 
 
+def without_biases(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe without `loss.bias_correction`, of a file with corrected biases; today it is a setting of `evaluate`."""
+    loss = recipe["loss"]
+    kept = {name: loss[name] for name in loss if name != "bias_correction"} if isinstance(loss, dict) else loss
+    return recipe | {"loss": kept}
+
+
 @pytest.mark.parametrize("model_name", SCHEMAS)
 def test_upgraded_recipe_is_valid(model_name: str) -> None:
-    recipe = SCHEMAS[model_name].model_validate(NEW_RECIPES[model_name])
-    assert recipe.model_dump(mode="json") == NEW_RECIPES[model_name]
+    recipe = without_biases(NEW_RECIPES[model_name])
+    assert SCHEMAS[model_name].model_validate(recipe).model_dump(mode="json") == recipe
 
 
 @pytest.mark.parametrize("halvings", [0, 1, 2])
@@ -244,8 +251,8 @@ def test_gate_results_of_the_released_model_sets_have_the_current_layout(name: s
         # `faces export` adds the last three.
         assert list(model) == [*NEW["models"][model_name], "precision", "exports", "exported_from"]
         assert "normalization.json" in model["data"]
-        recipe = SCHEMAS[model_name].model_validate(model["recipe"])
-        assert recipe.model_dump(mode="json") == model["recipe"]
+        recipe = without_biases(model["recipe"])
+        assert SCHEMAS[model_name].model_validate(recipe).model_dump(mode="json") == recipe
 
 
 def test_metrics_by_hand() -> None:

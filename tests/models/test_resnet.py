@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from faces.common.schema import KEYPOINTS
-from faces.models.class_subset import restrict_classes
 from faces.models.complexity import macs, num_parameters
 from faces.models.ensemble import ensemble
 from faces.models.initializers import initialize_weights
@@ -243,16 +242,6 @@ def test_saved_model_loads_unchanged_and_has_the_same_bytes(model_name: str, tmp
     assert getattr(loaded, "optimizer", None) is None
     save_model(initialized(model_name, 3), paths[1])
     assert paths[0].read_bytes() == paths[1].read_bytes()
-
-
-def test_restricted_classes_have_the_conditional_probabilities() -> None:
-    model = initialized("emotion", 3)
-    probabilities = np.asarray(model(noise(5)))
-    restricted = restrict_classes(model, [3, 0])
-    some = probabilities[:, [3, 0]]
-    np.testing.assert_allclose(restricted(noise(5)), some / some.sum(axis=1, keepdims=True), rtol=1e-5)
-    assert restricted.name == model.name
-    assert restrict_classes(model, range(CLASSES)) is model
 
 
 class Fitted(NamedTuple):

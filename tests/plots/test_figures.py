@@ -183,8 +183,8 @@ def test_reliability_shows_accuracy_over_confidence_and_counts() -> None:
         assert np.asarray(diagonal.get_xydata()).tolist() == [[0, 0], [1, 1]]
     assert [bar.get_height() for bar in boxes(faces)] == [0, 3, 9]
     assert [axis.get_title() for axis in (before, after)] == [
-        "before temperature scaling: ECE 0.100",
-        "after temperature scaling: ECE 0.050",
+        "before calibration: ECE 0.100",
+        "after calibration: ECE 0.050",
     ]
     assert figure.get_suptitle() == "the title"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.release.model_card import METRICS, format_interval, write_card
+from tasks.release.model_card import METRICS, auxiliary_classes, format_interval, write_card
 from tests.release.test_quality_gate import DATA, EMOTION, KEYPOINTS, evaluated_gate, figures
 
 
@@ -51,7 +51,7 @@ def test_the_card_has_the_metrics(tmp_path: Path) -> None:
     assert "| predefined | 17,206 | 1,902 | 1,234 | 0 |" in card
     assert "| accuracy | 0.800 (0.790 to 0.810) | 0.400 |" in card
     assert "| NME (mean error over eye distance) | 0.040 (0.030 to 0.050) | 0.200 |" in card
-    assert "ECE: 0.070 before and 0.030 after temperature scaling (1.250)." in card
+    assert "ECE: 0.070 before and 0.030 after temperature scaling (1.250) and bias correction (+0.10, -0.10)." in card
     assert "| brightness: dark | " in card
     assert "| 1,604,693 | 59,000,000 | 41, 44 |" in card
     assert "Metrics on 1,234 test faces in 99 groups, not used in training, in int8, with flip TTA" in card
@@ -70,7 +70,18 @@ def test_the_card_names_limits_and_the_missing_neutral_class(tmp_path: Path) -> 
 def test_auxiliary_classes_are_named(tmp_path: Path) -> None:
     assert "Auxiliary" not in card_of(tmp_path)
     card = card_of(tmp_path, train_classes=("anger", "fear", "disgust", "neutral"))
-    assert "Auxiliary training classes: fear and neutral. The model does not predict them" in card
+    assert "Auxiliary training classes: fear and neutral. The test split has none of them." in card
+    assert (
+        "on 1,500 validation faces of all classes, which the epoch and the calibration were chosen on: "
+        "accuracy 0.600 (0.500 to 0.700), macro-F1 0.600 (0.500 to 0.700)." in card
+    )
+
+
+def test_auxiliary_classes_that_the_model_has_no_outputs_for_are_named(tmp_path: Path) -> None:
+    calibration, fractions = tmp_path / "calibration.json", {"train": {"anger": 1, "fear": 1}, "test": {"anger": 1}}
+    calibration.write_text('{"output": {}}')
+    found = auxiliary_classes({"class_fractions": fractions}, calibration)
+    assert found == "Auxiliary training classes: fear. The model does not predict them and is not evaluated on them.\n"
 
 
 def test_a_leaking_split_is_named(tmp_path: Path) -> None:

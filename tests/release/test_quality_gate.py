@@ -28,6 +28,7 @@ from tasks.common.files import InputError, sha256
 from tasks.models.approved_models import load_approved_models
 from tasks.models.exports import PRECISIONS, export_path
 from tasks.release.quality_gate import (
+    ALL_CLASSES,
     PREPARED_FILES,
     EvaluationPaths,
     evaluate_gate,
@@ -262,6 +263,25 @@ REFERENCE = Reference({"anger": 3, "disgust": 2}, {"brightness": [1.5, 80.0, 250
 SETTINGS = Gate(license=DATA, keypoints=GateKeypoints(**KEYPOINT_BOUNDS), emotion=GateEmotion(**EMOTION_BOUNDS))
 
 
+CALIBRATION: dict[str, Any] = {
+    "trained_classes": ["anger", "fear", "disgust"],
+    "output": {"class_indices": [0, 2], "temperature": 1.5, "biases": [0.1, -0.1]},
+    "all": {
+        "classes": ["anger", "fear", "disgust"],
+        "class_indices": [0, 1, 2],
+        "temperature": 1.25,
+        "biases": [0.0, 0.2, -0.2],
+        "num_validation_samples": 1500,
+        "validation": {
+            f"{name}{end}": value
+            for name in ("accuracy", "macro_f1", "ece")
+            for end, value in (("", 0.6), ("_low", 0.5), ("_high", 0.7))
+        },
+        "reference": REFERENCE._asdict(),
+    },
+}
+
+
 def evaluated_gate(folder: Path, other: str = "", **emotion: float) -> tuple[Path, dict[str, EvaluationPaths]]:
     """A gate result on two models with such metrics, and the paths of its inputs."""
     evaluations = {}
@@ -294,6 +314,7 @@ def evaluated_gate(folder: Path, other: str = "", **emotion: float) -> tuple[Pat
     recalls = [row("anger", "recall", around(0.7)), row("disgust", "recall", UNKNOWN if emotion else around(0.5))]
     pd.DataFrame(recalls).to_csv(evaluations["emotion"].reports / "classes.csv", index=False)
     (evaluations["emotion"].reports / "reference.json").write_text(json.dumps(REFERENCE._asdict()))
+    (evaluations["emotion"].reports / "calibration.json").write_text(json.dumps(CALIBRATION))
     if other:
         (folder / other).write_bytes(b"another model")
     return evaluate_gate(evaluations, SETTINGS, folder / "gate.json"), evaluations
@@ -318,7 +339,10 @@ def test_a_gate_result_has_hashes_of_models_and_data_and_the_recipes(tmp_path: P
         assert model["exports"] == {precision: sha256(export_path(path, precision)) for precision in PRECISIONS}
         assert model["data"] == {name: sha256(tmp_path / model_name / name) for name in PREPARED_FILES}
         assert model["recipe"] == {"seed": 1}
-    assert content["models"]["emotion"]["temperature"] == 1.5
+    emotion = content["models"]["emotion"]
+    assert {name: emotion[name] for name in CALIBRATION["output"]} == CALIBRATION["output"]
+    assert emotion["trained_classes"] == CALIBRATION["trained_classes"]
+    assert emotion["all_classes"] == {name: CALIBRATION["all"][name] for name in ALL_CLASSES}
     assert content["models"]["keypoints"]["temperature"] == 1.0
     again = gate_result.read_bytes()
     assert evaluated_gate(tmp_path)[0].read_bytes() == again

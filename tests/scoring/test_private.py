@@ -87,7 +87,7 @@ def test_predictions_of_the_score_input_are_ignored_too(repository: Path, monkey
     copy_settings(repository)
     set_params(repository, score__input="face.png")
     approved = models(repository / ".git/models")
-    monkeypatch.setattr(flows.score, "load_model_set", lambda models: (approved, models))
+    monkeypatch.setattr(flows.score, "load_model_set", lambda models, classes="output": (approved, models))
     monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda gate_result: approved)
     monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
     flows.score.score(params.load(), [], "released", Path("mine"), draw=True, csv=True)

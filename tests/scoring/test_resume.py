@@ -59,7 +59,7 @@ def set_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     crops(Path("in"))
     approved = models(Path("models"))
-    monkeypatch.setattr(flows.score, "load_model_set", lambda models: (approved, models))
+    monkeypatch.setattr(flows.score, "load_model_set", lambda models, classes="output": (approved, models))
     monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
 
 
@@ -277,7 +277,7 @@ from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import STEPS, models, score
 
 approved = models(Path("stubs"))
-flows.score.load_model_set = lambda models: (approved, models)
+flows.score.load_model_set = lambda models, classes="output": (approved, models)
 tasks.scoring.batch.make_predictor = lambda paths, inference: stub_outputs
 
 

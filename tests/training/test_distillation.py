@@ -20,6 +20,7 @@ from tasks.common.dataset import load_dataset, save_dataset
 from tasks.common.files import InputError, sha256
 from tasks.models.keras_files import load_model
 from tasks.training.batches import batches_of
+from tasks.training.builders import for_teacher
 from tasks.training.fit import train_model
 from tests.tiny import MODELS, noise, training
 from tests.tiny import part as dataset
@@ -47,13 +48,16 @@ def test_keypoint_targets_are_weighted_means_and_unlabelled_ones_stay_so() -> No
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Per model, a teacher: an ensemble of two, trained for one epoch; that of emotion has two output classes."""
+    """Per model, a teacher: an ensemble of two, trained for one epoch; that of emotion has two classes."""
     folder = tmp_path_factory.mktemp("teachers")
 
     def teacher(model_name: str) -> Path:
         path = folder / f"{model_name}.keras"
         if not path.exists():
             paths = paths_for(folder / model_name, model_name)
+            for name in ("train", "augmented", "validation"):
+                split = paths.prepared / f"{name}.npz"
+                save_dataset(split, load_dataset(split).with_output_classes())
             shutil.copyfile(
                 fit(model_name, training(model_name, epochs=1).model_copy(update={"ensemble_size": 2}), paths), path
             )
@@ -113,6 +117,24 @@ def test_targets_are_the_teacher_s_predictions_for_the_augmented_faces(
         np.testing.assert_array_equal(validation_targets, np.eye(2)[[[3, 1].index(n) for n in numbers if n in (3, 1)]])
 
 
+def test_student_of_a_teacher_of_all_training_classes_predicts_them_all(tmp_path: Path) -> None:
+    paths, classes = paths_for(tmp_path / "teacher", "emotion"), dataset("emotion", 1).classes.tolist()
+    teacher = fit("emotion", training("emotion", epochs=1), paths)
+    model = load_model(
+        fit("emotion", distilled("emotion", teacher, classes=classes), paths_for(tmp_path / "student", "emotion"))
+    )
+    assert model.output.shape[1] == len(classes) == 5
+
+
+def test_as_many_classes_in_another_order_are_no_choice_of_classes() -> None:
+    faces = dataset("emotion", 12)
+    other_order = replace(faces, output_classes=faces.classes[::-1])
+    content = {"file": "teacher.keras", "sha256": "0" * 64, "classes": faces.classes[::-1].tolist()}
+    content |= {"teacher_weight": 0.5, "cached_epochs": 1, "flip_tta": False, "init_from_teacher": False}
+    train, validation = for_teacher(other_order, other_order, Teacher.model_validate(content))
+    assert train.classes.tolist() == validation.classes.tolist() == faces.classes.tolist()
+
+
 def test_faces_of_other_classes_have_no_label() -> None:
     faces = replace(dataset("emotion", 12), output_classes=dataset("emotion", 1).classes[[3, 1]])
     relabelled = faces.relabel_to_output_classes()
@@ -160,7 +182,7 @@ def test_teacher_that_does_not_fit_is_rejected(saved: Callable, tmp_path: Path) 
         (distilled("emotion", file, sha256="0" * 64), f"{file}: has SHA-256 {sha256(file)}, not the teacher's 0000"),
         (
             distilled("emotion", file, classes=dataset("emotion", 1).classes[[1, 3]].tolist()),
-            "the teacher has the classes disgust, happiness, but the output classes are happiness, disgust; choose",
+            "the teacher has the classes disgust, happiness, but the training faces anger, disgust, sad, happiness, ",
         ),
         (
             distilled("emotion", saved("keypoints")),

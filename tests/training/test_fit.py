@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faces.models.calibration import apply_temperature, fit_bias_correction, fit_temperature
 from faces.models.complexity import num_parameters
 from params import TrainEmotion, TrainKeypoints
 from tasks.common.dataset import load_dataset, save_dataset
@@ -106,35 +105,14 @@ def test_ensemble_is_the_mean_of_the_models_of_its_seeds(model_name: str, tmp_pa
     assert (tmp_path / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_bias_correction_changes_only_the_biases_and_lowers_the_validation_loss(tmp_path: Path) -> None:
-    without, corrected = (prepared(tmp_path / name, "emotion") for name in ("without", "corrected"))
-    settings = training("emotion", epochs=2)
-    assert isinstance(settings, TrainEmotion)
-    loss = settings.loss.model_copy(update={"bias_correction": True})
-    models = [
-        load_model(fit("emotion", settings, without)),
-        load_model(fit("emotion", settings.model_copy(update={"loss": loss}), corrected)),
-    ]
-    (*weights, biases), (*same_weights, corrected_biases) = (model.get_weights() for model in models)
-    for before, after in zip(weights, same_weights, strict=True):
-        np.testing.assert_array_equal(before, after)
-    validation = load_dataset(corrected.prepared / "validation.npz")
-    at_label = (np.arange(len(validation)), validation.targets)
-    before, after = (np.asarray(model(validation.images)) for model in models)
-    correction = fit_bias_correction(validation.targets, before)
-    np.testing.assert_allclose(corrected_biases - biases, correction, atol=1e-2)
-    calibrated = [apply_temperature(each, fit_temperature(validation.targets, each)) for each in (before, after)]
-    assert np.log(calibrated[1][at_label]).mean() > np.log(calibrated[0][at_label]).mean()
-
-
-def test_model_predicts_the_output_classes_only(tmp_path: Path) -> None:
+def test_emotion_model_predicts_all_training_classes(tmp_path: Path) -> None:
     paths = prepared(tmp_path, "emotion")
     for name in ("train", "augmented", "validation"):
         faces = load_dataset(paths.prepared / f"{name}.npz")
         save_dataset(paths.prepared / f"{name}.npz", replace(faces, output_classes=faces.classes[[3, 1]]))
     model = load_model(fit("emotion", training("emotion", epochs=1).model_copy(update={"ensemble_size": 2}), paths))
     probabilities = np.asarray(model(noise(4)))
-    assert probabilities.shape == (4, 2)
+    assert probabilities.shape == (4, CLASSES)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
