@@ -9,9 +9,8 @@ import numpy as np
 
 from faces.training.batch_norm import update_batch_norm
 from faces.training.batches import Batches
+from faces.training.fit_inputs import fit_inputs
 from faces.training.optimizer import OptimizerSettings, compile_model
-
-VALIDATION_BATCH_SIZE = 256
 
 
 class Epoch(NamedTuple):
@@ -120,13 +119,11 @@ def fit_model(
         # After the swap, so that the model has the averaged weights.
         callbacks.append(keras.callbacks.LambdaCallback(on_test_begin=lambda _: update_batch_norm(model, statistics)))
     model.fit(
-        data,
+        **fit_inputs(data, validation),
         initial_epoch=initial_epoch,
         epochs=epochs,
         steps_per_epoch=data.steps,
         shuffle=False,  # the batches are shuffled, and Keras would use Python's generator, which other threads use too
-        validation_data=validation,
-        validation_batch_size=VALIDATION_BATCH_SIZE,
         callbacks=callbacks,
         verbose=0,
     )

@@ -395,7 +395,7 @@ def test_a_command_s_arguments_and_options_are_the_flow_s_parameters(
 ) -> None:
     run, calls = command_line
     commands = (
-        ("score", "a.png", "--model-set", "fast", "--mode", "whole", "--csv", "--out", "here"),
+        ("score", "a.png", "--model-set", "fast", "--mode", "whole", "--csv", "--out", "here", "--classes", "all"),
         ("score",),
         ("rollback",),
         ("rollback", "v1.0.0"),
@@ -404,8 +404,15 @@ def test_a_command_s_arguments_and_options_are_the_flow_s_parameters(
         ("pipeline", "evaluate@emotion", "--force"),
     )
     assert [run(*command).exit_code for command in commands] == [0] * len(commands)
-    given = {"dask": "", "draw": False, "mode": "auto"}
-    own = {"sources": ["a.png"], "model_set": "fast", "mode": "whole", "csv": True, "out": Path("here")}
+    given = {"dask": "", "draw": False, "mode": "auto", "classes": "output"}
+    own = {
+        "sources": ["a.png"],
+        "model_set": "fast",
+        "mode": "whole",
+        "csv": True,
+        "out": Path("here"),
+        "classes": "all",
+    }
     none = {"sources": [], "model_set": "workspace", "csv": False, "out": Path("scored")}
     assert calls == [
         ("score", "flows.score", given | own, {"into": Path("here")}),

@@ -10,6 +10,7 @@ import pytest
 
 from faces.training.batch_norm import update_batch_norm
 from faces.training.batches import Augment, Batches
+from faces.training.fit_inputs import VALIDATION_BATCH_SIZE, fit_inputs
 from faces.training.optimizer import OptimizerSettings, cosine_schedule
 from faces.training.trainer import Checkpoint, Epoch, best_epoch, fit_model
 from params import TrainEmotion, TrainKeypoints
@@ -341,3 +342,31 @@ def test_averaged_weights_are_validated_and_kept_with_their_own_statistics() -> 
     model.compile(loss=loss_of(train, settings))
     found = model.evaluate(validation.images, training_targets(validation), verbose=0)
     assert found == pytest.approx(min(metrics["val_loss"] for metrics in expected.metrics), rel=1e-3)
+
+
+def test_tensorflow_reads_the_batches_in_order_without_autotuning() -> None:
+    faces = dataset("emotion", 12)
+    batches = batches_of(faces, training("emotion", batch_size=5), None)(range(3))
+    inputs = fit_inputs(batches, (faces.images, training_targets(faces)))
+    for each in (inputs["x"], inputs["validation_data"]):
+        assert each.options().autotune.enabled is False
+    given = list(inputs["x"].as_numpy_iterator())
+    assert len(given) == len(batches) == 6
+    for number, (images, targets) in enumerate(given):
+        np.testing.assert_array_equal(images, batches[number][0])
+        np.testing.assert_array_equal(targets, batches[number][1])
+    ((images, targets),) = inputs["validation_data"].as_numpy_iterator()
+    np.testing.assert_array_equal(images, faces.images)
+    np.testing.assert_array_equal(targets, training_targets(faces))
+
+
+def test_other_backends_get_batches_and_arrays_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    faces = dataset("emotion", 12)
+    batches = batches_of(faces, training("emotion", batch_size=5), None)(range(1))
+    validation = (faces.images, training_targets(faces))
+    assert fit_inputs(batches, validation) == {
+        "x": batches,
+        "validation_data": validation,
+        "validation_batch_size": VALIDATION_BATCH_SIZE,
+    }
