@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -54,8 +54,10 @@ def load_approved_models(gate_result: Path, folder: Path | None = None, classes:
 
     `classes` are the emotions that are predicted: those that the gate result is about, or all that the model was
     trained on. Models of a gate result without exports are exported now, once. Raises InputError if the gate did not
-    pass, or if a file is not the one that was evaluated.
+    pass, a file is not the one that was evaluated, or `classes` are neither.
     """
+    if classes not in get_args(Classes):
+        raise InputError(f"classes = {classes!r}: not one of {', '.join(get_args(Classes))}")
     content, scored = _read(gate_result, classes)
     if not content["passed"]:
         raise InputError(f"{gate_result}: the gate did not let these models pass; they are not used for scoring")

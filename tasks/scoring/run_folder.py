@@ -48,6 +48,7 @@ def run_fingerprint(
         "sources": digest.hexdigest(),
         "models": approved.hashes,
         "inference": {model_name: _as_json(inference) for model_name, inference in approved.inference.items()},
+        "classes": approved.classes,
         "version": version,
         "mode": mode,
         "settings": settings.model_dump(mode="json"),

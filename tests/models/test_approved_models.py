@@ -84,6 +84,11 @@ def test_model_that_was_trained_on_no_other_classes_says_so(tmp_path: Path, capl
     assert caplog.text.count("the emotion model was trained for sad, anger alone, so all classes are these") == 1
 
 
+def test_classes_are_either_of_two(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="classes = 'seven': not one of output, all"):
+        load_approved_models(gate_result(tmp_path), classes="seven")  # type: ignore[arg-type]
+
+
 def test_models_that_did_not_pass_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gate.json: the gate did not let"):
         load_approved_models(gate_result(tmp_path, passed=False))
