@@ -95,8 +95,8 @@ def test_a_preset_of_a_user_s_own_is_a_copied_file(folder: Path, kind: str) -> N
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        (RECIPE, "  epochs: 10\n", "  epohcs: 12\n", r"keypoints.student.epohcs is no setting; did you mean epochs\?$"),
-        (RECIPE, "    epochs: 10\n", "", r"keypoints.student.epochs is missing; add it$"),
+        (RECIPE, "  epochs: 7\n", "  epohcs: 12\n", r"keypoints.student.epohcs is no setting; did you mean epochs\?$"),
+        (RECIPE, "    epochs: 7\n", "", r"keypoints.student.epochs is missing; add it$"),
         (RECIPE, "depths: [1, 1, 1, 1]", "depths: [1, 1, 1]", r"keypoints.student.architecture = .*: " + ONE_EACH),
         (RECIPE, "widths: [24, 48, 96], depths: [1, 1, 1]", "widths: [24], depths: [1]", ONE_EACH),
         (RECIPE, "widths: [24, 48, 96], depths: [1, 1, 1], ", "", r"emotion.student.architecture = .*: " + ONE_EACH),
@@ -110,7 +110,7 @@ def test_a_preset_of_a_user_s_own_is_a_copied_file(folder: Path, kind: str) -> N
         (RECIPE, "ema_decay: 0.97", "ema_decay: 1.0", "optimizer.ema_decay = 1.0: Input should be less than 1"),
         (RECIPE, "learning_rate: 4.0e-3", "learning_rate: .nan", "keypoints.student.optimizer.learning_rate"),
         (RECIPE, "{name: adamw", "{name: adam", "adam uses neither warmup_ratio nor weight_decay; set both to 0"),
-        (RECIPE, "patience: 10", "patience: 0", "keypoints.student.patience = 0: Input should be greater than"),
+        (RECIPE, "patience: 7", "patience: 0", "keypoints.student.patience = 0: Input should be greater than"),
         (RECIPE, "loss: smooth_l1", "loss: l2", "keypoints.student.loss = 'l2': .* 'smooth_l1', 'wing' or 'mse'"),
         (
             RECIPE,
@@ -128,7 +128,7 @@ def test_a_preset_of_a_user_s_own_is_a_copied_file(folder: Path, kind: str) -> N
             "keypoints.student.augmentation.mixup_alpha is no setting; remove it",
         ),
         (RECIPE, "mixup_alpha: 0.0", "mixup_alpha: -1", "emotion.student.augmentation.mixup_alpha = -1: Input should"),
-        (RECIPE, "corruption_samples: 1000", "corruption_samples: 0", "evaluate.keypoints.corruption_samples = 0"),
+        (RECIPE, "corruption_samples: 300", "corruption_samples: 0", "evaluate.keypoints.corruption_samples = 0"),
         (RECIPE, "flip_tta: false ", "flip_tta: twice ", "evaluate.keypoints.flip_tta = 'twice'"),
         (RECIPE, "num_examples: 16", "num_examples: 0", "report.keypoints.num_examples = 0"),
         (RECIPE, "\nevaluate:", "\nevalaute:", r"line \d+: evalaute is no setting; did you mean evaluate\?$"),
@@ -204,7 +204,7 @@ def test_a_file_that_is_no_yaml_is_named_with_its_line(folder: Path, file: str) 
 @pytest.mark.parametrize(
     ("file", "old", "new", "name"),
     [
-        (RECIPE, "epochs: 10\n    batch_size: 64", "epohcs: 12\n    batch_size: 64", "emotion.student.epohcs"),
+        (RECIPE, "epochs: 9\n    batch_size: 64", "epohcs: 12\n    batch_size: 64", "emotion.student.epohcs"),
         (DATASET, "min_accuracy", "min_acuracy", "gate.emotion.min_acuracy"),
         (PARAMS, "retry_delay_seconds", "retry_delay_secnds", "pipeline.retry_delay_secnds"),
         (DATASET, "class_fraction: [0.005, 0.6]", "class_fraction: [0.6, 0.005]", "validate.emotion.class_fraction"),
@@ -225,7 +225,7 @@ def test_the_line_is_that_of_the_key(folder: Path, file: str, old: str, new: str
 
 
 def test_a_missing_key_is_named_with_the_line_of_its_section(folder: Path) -> None:
-    change(folder, RECIPE, "    epochs: 10\n    batch_size: 64\n", "    batch_size: 64\n")
+    change(folder, RECIPE, "    epochs: 9\n    batch_size: 64\n", "    batch_size: 64\n")
     text = (folder / RECIPE).read_text()
     section = text[: text.index("  student:", text.index("\nemotion:"))].count("\n") + 1
     assert lines_of_error(folder) == [f"{RECIPE}, line {section}: emotion.student.epochs is missing; add it"]
@@ -234,7 +234,7 @@ def test_a_missing_key_is_named_with_the_line_of_its_section(folder: Path) -> No
 def test_everything_wrong_is_told_at_once(folder: Path) -> None:
     change(folder, PARAMS, "shard_size: 512", "shard_size: 0")
     change(folder, DATASET, "min_accuracy: 0.80", "min_accuracy: 80")
-    change(folder, RECIPE, "patience: 10", "patience: 0")
+    change(folder, RECIPE, "patience: 7", "patience: 0")
     assert [line.split(",")[0] for line in lines_of_error(folder)] == [PARAMS, DATASET, RECIPE]
 
 
@@ -454,7 +454,7 @@ def test_an_absent_teacher_is_found_before_any_work(folder: Path, monkeypatch: p
             "  num_examples: 24\n  max_crop_px: 128",
             r"is now report_predictions.num_examples$",
         ),
-        (RECIPE, "corruption_samples: 1000", "num_examples: 16", r"num_examples is now report.MODEL.num_examples$"),
+        (RECIPE, "corruption_samples: 300", "num_examples: 16", r"num_examples is now report.MODEL.num_examples$"),
     ],
 )
 def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(

@@ -93,8 +93,10 @@ def version_of(gate_result: Path) -> str | None:
 def _used(gate_result: str) -> tuple[list[str], dict[str, list[object]]]:
     """Returns the classes of a gate result, and what determines the predictions of its models."""
     content = json.loads(gate_result)
+    # Models of versions without these keys have outputs for the output classes alone.
+    alone = {"class_indices": list(range(len(content["classes"]))), "biases": []}
     return content["classes"], {
-        model_name: [model.get(name) for name in USE] for model_name, model in content["models"].items()
+        model_name: [(alone | model).get(name) for name in USE] for model_name, model in content["models"].items()
     }
 
 

@@ -364,6 +364,16 @@ def test_a_challenger_is_compared_on_images_that_the_champion_did_not_see(monkey
     path.write_bytes(equal)
 
 
+def test_the_same_models_gated_again_are_the_same_version(tmp_path: Path) -> None:
+    content, path = json.loads(fetch(OLD).read_text()), tmp_path / "gate.json"
+    content["models"]["emotion"] |= {"class_indices": list(range(len(content["classes"]))), "biases": []}
+    path.write_text(json.dumps(content))
+    assert version_of(path) == OLD
+    content["models"]["emotion"]["biases"] = [0.1] * len(content["classes"])
+    path.write_text(json.dumps(content))
+    assert version_of(path) is None
+
+
 def test_a_new_version_is_promoted_over_it_and_rolled_back_to_it() -> None:
     assert version_of(fetch(OLD)) == OLD
     assert version_of(Path("reports/gate.json")) is None
