@@ -68,13 +68,15 @@ def read_batches(
 
 
 def row_groups(handle: BinaryIO) -> list[dict[int, Any]]:
-    """The row groups as the footer declares them."""
+    """The row groups as the footer declares them. Raises InputError if the footer is corrupt."""
     end = handle.seek(-8, os.SEEK_END)
     (length,) = struct.unpack("<I", handle.read(4))
     if length > min(end, MAX_FOOTER):
         raise InputError("its footer is too large")
     handle.seek(end - length)
-    groups: list[dict[int, Any]] = read_struct(BytesIO(handle.read(length))).get(4, [])
+    groups = read_struct(BytesIO(handle.read(length))).get(4, [])
+    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+        raise _corrupt()
     return groups
 
 

@@ -68,12 +68,16 @@ def _layout_of_zip(path: Path, source: str, named: str) -> str:
 
 def files_of(archive: zipfile.ZipFile) -> Walk:
     """The names of all files of a zip, sorted, and what is left out, by the rules of a folder."""
-    why = {entry.filename: _why_left_out(entry) for entry in archive.infolist() if not entry.is_dir()}
+    # Not `is_dir`, which fails for an empty name in Python 3.11.
+    entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
+    why = {entry.filename: _why_left_out(entry) for entry in entries}
     left_out = [LeftOut(name, reason) for name, reason in why.items() if reason]
     return Walk(sorted(name for name, reason in why.items() if not reason), left_out, [])
 
 
 def _why_left_out(entry: zipfile.ZipInfo) -> str:
+    if not entry.filename:
+        return "without a name"
     if is_hidden(entry.filename):
         return HIDDEN
     # The mode of the file on Unix is in the upper half (APPNOTE 4.4.15).

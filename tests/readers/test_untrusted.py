@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import struct
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -19,9 +20,12 @@ from PIL import Image
 import tasks.readers.images
 import tasks.scoring.batch
 from tasks.common.files import InputError
+from tasks.common.parquet_pages import row_groups
+from tasks.common.walking import LeftOut
 from tasks.data.ingestion import bring_in
 from tasks.models.approved_models import ApprovedModels
 from tasks.readers.images import MAX_SIDE, grey_levels
+from tasks.readers.layouts import files_of
 from tasks.readers.records import read_records
 from tasks.readers.sources import UnreadableInput, content_of, find_sources
 from tasks.scoring.face_crops import crop_faces
@@ -382,3 +386,24 @@ def test_a_closed_port_and_an_unknown_host_are_unreachable(host: str) -> None:
 def test_an_address_of_an_unknown_protocol_is_refused_before_any_work() -> None:
     with pytest.raises(InputError, match=r"nosuch://a.png: cannot be searched \(ValueError: Protocol not known"):
         find_sources(["nosuch://a.png"])
+
+
+def test_a_nameless_entry_of_a_zip_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "faces.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.png", b"")
+        archive.writestr("folder/", b"")
+        archive.writestr("x", b"")
+    with zipfile.ZipFile(path) as archive:
+        archive.getinfo("x").filename = ""
+        walk = files_of(archive)
+    assert walk.files == ["a.png"]
+    assert walk.left_out == [LeftOut("", "without a name")]
+
+
+@pytest.mark.parametrize("field", [b"\x45\x02", b"\x49\x15\x02"], ids=["a number", "a list of numbers"])
+def test_row_groups_that_are_no_structs_are_corrupt(field: bytes) -> None:
+    """The fourth field of a footer, in Thrift's compact protocol, is of another type than a list of structs."""
+    footer = field + b"\x00"
+    with pytest.raises(InputError, match="is truncated or corrupt"):
+        row_groups(BytesIO(b"PAR1" + footer + struct.pack("<I", len(footer)) + b"PAR1"))
