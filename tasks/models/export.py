@@ -22,7 +22,7 @@ from tasks.models.exports import PRECISIONS, export_path
 from tasks.models.inference_engine import CHUNK
 from tasks.models.keras_files import load_model
 from tasks.models.onnx_files import export_float32, save_onnx
-from tasks.orchestration.artifacts import log
+from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 
 SEED = 1
@@ -48,6 +48,11 @@ def export_model(model_path: Path, prepared: Path, calibration_samples: int, rep
     }
     with replacing(report) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
+    rows = [
+        {"file": path.name, "precision": precision, "MB": path.stat().st_size / 1e6, "sha256": sha256(path)[:16]}
+        for precision, path in paths.items()
+    ]
+    log_table(f"exports-{model_path.stem}", rows, f"{model_path.stem}: exported files, of which one is evaluated")
     return report
 
 
