@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from dvc.repo import Repo
 from PIL import Image
 
 import params
@@ -197,6 +196,9 @@ def write_old_gate_result() -> None:
 
 def record() -> None:
     """Record all outputs in dvc.lock and in DVC's cache, as if the stages had run; missing ones are placeholders."""
+    # Imported before GTO, it closes the files in which pytest captures the output.
+    from dvc.repo import Repo
+
     with Repo() as repo:
         for out in repo.index.outs:
             path = Path(out.fs_path)
