@@ -22,11 +22,12 @@ import keras
 import params
 from benchmarks.processes import measured_apart, peak_mb
 from benchmarks.tables import print_table
-from faces.training.batch_norm import update_batch_norm
+from faces.training.backend import host_backend
+from faces.training.batch_norm import batch_norm_updater
 from faces.training.optimizer import OptimizerSettings, compile_model
 from params import TrainEmotion
 from tasks.common.dataset import FaceDataset, load_dataset
-from tasks.training.batches import batches_of
+from tasks.training.batches import batches_of, training_faces
 from tasks.training.builders import batch_norm_samples, build_model, loss_of
 
 EVALUATE_EVERY = 2_000
@@ -87,9 +88,9 @@ def train_until(
 ) -> Result:
     """Train until the test accuracy reaches `target`, or to the last epoch; the last step is evaluated too."""
     train, test = load_dataset(prepared / "train.npz"), load_dataset(prepared / "test.npz")
-    batches = batches_of(train, settings)(range(settings.epochs))
+    batches = batches_of(training_faces(train), settings, host_backend())(range(settings.epochs))
     model = compiled(train, settings, json.loads((prepared / "normalization.json").read_text()), len(batches))
-    bn_images = batch_norm_samples(train, settings)
+    bn_images, update = batch_norm_samples(train, settings), batch_norm_updater(model, host_backend().compiled)
     seconds, curve = 0.0, list[Evaluation]()
     for number in range(len(batches)):
         seconds += timed(lambda: model.train_on_batch(*batches[number]))  # noqa: B023  called at once
@@ -97,7 +98,7 @@ def train_until(
         if num_faces // evaluate_every == before // evaluate_every and number + 1 < len(batches):
             continue
         if bn_images is not None:
-            seconds += timed(lambda: update_batch_norm(model, bn_images))
+            seconds += timed(lambda: update(bn_images))
         curve.append(Evaluation(seconds, num_faces, accuracy_of(model, train, test)))
         on_evaluation(curve[-1])
         if curve[-1].accuracy >= target:

@@ -4,6 +4,7 @@ Unknown keys are refused, by file, name and line.
 """
 
 from params.dataset import Dataset, NumSamples, ReportTables, Sample, Validate, ValidateEmotion, ValidateKeypoints
+from params.distillation import Distillation, StudentEmotion, StudentKeypoints
 from params.gate import Gate, GateEmotion, GateKeypoints, GateLicense
 from params.layout import PARAMS, PRESETS, Params, key_paths, preset_file, presets, schemas, section_files
 from params.loading import check, load
@@ -26,12 +27,11 @@ from params.training import (
     EmotionAugmentation,
     EmotionLoss,
     Optimizer,
-    Teacher,
     TrainEmotion,
     TrainKeypoints,
     TrainModel,
 )
-from params.types import MODELS, NOT_IN_COURSE, Emotion, ModelName, Settings, SettingsError
+from params.types import MODELS, NOT_IN_COURSE, TEACHER, Emotion, ModelName, Settings, SettingsError
 
 __all__ = [
     "MODELS",
@@ -39,10 +39,12 @@ __all__ = [
     "PARAMS",
     "PRESETS",
     "STAGES",
+    "TEACHER",
     "Architecture",
     "Augmentation",
     "Dataset",
     "Detector",
+    "Distillation",
     "Drift",
     "Duplicates",
     "Emotion",
@@ -80,7 +82,8 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Split",
-    "Teacher",
+    "StudentEmotion",
+    "StudentKeypoints",
     "TrainEmotion",
     "TrainKeypoints",
     "TrainModel",

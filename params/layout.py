@@ -1,8 +1,8 @@
 """All settings together, and which file holds which key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from params.dataset import Dataset, Sample, SampleSection
 from params.recipe import Recipe
@@ -58,17 +58,37 @@ def section_files(dataset: str, recipe: str) -> dict[str, Path]:
 
 def fields(model: type[Settings]) -> dict[str, type[Settings] | None]:
     """Keys of a section, each with the schema of the subsection; None for a value."""
-    return {field.alias or name: _subsection(field.annotation) for name, field in model.model_fields.items()}
+    return {field.alias or name: subsection(field.annotation) for name, field in model.model_fields.items()}
 
 
-def _subsection(annotation: Any) -> type[Settings] | None:
+def subsection(annotation: Any) -> type[Settings] | None:
+    """The schema of a key's subsection, or of each entry of a section whose keys the user names; None for a value."""
     candidates = (annotation, *get_args(annotation))
     return next((one for one in candidates if isinstance(one, type) and issubclass(one, Settings)), None)
 
 
+def has_named_entries(model: type[Settings], key: str) -> bool:
+    """Whether the user names the keys of a subsection, such as the teachers'."""
+    field = next((field for name, field in model.model_fields.items() if (field.alias or name) == key), None)
+    return field is not None and get_origin(field.annotation) is dict
+
+
+def section_at(model: type[Settings], location: Sequence[str]) -> type[Settings] | None:
+    """The schema of the section at a path of keys; None for a value, or where the user names the keys."""
+    section: type[Settings] | None = model
+    entry: type[Settings] | None = None
+    for key in location:
+        if entry:
+            section, entry = entry, None
+        elif section:
+            found = fields(section).get(key)
+            section, entry = (None, found) if has_named_entries(section, key) else (found, None)
+    return section
+
+
 def key_paths(model: type[Settings], parent: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The path of every key, of sections and of values."""
+    """The path of every key, of sections and of values; NAME stands for a key that the user chooses."""
     for key, section in fields(model).items():
         yield (*parent, key)
         if section:
-            yield from key_paths(section, (*parent, key))
+            yield from key_paths(section, (*parent, key, "NAME") if has_named_entries(model, key) else (*parent, key))

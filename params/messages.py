@@ -9,9 +9,12 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from params.layout import fields, key_paths, presets, schemas, section_files
+from params.layout import fields, key_paths, presets, schemas, section_at, section_files
 from params.renamed import RENAMED_VALUES, replacement
 from params.types import MODELS, Settings
+
+NONE = {"teachers": "{}", "distillation": "null"}
+"""Values of sections that DVC needs in every preset, for recipes without them."""
 
 
 class SettingsFile(NamedTuple):
@@ -103,7 +106,8 @@ def _remedy_for_missing(name: str, file: SettingsFile) -> str:
         return f"a recipe has a section for each model, {' and '.join(MODELS)}; add it"
     if known := presets(file.folder, name):
         return f"add it, with one of {', '.join(known)}"
-    return "add it"
+    none = NONE.get(name.rpartition(".")[2])
+    return f"add it, {none} for none" if none else "add it"
 
 
 def _remedy_for_extra(location: tuple[str | int, ...], file: SettingsFile) -> str:
@@ -141,8 +145,6 @@ def _meant(location: tuple[str | int, ...], file: SettingsFile) -> str | None:
     """The key of the same section that a misspelt one was likely meant to be."""
     if replacement(_name(location)) or _home(location, file):
         return None
-    section: type[Settings] | None = file.model
-    for key in location[:-1]:
-        section = fields(section).get(str(key)) if section else None
+    section = section_at(file.model, [str(key) for key in location[:-1]])
     known = fields(section) if section else {}
     return next(iter(difflib.get_close_matches(str(location[-1]), known, n=1)), None)

@@ -2,16 +2,8 @@
 
 from typing import Literal
 
-from params.training import TrainEmotion, TrainKeypoints
+from params.distillation import RecipeEmotion, RecipeKeypoints
 from params.types import Count, Settings
-
-
-class RecipeKeypoints(Settings):
-    student: TrainKeypoints
-
-
-class RecipeEmotion(Settings):
-    student: TrainEmotion
 
 
 class ExportModel(Settings):

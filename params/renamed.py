@@ -36,7 +36,12 @@ RENAMED = {
     "*.student.distortion": "augmentation, with horizontal_flip, degrees, translate, scale, blur_sigma, brightness, "
     "contrast, noise_std, random_erasing, and for the emotion mixup_alpha and cutmix_alpha",
     "*.student.teacher": "distillation, with teacher_weight for share, cached_epochs for rounds, flip_tta for "
-    "flip_averaging, init_from_teacher for begin",
+    "flip_averaging; the teacher itself is an entry of MODEL.teachers, and init_from: teacher replaces begin",
+    "*.student.distillation.file": "an entry of MODEL.teachers, which the stage train_teacher trains; to use a saved "
+    "model, copy it to models/pretrained/MODEL, and give the entry init_from: FILE and epochs: 0",
+    "*.student.distillation.sha256": "recorded by DVC in dvc.lock; remove it",
+    "*.student.distillation.classes": "always prepare.emotion.train_classes; remove it",
+    "*.student.distillation.init_from_teacher": "MODEL.student.init_from: teacher",
     "*.student.loss.smoothing": "label_smoothing",
     "*.student.loss.adjustment": "logit_adjustment_tau",
     "*.student.loss.refit_biases": "evaluate.emotion.bias_correction",

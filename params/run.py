@@ -7,8 +7,9 @@ from pydantic import Field, NonNegativeInt, model_validator
 from params.types import Address, Count, NotNegative, Positive, Settings, Sha256, Share
 
 STAGES = (
-    *("sample", "ingest", "validate", "explore", "report_tables", "prepare", "train", "export"),
-    *("evaluate", "report", "gate", "score", "report_predictions"),
+    *("sample", "ingest", "validate", "explore", "report_tables", "prepare", "prepare_unlabeled"),
+    *("train_teacher", "predict_teacher", "train", "export", "evaluate", "report", "gate", "score"),
+    "report_predictions",
 )
 """The stages of `dvc.yaml`."""
 

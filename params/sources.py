@@ -5,8 +5,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from params.distillation import RecipeEmotion, RecipeKeypoints
 from params.layout import PARAMS, Params, preset_file
-from params.types import MODELS
+from params.types import MODELS, TEACHER
 
 
 def wrong_sources(settings: Params, graph: Path = Path("dvc.yaml")) -> list[str]:
@@ -37,8 +38,24 @@ def _named(settings: Params) -> dict[str, tuple[str, str]]:
         named[f"{PARAMS}: score.detector.file"] = ("score", settings.score.detector.file)
     recipe = preset_file("recipe", settings.recipe_name)
     for name in MODELS:
-        if teacher := getattr(settings.recipe, name).student.distillation:
-            named[f"{recipe}: {name}.student.distillation.file"] = ("train", teacher.file)
+        section = getattr(settings.recipe, name)
+        for key, (stage, path) in _pretrained(name, section).items():
+            named[f"{recipe}: {name}.{key}"] = (stage, path)
+    return named
+
+
+def _pretrained(model_name: str, section: RecipeKeypoints | RecipeEmotion) -> dict[str, tuple[str, str]]:
+    """Key of each file or folder under models/pretrained that a model's recipe names, with the stage that reads it."""
+    named = {}
+    trained = {f"teachers.{name}": ("train_teacher", teacher) for name, teacher in section.teachers.items()}
+    for key, (stage, settings) in {**trained, "student": ("train", section.student)}.items():
+        if settings.init_from and settings.init_from != TEACHER:
+            named[f"{key}.init_from"] = (stage, settings.init_from)
+        if settings.architecture.file:
+            named[f"{key}.architecture.file"] = (stage, settings.architecture.file)
+    for name in section.student.distillation.predictions if section.student.distillation else ():
+        path = f"models/pretrained/teachers/{model_name}/{name}"
+        named[f"student.distillation.predictions.{name}"] = ("predict_teacher", path)
     return named
 
 

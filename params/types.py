@@ -6,6 +6,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 ModelName = Literal["keypoints", "emotion"]
 MODELS: tuple[str, ...] = get_args(ModelName)
+TEACHER = "teacher"
+"""Value of `init_from` for the weights of the first teacher."""
 
 
 class SettingsError(ValueError):
@@ -34,6 +36,16 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _in_pretrained(path: str) -> str:
+    if not path.startswith("models/pretrained/") or ".." in path or not path.endswith(".keras"):
+        raise ValueError("a file models/pretrained/MODEL/NAME.keras is needed; copy the model there")
+    return path
+
+
+def _teacher_or_pretrained(name: str) -> str:
+    return name if name == TEACHER else _in_pretrained(name)
+
+
 Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -43,6 +55,8 @@ Shift = Annotated[float, Field(ge=-10, le=10)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 InOrder = AfterValidator(_in_order)
 Address = Annotated[str, Field(min_length=1), AfterValidator(_path_or_http)]
+PretrainedFile = Annotated[str, AfterValidator(_in_pretrained)]
+InitFrom = Annotated[str, AfterValidator(_teacher_or_pretrained)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 Emotion = Literal["anger", "disgust", "fear", "happiness", "sad", "surprise", "neutral"]

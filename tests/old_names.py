@@ -27,7 +27,7 @@ SETTINGS = """
     faces_drawn flip_averaging halvings keypoints_rows kind label_set label_shift max_clipped max_cluster
     max_distance max_missing max_p max_psi max_quarantined max_share_difference max_share_of_baseline members
     min_confidence min_deviation min_sharpness min_share_of_gap most_pixels network notify protocol refit_biases
-    retry_seconds robustness_faces rotation rounds shard_items smoothing statistics_faces teacher warmup
+    retry_seconds robustness_faces rotation rounds shard_items smoothing statistics_faces warmup
 """
 REPORTS = """
     alike_but_hashed_apart answers error_curve_auc failure_rate flip_averaged_accuracy flip_averaging flip_gain_accuracy

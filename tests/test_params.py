@@ -101,7 +101,7 @@ def test_a_preset_of_a_user_s_own_is_a_copied_file(folder: Path, kind: str) -> N
         (RECIPE, "widths: [24, 48, 96], depths: [1, 1, 1]", "widths: [24], depths: [1]", ONE_EACH),
         (RECIPE, "widths: [24, 48, 96], depths: [1, 1, 1], ", "", r"emotion.student.architecture = .*: " + ONE_EACH),
         (RECIPE, "{name: resnet,", "{name: original,", OF_ITS_OWN),
-        (RECIPE, "name: resnet", "name: vit", "architecture.name = 'vit': Input should be 'resnet' or 'orig"),
+        (RECIPE, "name: resnet", "name: vit", "architecture.name = 'vit': Input should be 'resnet', 'original' or"),
         (RECIPE, "widths: [16,", "widths: [1,", "architecture.widths.0 = 1: Input should be greater than"),
         (RECIPE, "widths: [16, 24, 48, 64]", "widths: [8, 8, 8, 8, 8, 8]", "keypoints.student.architecture.widths"),
         (RECIPE, "dropout: 0.0", "dropout: 1.0", "keypoints.student.architecture.dropout = 1.0"),
@@ -133,7 +133,12 @@ def test_a_preset_of_a_user_s_own_is_a_copied_file(folder: Path, kind: str) -> N
         (RECIPE, "num_examples: 16", "num_examples: 0", "report.keypoints.num_examples = 0"),
         (RECIPE, "\nevaluate:", "\nevalaute:", r"line \d+: evalaute is no setting; did you mean evaluate\?$"),
         (RECIPE, "\nreport:", "\nreport: 4\nrest:", r"line \d+: report = 4: a section with keys is needed"),
-        (RECIPE, "\nemotion:\n  student:", "\nemotion:\n  learner:", r"line \d+: emotion.student is missing; add it"),
+        (
+            RECIPE,
+            "\nemotion:\n  teachers: {}\n  student:",
+            "\nemotion:\n  teachers: {}\n  learner:",
+            r"line \d+: emotion.student is missing; add it",
+        ),
         (DATASET, "\ngate:", "\ngaet:", r"line \d+: gaet is no setting; did you mean gate\?$"),
         (DATASET, "seed: 20261", "sede: 20261", r"line \d+: sample.sede is no setting; did you mean seed\?$"),
         (DATASET, "label_encoding: course", "label_encoding: cours", "label_encoding = 'cours': Input should be 'cour"),
@@ -414,18 +419,71 @@ def test_a_source_is_there_or_made_by_a_stage_before(
         params.check()
 
 
-def test_an_absent_teacher_is_found_before_any_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_pretrained_file_is_found_before_any_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     set_params(folder, recipe="student")
-    lines = params.wrong_sources(params.load(), ROOT / "dvc.yaml")
-    assert [line.split(" = ")[0] for line in lines] == [
-        f"conf/recipe/student.yaml: {model_name}.student.distillation.file" for model_name in params.MODELS
-    ]
-    set_params(folder, emotion__student__distillation__file="models/trained/emotion.keras")
-    _, line = params.wrong_sources(params.load(), ROOT / "dvc.yaml")
-    assert "the stage train makes it anew" in line
-    set_params(folder, recipe="sample")
     assert params.wrong_sources(params.load(), ROOT / "dvc.yaml") == []
+    path = "models/pretrained/emotion/absent.keras"
+    set_params(folder, emotion__student__init_from=path, emotion__teachers__large__init_from=path)
+    set_params(folder, emotion__student__distillation__predictions=["wide"])
+    backbone = {"name": "backbone", "file": path, "input_size": 160}
+    set_params(folder, emotion__teachers__large__architecture=backbone)
+    lines = params.wrong_sources(params.load(), ROOT / "dvc.yaml")
+    keys = ("teachers.large.init_from", "teachers.large.architecture.file", "student.init_from")
+    assert lines == [
+        *(
+            f"conf/recipe/student.yaml: emotion.{key} = {path!r}: there is no such file; correct the path"
+            for key in keys
+        ),
+        "conf/recipe/student.yaml: emotion.student.distillation.predictions.wide = "
+        "'models/pretrained/teachers/emotion/wide': there is no such file; correct the path",
+    ]
+
+
+LARGE = {"name": "resnet", "widths": [4, 8], "depths": [1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"teachers": {}}, "student.distillation needs a teacher: one in teachers, or one in predictions"),
+        ({"student__distillation": None}, "teachers would be trained and not used; give student a distillation"),
+        ({"student__distillation__predictions": ["large"]}, "predictions names large, which is one of teachers"),
+        ({"teachers__large__init_from": "teacher"}, "teachers.large.init_from = 'teacher' is for the student"),
+        ({"student__epochs": 0}, "epochs: 0 takes the weights of init_from unchanged"),
+        (
+            {"student__init_from": "models/released/emotion.keras"},
+            "a file models/pretrained/MODEL/NAME.keras is needed",
+        ),
+        ({"student__init_from": "models/pretrained/../x.keras"}, "a file models/pretrained/MODEL/NAME.keras is needed"),
+        ({"student__init_from": "teacher", "student__ensemble_size": 2}, "set ensemble_size to 1"),
+        ({"teachers__large__architecture": {"name": "backbone"}}, "a backbone needs file"),
+        ({"teachers__large__architecture": {**LARGE, "frozen": False}}, "only a backbone has file, layer, input_size"),
+        ({"student__distillation__sha256": "0"}, "student.distillation.sha256 is now recorded by DVC in dvc.lock"),
+        ({"student__distillation__init_from_teacher": True}, "is now MODEL.student.init_from: teacher"),
+        ({"teachers__large__epoch": 3}, r"teachers.large.epoch is no setting; did you mean epochs\?"),
+        ({"student__distillation__cached_epoch": 3}, r"is no setting; did you mean cached_epochs\?"),
+    ],
+)
+def test_teachers_and_weights_that_make_no_sense_are_refused(
+    folder: Path, changes: dict[str, object], message: str
+) -> None:
+    set_params(folder, recipe="student")
+    set_params(folder, **{f"emotion__{key}": value for key, value in changes.items()})
+    lines = lines_of_error(folder)
+    assert any(re.search(message, line) for line in lines), lines
+    assert all(line.startswith("conf/recipe/student.yaml, line ") for line in lines), lines
+
+
+@pytest.mark.parametrize(("key", "none"), [("teachers", "{}"), ("student__distillation", "null")])
+def test_sections_that_dvc_needs_are_asked_for(folder: Path, key: str, none: str) -> None:
+    path = folder / RECIPE
+    lines = path.read_text().splitlines(keepends=True)
+    name = key.rpartition("_")[2] + ":"
+    first = next(number for number, line in enumerate(lines) if line.strip().startswith(name))
+    path.write_text("".join(lines[:first] + lines[first + 1 :]))
+    (line,) = lines_of_error(folder)
+    assert f"keypoints.{key.replace('__', '.')} is missing; add it, {none} for none" in line
 
 
 @pytest.mark.parametrize(

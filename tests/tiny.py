@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from faces.common.schema import KEYPOINTS, LABEL_ENCODINGS
-from params import TrainEmotion, TrainKeypoints
+from params import StudentEmotion, StudentKeypoints, TrainEmotion, TrainKeypoints
 from tasks.common.dataset import FaceDataset
 
 MODELS = ("keypoints", "emotion")
@@ -73,6 +73,21 @@ def part(model_name: str, num_faces: int) -> FaceDataset:
 
 def training(model_name: str, **changes: Any) -> TrainKeypoints | TrainEmotion:
     """Settings with all sources of difference between two trainings: dropout, augmentation, decay, weight averaging."""
+    kind = TrainKeypoints if model_name == "keypoints" else TrainEmotion
+    return kind.model_validate(_sections(model_name, changes))
+
+
+def student(model_name: str, distillation: dict[str, Any] | None, **changes: Any) -> StudentKeypoints | StudentEmotion:
+    """Settings of `training` with distillation; by default half of each target is the prediction, for two epochs."""
+    default = {"teacher_weight": 0.5, "cached_epochs": 2, "flip_tta": True}
+    content = _sections(model_name, changes) | {
+        "distillation": None if distillation is None else default | distillation
+    }
+    kind = StudentKeypoints if model_name == "keypoints" else StudentEmotion
+    return kind.model_validate(content)
+
+
+def _sections(model_name: str, changes: dict[str, Any]) -> dict[str, Any]:
     sections = {
         "seed": 1,
         "ensemble_size": 1,
@@ -91,7 +106,6 @@ def training(model_name: str, **changes: Any) -> TrainKeypoints | TrainEmotion:
         **changes,
     }
     if model_name == "keypoints":
-        return TrainKeypoints.model_validate({**sections, "loss": "smooth_l1", "augmentation": LIVELY})
+        return {**sections, "loss": "smooth_l1", "augmentation": LIVELY}
     augmentation = {**LIVELY, "mixup_alpha": 0.4, "cutmix_alpha": 1.0}
-    loss = {"label_smoothing": 0.1, "logit_adjustment_tau": 0.5}
-    return TrainEmotion.model_validate({**sections, "loss": loss, "augmentation": augmentation})
+    return {**sections, "loss": {"label_smoothing": 0.1, "logit_adjustment_tau": 0.5}, "augmentation": augmentation}

@@ -1,27 +1,57 @@
 """Batch-normalization statistics, computed for the final weights."""
 
+from collections.abc import Callable, Iterator
+
 import keras
 import numpy as np
 
 UPDATE_BATCH_SIZE = 256
 
 
-def update_batch_norm(model: keras.Model, faces: np.ndarray) -> None:
-    """Compute batch normalization's means and variances from faces (N, H, W) without augmentation, in place.
+def batch_norm_updater(model: keras.Model, compiled: Callable[[Callable], Callable]) -> Callable[[np.ndarray], None]:
+    """A function that computes batch normalization's means and variances from faces (N, H, W) without augmentation.
 
-    The moving statistics of training come from augmented faces, and from other weights than the moving average of the
-    weights (Wu & Johnson 2021, Rethinking "Batch" in BatchNorm, section 3: precise BN).
+    It sets them in place, to their means over the batches. The moving statistics of training come from augmented faces,
+    and from other weights than the moving average of the weights (Wu & Johnson 2021, Rethinking "Batch" in BatchNorm,
+    section 3: precise BN). `compiled` compiles a function of arrays, once for all updates. Frozen layers keep their
+    statistics.
     """
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    dropouts = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-    momenta, rates = [layer.momentum for layer in norms], [layer.rate for layer in dropouts]
-    for layer in dropouts:
-        layer.rate = 0.0
-    for number, start in enumerate(range(0, len(faces), UPDATE_BATCH_SIZE)):
+    norms = [layer for layer in _layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    dropouts = [layer for layer in _layers(model) if isinstance(layer, keras.layers.Dropout)]
+    statistics = {id(variable) for layer in norms for variable in (layer.moving_mean, layer.moving_variance)}
+    which = [number for number, one in enumerate(model.non_trainable_variables) if id(one) in statistics]
+
+    def batch_statistics(trainable: list, non_trainable: list, batch: np.ndarray) -> list:
+        """Means and variances of one batch, in the order of `which`."""
+        momenta, rates = [layer.momentum for layer in norms], [layer.rate for layer in dropouts]
         for layer in norms:
-            layer.momentum = number / (number + 1)  # so that the moving statistics are the mean over all batches
-        model(faces[start : start + UPDATE_BATCH_SIZE], training=True)
-    for layer, momentum in zip(norms, momenta, strict=True):
-        layer.momentum = momentum
-    for layer, rate in zip(dropouts, rates, strict=True):
-        layer.rate = rate
+            layer.momentum = 0.0
+        for layer in dropouts:
+            layer.rate = 0.0
+        _, updated = model.stateless_call(trainable, non_trainable, batch, training=True)
+        for layer, momentum in zip(norms, momenta, strict=True):
+            layer.momentum = momentum
+        for layer, rate in zip(dropouts, rates, strict=True):
+            layer.rate = rate
+        return [updated[number] for number in which]
+
+    run = compiled(batch_statistics)
+
+    def update(faces: np.ndarray) -> None:
+        trainable = [variable.value for variable in model.trainable_variables]
+        non_trainable = [variable.value for variable in model.non_trainable_variables]
+        batches = np.split(faces, range(UPDATE_BATCH_SIZE, len(faces), UPDATE_BATCH_SIZE))
+        found = [[np.asarray(one) for one in run(trainable, non_trainable, batch)] for batch in batches]
+        for number, values in zip(which, zip(*found, strict=True), strict=True):
+            model.non_trainable_variables[number].assign(np.mean(values, axis=0, dtype=np.float64))
+
+    return update
+
+
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """All trainable layers, those of nested models too."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer) if layer.trainable else ()
+        elif layer.trainable:
+            yield layer

@@ -1,19 +1,27 @@
 """Knowledge distillation (Hinton et al. 2015, Distilling the Knowledge in a Neural Network)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 
-def distillation_targets(labels: np.ndarray, predictions: np.ndarray, teacher_weight: float) -> np.ndarray:
-    """Targets float32: `teacher_weight` of each is the teacher's prediction, the rest the label, of the same shape.
+def distillation_targets(labels: Any, predictions: np.ndarray, teacher_weight: float) -> Any:
+    """Targets float32: `teacher_weight` of each is the teachers' prediction, the rest the label, of the same shape.
 
-    Class probabilities (N, classes): where the labels of a row sum to less than 1, the teacher's prediction replaces
-    the missing part. Keypoints (N, 15, 2): unlabelled ones, NaN, stay NaN, because the teacher's are useless where they
-    are outside the image.
+    Class probabilities (N, classes): where the labels of a row sum to less than 1, the prediction replaces the missing
+    part. Keypoints (N, 15, 2): a face without any label gets the prediction; unlabelled keypoints, NaN, of other faces
+    stay NaN, because predictions are useless where they are outside the image.
     """
-    labelled = labels.sum(axis=1, keepdims=True) if labels.ndim == 2 else 1.0
     label_weight = 1 - teacher_weight
-    return (label_weight * labels + (1 - label_weight * labelled) * predictions).astype(np.float32)
+    if labels.ndim == 2:
+        return (label_weight * labels + (1 - label_weight * labels.sum(axis=1, keepdims=True)) * predictions).astype(
+            np.float32
+        )
+    # Not NumPy's functions for labels on a device, which would wait for them.
+    ops = np if isinstance(labels, np.ndarray) else keras.ops
+    unlabelled = ops.all(ops.isnan(labels), axis=(1, 2), keepdims=True)
+    return ops.where(unlabelled, predictions, label_weight * labels + teacher_weight * predictions).astype(np.float32)
 
 
 def first_of_ensemble(model: keras.Model) -> keras.Model:

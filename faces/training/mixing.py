@@ -1,6 +1,6 @@
 """MixUp and CutMix: each face is mixed with another one of its batch."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,9 +17,12 @@ class Mixing(NamedTuple):
 
 
 def mix_faces(
-    generator: np.random.Generator, faces: np.ndarray, targets: np.ndarray, mixing: Mixing
-) -> tuple[np.ndarray, np.ndarray]:
-    """Faces (N, H, W) uint8 and class probabilities (N, classes), each mixed with another one of the batch."""
+    generator: np.random.Generator, faces: Any, targets: np.ndarray, mixing: Mixing
+) -> tuple[Any, np.ndarray]:
+    """Faces (N, H, W) uint8 and class probabilities (N, classes), each mixed with another one of the batch.
+
+    The faces may be an array of NumPy or of JAX.
+    """
     enabled = {name: alpha for name, alpha in mixing._asdict().items() if alpha > 0}
     if not enabled:
         return faces, targets
@@ -27,19 +30,17 @@ def mix_faces(
     ratio = float(generator.beta(enabled[name], enabled[name]))
     other = generator.permutation(len(faces))
     if name == "mixup_alpha":
-        mixed = np.rint(ratio * faces + (1 - ratio) * faces[other]).astype(np.uint8)
+        mixed = (ratio * faces + (1 - ratio) * faces[other]).round().astype(np.uint8)
     else:
         mixed, ratio = _cutmix(generator, faces, faces[other], ratio)
     return mixed, (ratio * targets + (1 - ratio) * targets[other]).astype(np.float32)
 
 
-def _cutmix(
-    generator: np.random.Generator, faces: np.ndarray, others: np.ndarray, ratio: float
-) -> tuple[np.ndarray, float]:
+def _cutmix(generator: np.random.Generator, faces: Any, others: Any, ratio: float) -> tuple[Any, float]:
     """Faces with a square of the others, and the ratio of the area that is not pasted, to the whole pixel."""
     size = faces.shape[1]
     side = round(size * (1 - ratio) ** 0.5)
     top, left = generator.integers(0, size - side + 1, 2)
-    mixed = faces.copy()
-    mixed[:, top : top + side, left : left + side] = others[:, top : top + side, left : left + side]
-    return mixed, 1 - side**2 / size**2
+    pasted = np.zeros((size, size), np.uint8)
+    pasted[top : top + side, left : left + side] = 1
+    return faces * (1 - pasted) + others * pasted, 1 - side**2 / size**2

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import keras
 
+from faces.training.backend import jit_compile
+
 
 class OptimizerSettings(NamedTuple):
     """`name` is adamw or adam; `warmup_ratio` is a fraction of the training steps.
@@ -38,13 +40,8 @@ def compile_model(
 ) -> None:
     """Compile the model for a training of `steps` steps, in place."""
     optimizer = _optimizer(settings, steps)
-    model.compile(optimizer, loss=loss, metrics=metrics, jit_compile=jit())
+    model.compile(optimizer, loss=loss, metrics=metrics, jit_compile=jit_compile())
     optimizer.build(model.trainable_variables)
-
-
-def jit() -> bool | str:
-    """Keras's `jit_compile`. With TensorFlow it would be XLA, which compiles for a minute and is no faster on CPUs."""
-    return False if keras.backend.backend() == "tensorflow" else "auto"
 
 
 def _optimizer(settings: OptimizerSettings, steps: int) -> keras.optimizers.Optimizer:

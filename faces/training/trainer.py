@@ -7,9 +7,10 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from faces.training.batch_norm import update_batch_norm
+from faces.training.backend import Backend, jit_compile
+from faces.training.batch_norm import batch_norm_updater
 from faces.training.batches import Batches
-from faces.training.fit_inputs import fit_inputs
+from faces.training.fit_inputs import VALIDATION_BATCH_SIZE, fit_inputs
 from faces.training.optimizer import OptimizerSettings, compile_model
 
 
@@ -90,6 +91,7 @@ def fit_model(
     optimizer: OptimizerSettings,
     epochs: int,
     patience: int,
+    backend: Backend,
     statistics: np.ndarray | None = None,
     on_epoch: Callable[[Epoch], None],
     checkpoint: Checkpoint | None = None,
@@ -111,21 +113,48 @@ def fit_model(
     if checkpoint:
         _assign(model.variables, checkpoint.model)
         _assign(model.optimizer.variables, checkpoint.optimizer)
-    num_faces = data.steps * data.batch_size
-    best_weights = BestWeightsCheckpoint(num_faces, epochs, patience, checkpoint, on_epoch, on_checkpoint)
-    # It is the first callback: at the end of validation, it copies the averaged weights before they are swapped out.
-    callbacks = [best_weights, keras.callbacks.SwapEMAWeights()] if optimizer.ema_decay else [best_weights]
-    if statistics is not None:
-        # After the swap, so that the model has the averaged weights.
-        callbacks.append(keras.callbacks.LambdaCallback(on_test_begin=lambda _: update_batch_norm(model, statistics)))
+    best_weights = BestWeightsCheckpoint(
+        data.steps * data.batch_size, epochs, patience, checkpoint, on_epoch, on_checkpoint
+    )
     model.fit(
-        **fit_inputs(data, validation),
+        **fit_inputs(data, validation, backend.prefetch_threads),
         initial_epoch=initial_epoch,
         epochs=epochs,
         steps_per_epoch=data.steps,
         shuffle=False,  # the batches are shuffled, and Keras would use Python's generator, which other threads use too
-        callbacks=callbacks,
+        callbacks=[best_weights, *_after_each_epoch(model, optimizer, statistics, backend)],
         verbose=0,
     )
     _assign(model.variables, best_weights.best)
     return best_weights.epochs
+
+
+def _after_each_epoch(
+    model: keras.Model, optimizer: OptimizerSettings, statistics: np.ndarray | None, backend: Backend
+) -> list[keras.callbacks.Callback]:
+    """Callbacks that give the model its averaged weights and batch-norm statistics before validation.
+
+    They follow BestWeightsCheckpoint, which copies the averaged weights at the end of validation, before they are
+    swapped out.
+    """
+    callbacks = [keras.callbacks.SwapEMAWeights()] if optimizer.ema_decay else []
+    if statistics is not None:
+        update = batch_norm_updater(model, backend.compiled)
+        callbacks.append(keras.callbacks.LambdaCallback(on_test_begin=lambda _: update(statistics)))
+    return callbacks
+
+
+def validate_unchanged(
+    model: keras.Model,
+    validation: tuple[np.ndarray, np.ndarray],
+    *,
+    loss: str | Callable,
+    metrics: list[str],
+) -> list[Epoch]:
+    """The epoch 0 of a model that is not trained: its validation loss and metrics."""
+    model.compile(loss=loss, metrics=metrics, jit_compile=jit_compile())
+    started = time.perf_counter()
+    found = model.evaluate(*validation, batch_size=VALIDATION_BATCH_SIZE, verbose=0, return_dict=True)
+    seconds = time.perf_counter() - started
+    values = {f"val_{name}": float(value) for name, value in found.items()}
+    return [Epoch(0, 0, seconds, len(validation[0]) / seconds, values)]

@@ -7,11 +7,12 @@ import pandas as pd
 
 from faces.plots.face_grid import faces_figure
 from faces.plots.training import learning_figure
+from faces.training.backend import host_backend
 from params import TrainEmotion, TrainKeypoints
 from tasks.common.dataset import load_dataset
 from tasks.orchestration.decorators import task
 from tasks.plots.figure_files import save_figure
-from tasks.training.batches import batches_of
+from tasks.training.batches import batches_of, training_faces
 
 NUM_EXAMPLES = 16
 
@@ -22,7 +23,7 @@ def draw_augmented_batch(
 ) -> None:
     """Write and log `augmented_batch.png`: sixteen augmented training images with their targets."""
     train = load_dataset(prepared / "train.npz")
-    images, targets = batches_of(train, settings)(range(1))[0]
+    images, targets = batches_of(training_faces(train), settings, host_backend())(range(1))[0]
     images, targets = images[:NUM_EXAMPLES], targets[:NUM_EXAMPLES]
     captions = [_label(target, train.classes) if train.is_emotion else "" for target in targets]
     title = f"{model_name}: augmented training faces"

@@ -14,15 +14,14 @@ import numpy as np
 from faces.training.trainer import Checkpoint, Epoch
 from tasks.common.files import replacing, sha256
 from tasks.orchestration.decorators import task
+from tasks.training.environment import LIBRARIES
 
-LIBRARIES = ("keras", "numpy", "onnx", "openvino", "scipy", "tf2onnx")
-"""Beside Keras's backend."""
 LISTS = ("model", "optimizer", "best")
 ROOT = Path(__file__).resolve().parents[2]
 CODE = (
     *("faces/common", "faces/models", "faces/training", "tasks/training"),
     *("tasks/common/dataset.py", "tasks/common/errors.py", "tasks/common/files.py", "tasks/common/npz.py"),
-    *("tasks/models/inference_engine.py", "tasks/models/keras_files.py", "tasks/models/onnx_files.py"),
+    "tasks/models/keras_files.py",
 )
 """Rooms and modules that affect the result of a training. Orchestration, logging and plots do not."""
 

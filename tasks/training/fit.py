@@ -1,122 +1,156 @@
 """Trains a model, or an ensemble, and keeps the best epoch of each."""
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
-import pandas as pd
 
-from faces.models.complexity import macs, num_parameters
+from faces.models.complexity import num_parameters
 from faces.models.ensemble import ensemble
+from faces.training.batch_norm import batch_norm_updater
 from faces.training.optimizer import OptimizerSettings
-from faces.training.trainer import Epoch, best_epoch, fit_model
-from params import Teacher, TrainEmotion, TrainKeypoints
-from tasks.common.dataset import FaceDataset, concatenate, load_dataset
-from tasks.common.files import InputError, replacing
+from faces.training.trainer import Epoch, fit_model, validate_unchanged
+from params import TrainEmotion, TrainKeypoints
+from tasks.common.files import InputError
 from tasks.models.keras_files import save_model
 from tasks.orchestration.artifacts import Progress, log, log_markdown
 from tasks.orchestration.decorators import task
 from tasks.training.batches import batches_of, training_targets
-from tasks.training.builders import batch_norm_samples, build_model, for_teacher, loss_of
+from tasks.training.builders import batch_norm_samples, build_model, loss_of
 from tasks.training.checkpoints import load_checkpoint, run_fingerprint, save_checkpoint
-from tasks.training.distillation import make_distillation
+from tasks.training.data import TrainingData, TrainingInputs, load_training_data
+from tasks.training.environment import training_backend
+from tasks.training.pretrained import initialize_from
+from tasks.training.report import training_report, write_curve, write_report
 
 
-class _Data(NamedTuple):
-    """The data of a training, and the files that they were read from."""
+class TrainingOutputs(NamedTuple):
+    """Files of a training: the model, the learning curve as CSV, and the report as JSON."""
 
-    train: FaceDataset
-    validation: FaceDataset
-    constants: dict[str, float]
-    files: list[Path]
+    model: Path
+    curve: Path
+    report: Path
+
+
+class _Training(NamedTuple):
+    """One training: its name in messages, its settings, and where its checkpoint is kept."""
+
+    name: str
+    data: TrainingData
+    settings: TrainKeypoints | TrainEmotion
+    init_from: Path | None
+    checkpoint: Path
 
 
 @task
 def train_model(
-    model_name: str,
-    prepared: Path,
+    name: str,
+    inputs: TrainingInputs,
     settings: TrainKeypoints | TrainEmotion,
     checkpoints: Path,
-    model_path: Path,
-    curve: Path,
-    report: Path,
+    outputs: TrainingOutputs,
 ) -> Path:
-    """Train on the training split and its copies, validate after each epoch, save the best model.
+    """Train on the training faces, validate after each epoch, save the best model; returns its path.
 
-    An emotion model predicts all training classes, or those of its teacher: see `for_teacher`.
-
-    With `ensemble_size` over 1, the ensemble is saved; each of its models is the one that its seed alone gives.
-    `report` holds the best epoch of each, the number of parameters and the MACs. An interrupted training resumes from
-    its last checkpoint in the folder `checkpoints`, with the same result.
+    An emotion model predicts all training classes. With `ensemble_size` over 1, the ensemble is saved; each of its
+    models is the one that its seed alone gives. With distillation, only initial weights and dropout differ between
+    them: the teachers' predictions are for the augmentation of one seed. An interrupted training resumes from its last
+    checkpoint in the folder `checkpoints`, with the same result.
     """
-    data = _load(prepared, settings.distillation)
-    progress = Progress(f"training-{model_name}", f"{model_name}: epochs trained")
+    data = load_training_data(inputs, settings)
+    progress = Progress(f"training-{name.replace(' ', '-')}", f"{name}: epochs trained")
     summary = _summary(build_model(data.train, settings, data.constants))
-    log_markdown(f"architecture-{model_name}", f"```\n{summary}\n```", f"{model_name}: the model, layer by layer")
+    log_markdown(f"architecture-{name.replace(' ', '-')}", f"```\n{summary}\n```", f"{name}: the model, layer by layer")
     models, histories = [], []
     for number in range(settings.ensemble_size):
-        name = model_name if settings.ensemble_size == 1 else f"{model_name} {number + 1} of {settings.ensemble_size}"
+        one = name if settings.ensemble_size == 1 else f"{name} {number + 1} of {settings.ensemble_size}"
         # A model of the ensemble depends on these settings alone, so its checkpoint is that of a single training.
         single = settings.model_copy(update={"seed": settings.seed + number, "ensemble_size": 1})
         fraction = 1 / settings.ensemble_size
-        on_epoch = _epoch_logger(name, data.train.leakage_warning, progress, number * fraction, fraction)
-        model, epochs = _fit_one(name, data, single, checkpoints / f"seed-{single.seed}.npz", on_epoch)
+        on_epoch = _epoch_logger(one, data.train.leakage_warning, progress, number * fraction, fraction)
+        training = _Training(one, data, single, inputs.init_from, checkpoints / f"seed-{single.seed}.npz")
+        model, epochs = _fit_one(training, settings.seed, on_epoch)
         models.append(model)
         histories.append(epochs)
     model = ensemble(models)
-    save_model(model, model_path)
-    _write_curve(histories, curve)
-    _write_report(model, histories, report)
-    return model_path
-
-
-def _load(prepared: Path, teacher: Teacher | None) -> _Data:
-    files = [prepared / name for name in ("train.npz", "augmented.npz", "validation.npz", "normalization.json")]
-    train, validation = concatenate([load_dataset(files[0]), load_dataset(files[1])]), load_dataset(files[2])
-    if teacher:
-        train, validation = for_teacher(train, validation, teacher)
-    return _Data(train, validation, json.loads(files[3].read_text()), files)
+    save_model(model, outputs.model)
+    write_curve(histories, outputs.curve)
+    write_report(training_report(model, histories, inputs.init_from, settings.epochs), outputs.report)
+    return outputs.model
 
 
 def _fit_one(
-    name: str,
-    data: _Data,
-    settings: TrainKeypoints | TrainEmotion,
-    checkpoint_path: Path,
-    on_epoch: Callable[[Epoch], None],
+    training: _Training, batches_seed: int, on_epoch: Callable[[Epoch], None]
 ) -> tuple[keras.Model, list[Epoch]]:
-    """One model and its epochs; resumes from `checkpoint_path` if there is a checkpoint of this training."""
+    """One model and its epochs; resumes from its checkpoint if there is one of this training.
+
+    With distillation, batches and augmentation are those of `batches_seed`.
+    """
+    name, data, settings, init_from, _ = training
     keras.utils.set_random_seed(settings.seed)
-    train, validation = data.train, data.validation
-    model = build_model(train, settings, data.constants)
-    distillation = (
-        make_distillation(model, train.classes.tolist(), settings.distillation) if settings.distillation else None
-    )
+    model = build_model(data.train, settings, data.constants)
+    if init_from:
+        initialize_from(model, init_from)
+    validation = (data.validation.images, training_targets(data.validation))
+    how: dict[str, Any] = {
+        "loss": loss_of(data.train, settings),
+        "metrics": ["accuracy"] if data.train.is_emotion else [],
+    }
+    if not settings.epochs:
+        log(f"{name}: keeps the weights of {init_from}; 0 epochs")
+        return model, validate_unchanged(model, validation, **how)
     log(
-        f"{name}: {num_parameters(model):,} parameters, {len(train)} training faces, {len(validation)} validation faces"
+        f"{name}: {num_parameters(model):,} parameters, {data.faces.per_epoch} training faces, "
+        f"{len(data.validation)} validation faces"
     )
-    fingerprint = run_fingerprint(settings.model_dump_json(), data.files)
-    checkpoint = load_checkpoint(checkpoint_path, fingerprint)
-    if checkpoint:
+    seed = batches_seed if data.distillation else settings.seed
+    epochs = _fit(training, model, settings.model_copy(update={"seed": seed}), validation, how, on_epoch)
+    return _in_full_precision(model, training), epochs
+
+
+def _fit(
+    training: _Training,
+    model: keras.Model,
+    of_batches: TrainKeypoints | TrainEmotion,
+    validation: tuple,
+    how: dict,
+    on_epoch: Callable[[Epoch], None],
+) -> list[Epoch]:
+    """Train from the training's checkpoint on, and write one after each epoch; `of_batches` are settings of batches."""
+    name, data, settings, init_from, path = training
+    backend = training_backend()
+    files = [*data.files, *([init_from] if init_from else [])]
+    fingerprint = run_fingerprint(f"{settings.model_dump_json()} {of_batches.seed}", files)
+    if checkpoint := load_checkpoint(path, fingerprint):
         log(f"{name}: resuming an interrupted training after epoch {len(checkpoint.epochs)}")
-    epochs = fit_model(
+    return fit_model(
         model,
-        batches_of(train, settings, distillation),
-        (validation.images, training_targets(validation)),
-        loss=loss_of(train, settings),
-        metrics=["accuracy"] if train.is_emotion else [],
+        batches_of(data.faces, of_batches, backend, data.distillation),
+        validation,
+        **how,
         optimizer=OptimizerSettings(**settings.optimizer.model_dump()),
         epochs=settings.epochs,
         patience=settings.patience,
-        statistics=batch_norm_samples(train, settings),
+        backend=backend,
+        statistics=batch_norm_samples(data.train, settings),
         on_epoch=on_epoch,
         checkpoint=checkpoint,
-        on_checkpoint=lambda checkpoint: save_checkpoint(checkpoint_path, fingerprint, checkpoint),
+        on_checkpoint=lambda checkpoint: save_checkpoint(path, fingerprint, checkpoint),
     )
-    return model, epochs
+
+
+def _in_full_precision(model: keras.Model, training: _Training) -> keras.Model:
+    """A float32 model of the same weights, with batch norm statistics of its own."""
+    _, data, settings, _, _ = training
+    if settings.precision == "float32":
+        return model
+    exact = build_model(data.train, settings.model_copy(update={"precision": "float32"}), data.constants)
+    exact.set_weights(model.get_weights())
+    if (images := batch_norm_samples(data.train, settings)) is not None:
+        batch_norm_updater(exact, training_backend().compiled)(images)
+    return exact
 
 
 def _epoch_logger(
@@ -131,25 +165,6 @@ def _epoch_logger(
         log(f"{name}: {_line(epoch)}{leakage_warning}")
 
     return on_epoch
-
-
-def _write_curve(histories: list[list[Epoch]], path: Path) -> None:
-    """One row per epoch, numbered from 1 through all models of the ensemble."""
-    rows = [{"member": number} | epoch.metrics for number, epochs in enumerate(histories, 1) for epoch in epochs]
-    table = pd.DataFrame(rows)
-    table.insert(1, "epoch", range(1, len(table) + 1))
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
-
-
-def _write_report(model: keras.Model, histories: list[list[Epoch]], path: Path) -> None:
-    content = {
-        "parameters": num_parameters(model),
-        "macs": macs(model),
-        "best_epochs": [best_epoch(epochs).number for epochs in histories],
-    }
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def _summary(model: keras.Model) -> str:

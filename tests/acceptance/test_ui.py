@@ -98,7 +98,7 @@ def done(review: Review) -> dict[str, Any]:
     ).wait_for()
     review.shoot("run_form")
     review.page.get_by_role("button", name="Submit").click()
-    wait_for(lambda: pipeline_runs(review, "COMPLETED", "FAILED"), 900)
+    wait_for(lambda: pipeline_runs(review, "COMPLETED", "FAILED"), 2700)
     (run,) = pipeline_runs(review, "COMPLETED", "FAILED")
     assert run["state"]["name"] == "Completed"
     return run

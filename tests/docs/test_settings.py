@@ -5,7 +5,10 @@ from ruamel.yaml import YAML
 from docs.settings import PAGE, page
 from tests.conftest import ROOT
 
-OPTIONAL = ("stem_stride", "bias_correction", "distillation", "detector", "widths", "depths", "dropout")
+OPTIONAL = (
+    *("stem_stride", "bias_correction", "distillation", "detector", "widths", "depths", "dropout"),
+    *("teachers", "init_from", "precision", "file", "layer", "input_size", "frozen"),
+)
 """Keys, or parents of keys, that a file may leave out."""
 
 

@@ -17,7 +17,8 @@ from faces.models.resnet import emotion_model, keypoints_model
 from faces.preparation.normalization import pixel_statistics
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
-from faces.training.batches import Batches
+from faces.training.backend import host_backend
+from faces.training.batches import Batches, TrainingFaces
 from faces.training.losses import adjusted_cross_entropy, masked, smooth_l1
 from faces.training.optimizer import OptimizerSettings
 from faces.training.trainer import Epoch, fit_model
@@ -268,13 +269,16 @@ def fitted(request: pytest.FixtureRequest) -> Fitted:
     targets = np.eye(CLASSES, dtype=np.float32)[emotions] if model_name == "emotion" else points
     epochs = fit_model(
         model,
-        lambda epochs: Batches(images, targets, 8, 1, epochs, lambda generator, *batch: batch),
+        lambda epochs: Batches(
+            TrainingFaces(images, targets, len(images)), 8, 1, epochs, lambda generator, *batch: batch
+        ),
         (images, targets),
         loss=adjusted_cross_entropy(np.bincount(emotions), 0.0, 0.0) if model_name == "emotion" else masked(smooth_l1),
         metrics=["accuracy"] if model_name == "emotion" else [],
         optimizer=OVERFIT._replace(learning_rate=1e-2) if model_name == "emotion" else OVERFIT,
         epochs=50 if model_name == "emotion" else 75,
         patience=75,
+        backend=host_backend(),
         on_epoch=lambda epoch: None,
     )
     return Fitted(model_name, model, images, targets, epochs)

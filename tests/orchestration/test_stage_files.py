@@ -24,8 +24,31 @@ MADE_BY = {
     },
     "prepare keypoints": {"data/validated/keypoints.parquet": "validate"},
     "prepare emotion": {"data/validated/emotion.parquet": "validate"},
-    "train keypoints": {"data/prepared/keypoints": "prepare@keypoints"},
-    "train emotion": {"data/prepared/emotion": "prepare@emotion"},
+    **{
+        f"prepare_unlabeled {model_name}": {f"data/prepared/{name}": f"prepare@{name}" for name in params.MODELS}
+        for model_name in params.MODELS
+    },
+    **{
+        f"train_teacher {model_name}": {f"data/prepared/{model_name}": f"prepare@{model_name}"}
+        for model_name in params.MODELS
+    },
+    **{
+        f"predict_teacher {model_name}": {
+            f"data/prepared/{model_name}": f"prepare@{model_name}",
+            f"data/unlabeled/{model_name}": f"prepare_unlabeled@{model_name}",
+            f"models/teachers/{model_name}": f"train_teacher@{model_name}",
+        }
+        for model_name in params.MODELS
+    },
+    **{
+        f"train {model_name}": {
+            f"data/prepared/{model_name}": f"prepare@{model_name}",
+            f"data/unlabeled/{model_name}": f"prepare_unlabeled@{model_name}",
+            f"data/teacher_predictions/{model_name}": f"predict_teacher@{model_name}",
+            f"models/teachers/{model_name}": f"train_teacher@{model_name}",
+        }
+        for model_name in params.MODELS
+    },
     **{
         f"export {model_name}": {
             f"data/prepared/{model_name}": f"prepare@{model_name}",

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faces.training.batches import Augment, Batches, Distillation
+from faces.training.batches import Augment, Batches, Distillation, TrainingFaces
 from faces.training.mixing import Mixing, mix_faces
 
 FACES = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((4, 4), np.uint8)
@@ -20,7 +20,7 @@ def augmented(generator: np.random.Generator, faces: np.ndarray, targets: np.nda
 
 
 def batches(epochs: range = range(1), batch_size: int = 4, seed: int = 1, augment: Augment = unchanged) -> Batches:
-    return Batches(FACES, np.arange(10), batch_size, seed, epochs, augment)
+    return Batches(TrainingFaces(FACES, np.arange(10), 10), batch_size, seed, epochs, augment)
 
 
 def faces_of(epoch: int, **options: Any) -> list[list[int]]:
@@ -146,16 +146,23 @@ def test_low_alpha_hardly_mixes_and_high_alpha_mixes_half_and_half(alpha: float,
     assert low <= (mixed_targets > 0.9).mean() <= high
 
 
-def test_teacher_runs_in_the_cached_epochs_only() -> None:
-    calls = []
+def distilled(epochs: range, rounds: int = 2) -> Batches:
+    """A prediction shows its epoch, and its position in the order of the epoch's faces, which here is the face."""
+    predictions = np.add.outer(1000.0 * np.arange(rounds), np.arange(10.0)).astype(np.float16)[:, :, None]
+    faces = TrainingFaces(FACES, np.zeros((10, 1), np.float32), 10)
+    return Batches(faces, 4, 1, epochs, augmented, Distillation(predictions, teacher_weight=1.0))
 
-    def targets_of(faces: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        calls.append(faces)
-        return targets + faces.mean(axis=(1, 2))
 
-    distilled = Batches(FACES, np.arange(10), 4, 1, range(5), augmented, Distillation(targets_of, cached_epochs=2))
-    epochs = [[distilled[epoch * distilled.steps + number] for number in range(distilled.steps)] for epoch in range(5)]
-    assert len(calls) == 2 * distilled.steps
+def test_predictions_are_those_of_the_face_and_of_the_epoch() -> None:
+    plain, data = batches(range(2)), distilled(range(2))
+    for number in range(len(data)):
+        np.testing.assert_array_equal(data[number][1].ravel() % 1000, plain[number][1])
+        assert {*(data[number][1] // 1000).ravel()} == {number // data.steps}
+
+
+def test_later_epochs_replay_the_predicted_ones() -> None:
+    data = distilled(range(5))
+    epochs = [[data[epoch * data.steps + number] for number in range(data.steps)] for epoch in range(5)]
     for later, first in ((2, 0), (3, 1), (4, 0)):
         for (faces, targets), (same_faces, same_targets) in zip(epochs[later], epochs[first], strict=True):
             np.testing.assert_array_equal(faces, same_faces)
@@ -163,13 +170,25 @@ def test_teacher_runs_in_the_cached_epochs_only() -> None:
     assert not np.array_equal(epochs[0][0][0], epochs[1][0][0])
 
 
-def test_training_resumed_after_the_cached_epochs_has_the_same_targets() -> None:
-    distillation = Distillation(lambda faces, targets: targets + faces.mean(axis=(1, 2)), cached_epochs=2)
-    whole = Batches(FACES, np.arange(10), 4, 1, range(5), augmented, distillation)
-    rest = Batches(FACES, np.arange(10), 4, 1, range(3, 5), augmented, distillation)
-    before = [whole[index] for index in range(len(whole))][3 * whole.steps :]
-    for (faces, targets), (same_faces, same_targets) in zip(
-        [rest[index] for index in range(len(rest))], before, strict=True
-    ):
-        np.testing.assert_array_equal(faces, same_faces)
-        np.testing.assert_array_equal(targets, same_targets)
+def test_resumed_training_replays_the_same_epochs() -> None:
+    whole, rest = distilled(range(5)), distilled(range(3, 5))
+    for number in range(len(rest)):
+        for one, other in zip(rest[number], whole[3 * whole.steps + number], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_each_epoch_draws_its_own_unlabelled_faces() -> None:
+    """All labelled faces, 0 to 5, and two of the four others."""
+    data = TrainingFaces(FACES, np.arange(10), 6, unlabeled_samples=2)
+    drawn = [data.epoch_indices(1, epoch) for epoch in range(8)]
+    assert data.per_epoch == 8
+    for indices in drawn:
+        assert indices[:6].tolist() == list(range(6))
+        assert len({*indices}) == 8
+    assert len({tuple(indices) for indices in drawn}) > 3
+    assert {face for indices in drawn for face in indices} == set(range(10))
+    np.testing.assert_array_equal(drawn[3], data.epoch_indices(1, 3))
+    batch = Batches(data, 8, 1, range(2), unchanged)
+    assert sorted(batch[1][1]) == sorted(drawn[1])
+    positions, _, targets = batch.augmented(1, 0)
+    np.testing.assert_array_equal(drawn[1][positions], targets)

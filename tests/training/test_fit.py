@@ -23,7 +23,8 @@ from tasks.common.files import InputError
 from tasks.models.keras_files import load_model
 from tasks.plots.training import draw_augmented_batch, draw_learning_curve
 from tasks.training.checkpoints import delete_checkpoints
-from tasks.training.fit import train_model
+from tasks.training.data import TrainingInputs
+from tasks.training.fit import TrainingOutputs, train_model
 from tests.conftest import PATIENCE, ROOT
 from tests.tiny import CLASSES, CONSTANTS, EPOCHS, MODELS, SIZE, noise, training
 from tests.tiny import part as dataset
@@ -52,7 +53,8 @@ def prepared(folder: Path, model_name: str) -> Paths:
 
 
 def fit(model_name: str, settings: TrainKeypoints | TrainEmotion, paths: Paths) -> Path:
-    train_model(model_name, paths.prepared, settings, paths.checkpoints, paths.model_path, paths.curve, paths.report)
+    outputs = TrainingOutputs(paths.model_path, paths.curve, paths.report)
+    train_model(model_name, TrainingInputs(paths.prepared), settings, paths.checkpoints, outputs)
     assert paths.checkpoints.exists()
     delete_checkpoints(paths.checkpoints)
     return paths.model_path

@@ -1,0 +1,1 @@
+"""Teachers of a recipe, their predictions, and the unlabelled faces that these are also for."""
