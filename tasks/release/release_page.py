@@ -41,8 +41,8 @@ three settings files.
 AGAIN = """\
 ## How to make it again
 
-`$SET` is this folder. The training stages may end in other digits on another processor, device or library version; the
-table above has those of this run. Compare with the hashes on this page.
+`$SET` is a copy of this folder outside the checkout. The training stages may end in other digits on another processor,
+device or library version than those above. Compare with the hashes on this page.
 
 ```
 git checkout {revision}
