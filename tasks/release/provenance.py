@@ -3,15 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from graphlib import TopologicalSorter
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
-from ruamel.yaml import YAML
-
 from tasks.common.files import InputError, sha256
 from tasks.common.text_escaping import markdown
+from tasks.operations.dvc_graph import overlap
 from tasks.release.model_card import markdown_table
 
 TARGETS = ("gate", "report@keypoints", "report@emotion")
@@ -47,37 +45,8 @@ class Run(NamedTuple):
         return {
             path: md5
             for path, md5 in deps.items()
-            if not path.startswith(CODE) and not any(_overlap(PurePosixPath(path), out) for out in made)
+            if not path.startswith(CODE) and not any(overlap(PurePosixPath(path), out) for out in made)
         }
-
-
-def recorded_stages(lock: Path) -> dict[str, Any]:
-    """The entries of `dvc.lock` that TARGETS depend on, and theirs, in the order of a run.
-
-    Raises InputError if one of TARGETS has no entry.
-    """
-    entries = YAML(typ="safe").load(lock)["stages"] if lock.is_file() else {}
-    if missing := [target for target in TARGETS if target not in entries]:
-        raise InputError(f"{lock} has no record of {', '.join(missing)}; `dvc repro {' '.join(missing)}` runs them")
-    needs: dict[str, list[str]] = {}
-    pending = list(TARGETS)
-    while pending:
-        name = pending.pop()
-        if name not in needs:
-            needs[name] = _makers(entries, name)
-            pending += needs[name]
-    return {name: entries[name] for name in TopologicalSorter(dict(sorted(needs.items()))).static_order()}
-
-
-def _makers(entries: Mapping[str, Any], name: str) -> list[str]:
-    """The stages that write what a stage reads: the same path, one inside it, or a folder around it."""
-    read = [PurePosixPath(dep["path"]) for dep in entries[name].get("deps", [])]
-    made = ((maker, PurePosixPath(out["path"])) for maker, entry in entries.items() for out in entry.get("outs", []))
-    return sorted({maker for maker, out in made if maker != name and any(_overlap(out, dep) for dep in read)})
-
-
-def _overlap(one: PurePosixPath, other: PurePosixPath) -> bool:
-    return one == other or one in other.parents or other in one.parents
 
 
 def flatten(content: Any, key: str = "") -> dict[str, str]:
@@ -96,33 +65,49 @@ def key_table(content: Any) -> str:
     return markdown_table(rows) if rows else "Nothing is recorded.\n"
 
 
-def weights_origin(model_name: str, student: Mapping[str, Any], model: Path) -> str:
-    """A sentence on where the weights of a trained model come from, by its settings.
+def origin_sections(model_name: str, recipe: Mapping[str, Any]) -> str:
+    """Sentences on where the weights of a model and of each of its teachers come from, by its recipe.
 
-    Raises InputError if the file of `init_from` is not there, so that its hash cannot be stated.
+    Raises InputError if a file that the recipe names is not there, so that its hash cannot be stated.
     """
-    stage, epochs = f"`train@{model_name}`", student.get("epochs")
-    distillation = student.get("distillation") or {}
-    source = student.get("init_from") or ("teacher" if distillation.get("init_from_teacher") else None)
-    if source is None:
-        begin = "random initial weights"
-    elif source == "teacher":
-        begin = "the weights of its teacher"
-    else:
-        path = _initial_file(model_name, str(source))
+    student, trained = recipe.get("student") or {}, Path("models/trained", f"{model_name}.keras")
+    lines = [weights_origin(f"train@{model_name}", student, trained)]
+    for name, teacher in (recipe.get("teachers") or {}).items():
+        file = Path("models/teachers", model_name, f"{name}.keras")
+        lines.append(f"Teacher {name}: {weights_origin(f'train_teacher@{model_name}', teacher, file)}")
+    for name in (student.get("distillation") or {}).get("predictions") or ():
+        folder = f"{PRETRAINED}/teachers/{model_name}/{name}"
+        lines.append(f"Teacher {name}: not trained by this pipeline. Its predictions, `{folder}`, were committed.\n")
+    return "\n".join(lines)
+
+
+def weights_origin(stage: str, settings: Mapping[str, Any], model: Path) -> str:
+    """A sentence on where the weights of the model file come from, which a stage made by these settings."""
+    epochs, source = settings.get("epochs"), settings.get("init_from")
+    backbone = (settings.get("architecture") or {}).get("file")
+    if (settings.get("distillation") or {}).get("init_from_teacher"):
+        source = "teacher"
+    if source and source != "teacher":
+        path = _named_file(stage, str(source))
         begin = f"`{path}` (SHA-256 `{sha256(path)}`)"
         if epochs == 0:
             return _taken_over(path, model, begin)
+    elif source:
+        begin = "the weights of its first teacher"
+    elif backbone:
+        path = _named_file(stage, str(backbone))
+        begin = f"the backbone `{path}` (SHA-256 `{sha256(path)}`) and a new output layer"
+    else:
+        begin = "random initial weights"
     if epochs == 0:
-        return f"{stage} saved {begin} as they are: `epochs: 0`, so it trained nothing.\n"
-    return f"{stage} trained it, from {begin}, for at most {epochs} epochs.\n"
+        return f"`{stage}` saved {begin} as they are: `epochs: 0`, so it trained nothing.\n"
+    return f"`{stage}` trained it, from {begin}, for at most {epochs} epochs.\n"
 
 
-def _initial_file(model_name: str, source: str) -> Path:
-    for path in (Path(source), Path(PRETRAINED, source)):
-        if path.is_file():
-            return path
-    raise InputError(f"{source}: {model_name}.student.init_from names it, and there is no such file; restore it first")
+def _named_file(stage: str, name: str) -> Path:
+    if (path := Path(name)).is_file():
+        return path
+    raise InputError(f"{name}: the settings of {stage} name it, and there is no such file; restore it first")
 
 
 def _taken_over(source: Path, model: Path, begin: str) -> str:
@@ -160,7 +145,7 @@ def outside_files(stages: Mapping[str, Any]) -> str:
         return ""
     rows = [{"file": f"`{file}`", "bytes": f"{file.stat().st_size:,}", "SHA-256": sha256(file)} for file in files]
     sections = [
-        "## Made outside this pipeline\n\nThe stages read these files and do not make them:\n",
+        "## Made outside this pipeline\n\nNo stage makes these files. The sections above say which of them are used:\n",
         markdown_table(rows),
     ]
     for about in (file for file in files if file.name == "about.json"):

@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 from params import MODELS, PARAMS, preset_file
 from tasks.common.files import InputError, forget_temporaries, replacing, sha256
 from tasks.models.exports import PRECISIONS
-from tasks.operations.dvc_graph import plan_of
+from tasks.operations.dvc_graph import plan_of, recorded_stages
 from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
 from tasks.orchestration.git_revision import CODE
-from tasks.release.provenance import TARGETS, Run, recorded_stages
+from tasks.release.provenance import TARGETS, Run
 from tasks.release.quality_gate import gate_result_text, require_passed
 from tasks.release.registry import git
 from tasks.release.release_page import CHARTS, evaluation, page
@@ -97,7 +97,7 @@ def read_run(name: str, presets: dict[str, str], gate_result: dict) -> Run:
         raise InputError(
             f"the code has uncommitted changes, so these models are not reproducible; commit them:\n{changed}"
         )
-    stages = recorded_stages(LOCK)
+    stages = recorded_stages(LOCK, TARGETS)
     if stale := plan_of(list(TARGETS)).changed:
         raise InputError(
             f"{', '.join(sorted(stale))}: the files differ from what {LOCK} records; `dvc repro` runs these stages "

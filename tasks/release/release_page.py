@@ -12,7 +12,7 @@ from params import MODELS
 from tasks.common.files import sha256
 from tasks.common.text_escaping import markdown
 from tasks.release.model_card import TITLES, USE, auxiliary_classes, format_interval, markdown_table, metric_rows
-from tasks.release.provenance import TARGETS, Run, key_table, outside_files, stage_sections, weights_origin
+from tasks.release.provenance import TARGETS, Run, key_table, origin_sections, outside_files, stage_sections
 
 CHARTS = {
     "keypoints": ("ced_curve", "per_keypoint_error", "slices", "robustness"),
@@ -124,9 +124,8 @@ def _test_metrics(model_name: str) -> Iterator[str]:
 
 
 def _origin(model_name: str, recipe: Mapping[str, Any]) -> str:
-    student = recipe.get("student") or {}
-    origin = weights_origin(model_name, student, Path(f"models/trained/{model_name}.keras"))
-    settings = {name: recipe[name] for name in ("teachers", "teacher", "student") if recipe.get(name)}
+    settings = {name: recipe[name] for name in ("student", "teachers") if recipe.get(name)}
+    origin = origin_sections(model_name, recipe)
     return f"### {TITLES[model_name]}\n\n{origin}\nSettings of its recipe:\n\n{key_table(settings)}"
 
 

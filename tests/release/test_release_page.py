@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 
 from faces.common.schema import KEYPOINTS
 from tasks.common.files import InputError, sha256
-from tasks.release.provenance import Run, flatten, outside_files, recorded_stages, weights_origin
+from tasks.operations.dvc_graph import recorded_stages
+from tasks.release.provenance import TARGETS, Run, flatten, origin_sections, outside_files, weights_origin
 from tasks.release.release_page import CHARTS, SHOWN, evaluation, page
 from tests.release.evaluated import CLASSES, GATE_RESULT, evaluated, write_model
 from tests.tiny import MODELS
@@ -40,7 +41,7 @@ def project(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def run() -> Run:
     gate_result = json.loads(GATE_RESULT.read_text())
-    return Run("trial", "0123abcd", gate_result, recorded_stages(Path("dvc.lock")), SETTINGS, "")
+    return Run("trial", "0123abcd", gate_result, recorded_stages(Path("dvc.lock"), TARGETS), SETTINGS, "")
 
 
 def set_recipe(model_name: str, **changes: Any) -> None:
@@ -137,25 +138,50 @@ def test_weights_that_were_taken_over_are_said_to_be_so() -> None:
 
 def test_weights_that_changed_when_they_were_saved_are_not_said_to_be_unchanged() -> None:
     write_model(START, "other weights")
-    said = weights_origin("emotion", {"init_from": "emotion/start.keras", "epochs": 0}, TRAINED)
+    said = weights_origin("train@emotion", {"init_from": str(START), "epochs": 0}, TRAINED)
     assert "unchanged" not in said
     assert "not the same bytes" in said
     assert f"Weights taken from `{START}` (SHA-256 `{sha256(START)}`), not trained by this pipeline" in said
 
 
 def test_weights_that_a_training_starts_with_are_named() -> None:
-    said = weights_origin("emotion", {"init_from": str(START), "epochs": 3}, TRAINED)
+    said = weights_origin("train@emotion", {"init_from": str(START), "epochs": 3}, TRAINED)
     assert said == f"`train@emotion` trained it, from `{START}` (SHA-256 `{sha256(START)}`), for at most 3 epochs.\n"
     for student in ({"init_from": "teacher"}, {"distillation": {"init_from_teacher": True}}):
-        assert "trained it, from the weights of its teacher" in weights_origin(
+        assert "trained it, from the weights of its first teacher" in weights_origin(
             "emotion", student | {"epochs": 3}, TRAINED
         )
-    said = weights_origin("emotion", {"init_from": "teacher", "epochs": 0}, TRAINED)
-    assert said == "`train@emotion` saved the weights of its teacher as they are: `epochs: 0`, so it trained nothing.\n"
-    with pytest.raises(
-        InputError, match=r"absent.keras: emotion.student.init_from names it, and there is no such file"
-    ):
-        weights_origin("emotion", {"init_from": "absent.keras", "epochs": 0}, TRAINED)
+    said = weights_origin("train@emotion", {"init_from": "teacher", "epochs": 0}, TRAINED)
+    assert (
+        said
+        == "`train@emotion` saved the weights of its first teacher as they are: `epochs: 0`, so it trained nothing.\n"
+    )
+    with pytest.raises(InputError, match=r"absent.keras: the settings of train@emotion name it, and there is no such"):
+        weights_origin("train@emotion", {"init_from": "absent.keras", "epochs": 0}, TRAINED)
+
+
+def test_the_origin_of_every_teacher_is_said() -> None:
+    Path("models/teachers/emotion").mkdir(parents=True)
+    for name, weights in (("taken", "weights of emotion"), ("trained", "new")):
+        write_model(Path(f"models/teachers/emotion/{name}.keras"), weights)
+    recipe = {
+        "student": {"init_from": "teacher", "epochs": 0, "distillation": {"predictions": ["elsewhere"]}},
+        "teachers": {
+            "taken": {"init_from": str(START), "epochs": 0},
+            "trained": {"architecture": {"name": "backbone", "file": str(START)}, "epochs": 4},
+        },
+    }
+    student, taken, trained, elsewhere = origin_sections("emotion", recipe).split("\n\n")
+    assert student.startswith("`train@emotion` saved the weights of its first teacher as they are: `epochs: 0`")
+    assert taken.startswith(
+        f"Teacher taken: Weights taken unchanged from `{START}` (SHA-256 `{sha256(START)}`), not trained"
+    )
+    assert trained.startswith(
+        f"Teacher trained: `train_teacher@emotion` trained it, from the backbone `{START}` (SHA-256 "
+    )
+    folder = "models/pretrained/teachers/emotion/elsewhere"
+    said = f"Teacher elsewhere: not trained by this pipeline. Its predictions, `{folder}`, were committed."
+    assert elsewhere.strip() == said
 
 
 def test_predictions_that_were_made_elsewhere_are_said_to_be_so() -> None:
