@@ -52,8 +52,7 @@ USE = """\
   emotions at work and in education, with exceptions for medical and safety reasons (Article 5(1)(f)). In other cases,
   people who are exposed to such a system must be informed (Article 50(3)).
 - The models were not tested on what the test split does not contain, for example other cameras, ages, skin tones or
-  face coverings. The slices above cover only brightness, sharpness and group size, because the data have no other
-  attributes.
+  face coverings. The slices cover only brightness, sharpness and group size, because the data have no other attributes.
 """
 REPRODUCING = """## Reproducing the models
 

@@ -163,7 +163,7 @@ def stage_sections(stages: Mapping[str, Any]) -> str:
         code = sum(dep["path"].startswith(CODE) for dep in stage.get("deps", []))
         rows = [_row("input", dep) for dep in stage.get("deps", []) if not dep["path"].startswith(CODE)]
         rows += [_row("output", out) for out in stage.get("outs", [])]
-        read = f", {code} files and folders of code" if code else ""
+        read = f", code dependencies: {code}" if code else ""
         settings = ", ".join(f"`{file}`" for file in stage.get("params", {}))
         sections.append(f"### {name}\n\n`{stage['cmd']}`{read}{f', settings of {settings}' if settings else ''}\n")
         sections.append(markdown_table(rows) if rows else "")

@@ -35,8 +35,7 @@ of each file, the precision, and how it was evaluated: with or without flip TTA,
 WHAT_THEY_ARE = """\
 `gate.json` is `reports/gate.json` with the paths of this set. `provenance.json` has the entries of `dvc.lock` behind
 these files, with the hashes of code and the values of settings. `evaluation.md` was written with this page. All other
-files are copies: the models of `models/trained`, `metrics` and `charts` of `reports/metrics` and `reports/figures`, and
-three settings files.
+files are copies: models of `models/trained`, metrics of `reports/metrics`, charts of `reports/figures`, and settings.
 """
 AGAIN = """\
 ## How to make it again
@@ -74,7 +73,7 @@ def page(run: Run, folder: Path) -> str:
         "## Where the weights come from\n",
         *(_origin(model_name, recipe.get(model_name) or {}) for model_name in MODELS),
         outside_files(run.stages),
-        "## Machine and versions\n",
+        "## Reports of training: machine, versions, epochs\n",
         *_machine(run),
         _changes(run),
         AGAIN.format(
@@ -137,15 +136,17 @@ def _machine(run: Run) -> Iterator[str]:
 
 
 def _changes(run: Run) -> str:
+    named = ", ".join(f"`{name}` is a copy of `{path}`" for name, path in run.settings.items())
     if not run.changed_settings:
-        return "## Settings\n\n`params.yaml`, `dataset.yaml` and `recipe.yaml` are those of the revision.\n"
-    return f"## Settings\n\nChanged since the revision:\n\n```diff\n{run.changed_settings}\n```\n"
+        return f"## Settings\n\n{named}. They are those of the revision.\n"
+    return f"## Settings\n\n{named}. Changed since the revision:\n\n```diff\n{run.changed_settings}\n```\n"
 
 
 def _inputs(run: Run) -> Iterator[str]:
     """A comment per input that no stage makes, code left out: raw tables, and files of models/pretrained."""
     for path, md5 in run.inputs.items():
-        yield f"# {path}: " + (f"a file with the MD5 {md5}" if md5 else "see its stage")
+        kind = "a folder whose hash in DVC is" if md5.endswith(".dir") else "a file with the MD5"
+        yield f"# {path}: " + (f"{kind} {md5}" if md5 else "see its stage")
 
 
 def evaluation(run: Run) -> str:

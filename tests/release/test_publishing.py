@@ -253,7 +253,7 @@ def test_changed_settings_are_released_and_shown() -> None:
     assert "cp $SET/recipe.yaml conf/recipe/mine.yaml" in page
     commit(Path(), "settings")
     publish(NAME, PRESETS, GATE_RESULT, OUT)
-    assert "are those of the revision" in (OUT / "README.md").read_text()
+    assert "They are those of the revision." in (OUT / "README.md").read_text()
 
 
 def test_a_gate_result_that_comes_last_is_the_only_use_of_a_set(monkeypatch: pytest.MonkeyPatch) -> None:

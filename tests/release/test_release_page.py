@@ -76,7 +76,7 @@ def test_every_input_and_output_of_every_stage_has_its_hash() -> None:
         for entry in (*stage.get("deps", []), *stage.get("outs", [])):
             is_code = entry["path"].startswith("faces/")
             assert (f"| `{entry['path']}` | {entry['size']:,} | {entry['md5']} |" in text) == (not is_code)
-    assert "1 files and folders of code" in text
+    assert "code dependencies: 1" in text
     assert "### score" not in text
 
 
