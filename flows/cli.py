@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli_operations import PASS_ON, check, dask_worker, down, repro, status, up, versions, worker
-from flows.cli_release import export, promote, rollback
+from flows.cli_release import export, promote, release, rollback
 from flows.cli_scoring import inbox, score
 
 STAGES = Path(__file__).parent / "stages"
@@ -25,7 +25,9 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command(epilog=f"Stages: {', '.join(stages())}.")(run)
-    for command in (pipeline, score, inbox, export, promote, rollback, up, down, status, check, versions, demo):
+    for command in (pipeline, score, inbox, export, release, promote, rollback):
+        app.command()(command)
+    for command in (up, down, status, check, versions, demo):
         app.command()(command)
     app.command(hidden=True)(worker)
     app.command(hidden=True, context_settings=PASS_ON)(repro)

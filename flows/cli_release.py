@@ -11,8 +11,7 @@ def export(
     prepared: Annotated[
         Path, typer.Option(metavar="FOLDER", help="data/prepared of a checkout: training faces that calibrate int8.")
     ],
-    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to write the set.")] = None,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Replace the set's own files.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to write the set.")],
 ) -> None:
     """Export a published model set again.
 
@@ -20,9 +19,20 @@ def export(
     """
     from flows.runner import run_command
 
-    if in_place == bool(out):
-        raise typer.BadParameter("give either --in-place or --out FOLDER", param_hint="--out")
     run_command("export", "flows.export", {"model_set": model_set, "prepared": prepared, "out": out})
+
+
+def release(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model set: models/NAME is its folder.")],
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to write it instead.")] = None,
+) -> None:
+    """Publish the models that passed the gate as a folder.
+
+    It has models, exports, gate result, settings, metrics, charts, and a page that says how each file came about.
+    """
+    from flows.runner import run_command
+
+    run_command("release", "flows.release", {"name": name, "out": out})
 
 
 def promote() -> None:

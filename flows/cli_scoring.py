@@ -26,7 +26,8 @@ ModelSetOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="workspace: as trained here; prod: in production; a version such as v1.0.0; released or fast.",
+        help="workspace: as trained here; prod: in production; a version such as v1.0.0; released, fast, or another "
+        "folder of models/ that `release` wrote.",
     ),
 ]
 

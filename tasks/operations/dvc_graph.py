@@ -1,6 +1,11 @@
-"""DVC's own graph, read in this process: its stages, their dependencies, and which of them would run."""
+"""DVC's own graph: its stages, their dependencies, which of them would run, and what it recorded of them."""
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from graphlib import TopologicalSorter
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
 
 from tasks.common.files import InputError
 
@@ -35,3 +40,33 @@ def plan_of(targets: list[str]) -> Plan:
         raise InputError("another DVC command is running here; wait for it, or end it first") from None
     except DvcException as error:
         raise InputError(f"{error}; `dvc stage list` names the stages") from None
+
+
+def recorded_stages(lock: Path, targets: Sequence[str]) -> dict[str, Any]:
+    """The entries of `dvc.lock` for these stages, and for all that they depend on, in the order of a run.
+
+    Raises InputError if one of `targets` has no entry.
+    """
+    entries = YAML(typ="safe").load(lock)["stages"] if lock.is_file() else {}
+    if missing := [target for target in targets if target not in entries]:
+        raise InputError(f"{lock} has no record of {', '.join(missing)}; `dvc repro {' '.join(missing)}` runs them")
+    needs: dict[str, list[str]] = {}
+    pending = list(targets)
+    while pending:
+        name = pending.pop()
+        if name not in needs:
+            needs[name] = _makers(entries, name)
+            pending += needs[name]
+    return {name: entries[name] for name in TopologicalSorter(dict(sorted(needs.items()))).static_order()}
+
+
+def _makers(entries: Mapping[str, Any], name: str) -> list[str]:
+    """The stages that write what a stage reads: the same path, one inside it, or a folder around it."""
+    read = [PurePosixPath(dep["path"]) for dep in entries[name].get("deps", [])]
+    made = ((maker, PurePosixPath(out["path"])) for maker, entry in entries.items() for out in entry.get("outs", []))
+    return sorted({maker for maker, out in made if maker != name and any(overlap(out, dep) for dep in read)})
+
+
+def overlap(one: PurePosixPath, other: PurePosixPath) -> bool:
+    """Whether two paths are the same, or one is inside the other."""
+    return one == other or one in other.parents or other in one.parents

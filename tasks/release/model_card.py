@@ -52,10 +52,9 @@ USE = """\
   emotions at work and in education, with exceptions for medical and safety reasons (Article 5(1)(f)). In other cases,
   people who are exposed to such a system must be informed (Article 50(3)).
 - The models were not tested on what the test split does not contain, for example other cameras, ages, skin tones or
-  face coverings. The slices above cover only brightness, sharpness and group size, because the data have no other
-  attributes.
-
-## Reproducing the models
+  face coverings. The slices cover only brightness, sharpness and group size, because the data have no other attributes.
+"""
+REPRODUCING = """## Reproducing the models
 
 Run `dvc repro` at the revision of this repository that contains this file. `dvc pull` fetches the model files.
 """
@@ -112,7 +111,7 @@ def write_card(
             _precision(model_name, metrics),
             markdown_table([_size(one.model_path, json.loads(training[model_name].read_text()))]),
         ]
-    sections.append(USE.format(neutral=neutral))
+    sections += [USE.format(neutral=neutral), REPRODUCING]
     with replacing(card) as temporary:
         temporary.write_text("\n".join(filter(None, sections)))
     log_markdown("model-card", card.read_text(), "Model card")

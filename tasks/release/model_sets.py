@@ -1,4 +1,4 @@
-"""The model sets that can be chosen by name: of the workspace, published with the project, or registered."""
+"""The model sets that can be chosen by name: of the workspace, released into models/NAME, or registered."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ from tasks.common.files import InputError
 from tasks.models.approved_models import ApprovedModels, Classes, load_approved_models
 from tasks.orchestration.git_revision import trouble
 
+PUBLISHED = ("released", "fast")
+"""The model sets that are published with this project."""
 GATE_RESULTS = {"workspace": Path("reports/gate.json")} | {
-    name: Path("models", name, "gate.json") for name in ("released", "fast")
+    name: Path("models", name, "gate.json") for name in PUBLISHED
 }
 """Gate results of the model sets that are no registered versions, relative to the project's folder."""
 
@@ -20,6 +22,9 @@ def load_model_set(model_set: str, classes: Classes = "output") -> tuple[Approve
     """
     if model_set in GATE_RESULTS:
         return load_approved_models(GATE_RESULTS[model_set], classes=classes), model_set
+    released = Path("models", model_set, "gate.json")
+    if Path(model_set).name == model_set and released.is_file():
+        return load_approved_models(released, released.parent, classes), model_set
     if why := trouble():
         raise InputError(f"{model_set}: not one of {', '.join(GATE_RESULTS)}, and there are no versions: {why}")
     # Loads GTO and DVC, which the published sets do without.

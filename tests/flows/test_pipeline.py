@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
 
 import params
 from faces.common.schema import COORDINATES, LABEL_ENCODINGS
@@ -407,55 +408,39 @@ def test_given_photographs_are_scored(small: Path, first: str, repro: Repro) -> 
 
 def test_models_that_passed_the_gate_can_be_released_and_score_as_evaluated(small: Path, first: str) -> None:
     run = runner(small)
-    for folder in ("models/released", "docs/released"):
-        shutil.rmtree(small / folder, ignore_errors=True)
+    release = ("python", "-m", "flows", "release", "trial")
     faces, _ = draw_faces(np.random.default_rng(6), np.arange(1), 160, KEYPOINTS_FRAMING)
     cv2.imwrite(str(small / "one.png"), cv2.copyMakeBorder(faces[0], *(60,) * 4, cv2.BORDER_CONSTANT, value=150))
     (small / "faces/one_more.py").write_text("")
-    subprocess.run(["git", "add", "--intent-to-add", "faces/one_more.py"], cwd=small, check=True)
-    done = run("python", "-m", "benchmarks.release", ".", check=False)
-    assert "changed since its revision, so the models are not reproducible: ['faces/one_more.py']" in done.stderr
-    assert not (small / "models/released").exists()
-    subprocess.run(["git", "rm", "--cached", "-q", "faces/one_more.py"], cwd=small, check=True)
+    done = run(*release, check=False)
+    assert "the code has uncommitted changes" in done.stderr
+    assert "faces/one_more.py" in done.stderr
     (small / "faces/one_more.py").unlink()
     set_params(small, gate__emotion__min_accuracy=0.001)
-    done = run("python", "-m", "benchmarks.release", ".", check=False)
-    assert "the files differ from what `dvc repro` would write" in done.stderr
+    done = run(*release, check=False)
+    assert "gate: the files differ from what dvc.lock records" in done.stderr
+    assert not (small / "models/trial").exists()
     set_params(small, gate__emotion__min_accuracy=0.0)
-    run("python", "-m", "benchmarks.release", ".")
-    released = sorted(path.name for path in (small / "models/released").iterdir())
-    ends = ("float32.onnx", "int8.onnx", "keras")
-    models = [f"{model_name}.{end}" for model_name in ("emotion", "keypoints") for end in ends]
-    assert released == sorted(["README.md", "gate.json", *models])
-    untracked = ["git", "status", "--short", "--untracked-files=all", "models"]
-    shown = subprocess.run(untracked, cwd=small, capture_output=True, check=True, text=True).stdout
-    assert [line.split("/")[-1] for line in shown.splitlines()] == released
-    page = (small / "models/released/README.md").read_text()
+    run(*release)
+    page = (small / "models/trial/README.md").read_text()
     accuracy = json.loads((small / "reports/metrics/emotion.json").read_text())["accuracy"]
     assert f"| accuracy | {accuracy:.3f} (" in page
-    assert all(sha256(small / f"models/trained/{model_name}.keras") in page for model_name in ("keypoints", "emotion"))
+    lock = YAML(typ="safe").load(small / "dvc.lock")["stages"]
+    recorded = json.loads((small / "models/trial/provenance.json").read_text())["stages"]
+    assert recorded == {name: lock[name] for name in recorded}
+    unused = {"explore", "report_tables", "score", "report_predictions"}
+    assert set(recorded) == set(lock) - unused
+    for name in recorded:
+        assert f"### {name}\n" in page
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=small, capture_output=True, check=True, text=True).stdout
-    assert f"Revision {head.strip()}" in page
-    charts = set(re.findall(r"\((released/.+\.png)\)", (small / "docs/released.md").read_text()))
-    assert charts == {f"released/{path.name}" for path in (small / "docs/released").glob("*.png")}
-    assert not [chart for chart in charts if re.search("faces|worst|corruptions", chart)]
-    (small / "origin.md").write_text("Drawn by hand.\n")
-    run("python", "-m", "benchmarks.release", ".", "--name", "fast", "--origin", "origin.md")
-    other = (small / "models/fast/README.md").read_text()
-    assert "## How to make them\n\nDrawn by hand.\n\nRevision" in other
-    assert "## How to make them\n\n`dvc repro` on those data sets.\n\nRevision" in page
-    assert "--model-set fast" in other
-    assert "docs/fast.md" in other
+    assert f"git checkout {head.strip()}" in page
     tables: list[pd.DataFrame] = []
-    for model_set in ("workspace", "released", "fast"):
+    for model_set in ("workspace", "trial"):
         run("python", "-m", "flows", "score", "one.png", "--model-set", model_set, "--out", f"by-{model_set}")
         tables.append(pd.read_parquet(small / f"by-{model_set}/predictions.parquet"))
         assert set(tables[-1].pop("model_version")) == {model_set}
-    for table in tables[1:]:
-        pd.testing.assert_frame_equal(tables[0], table, check_exact=True)
-    for folder in ("models/released", "models/fast", "docs/fast"):
-        shutil.rmtree(small / folder)
-    (small / "origin.md").unlink()
+    pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
+    shutil.rmtree(small / "models/trial")
 
 
 def test_a_bad_score_input_is_named(small: Path, first: str) -> None:

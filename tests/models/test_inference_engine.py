@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.release_page import SETS
 from faces.models.tta import predict as predict_in_keras
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
@@ -14,13 +13,14 @@ from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.models.exports import export_path
 from tasks.models.inference_engine import CHUNK, Predictor, make_predictor
 from tasks.models.keras_files import load_model
+from tasks.release.model_sets import PUBLISHED
 from tests.conftest import ROOT
 
 Faces = dict[str, np.ndarray]
 LARGEST_RMSE_PX, LARGEST_SHIFT_PX = 0.5, 2.0
 
 
-@pytest.fixture(scope="module", params=SETS)
+@pytest.fixture(scope="module", params=PUBLISHED)
 def approved(request: pytest.FixtureRequest) -> ApprovedModels:
     folder = ROOT / "models" / request.param
     return load_approved_models(folder / "gate.json", folder)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import params
-from benchmarks.release_page import SETS
 from tasks.common.files import InputError
 from tasks.models import old_layout
 from tasks.models.old_layout import is_old, upgrade_file, upgraded, upgraded_metrics
+from tasks.release.model_sets import PUBLISHED
 from tests.conftest import ROOT
 
 DIGEST = "0" * 64
@@ -240,7 +240,7 @@ def test_older_gate_results_lack_reference_data_and_recipes() -> None:
     assert upgraded(old) == new
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_gate_results_of_the_released_model_sets_have_the_current_layout(name: str) -> None:
     content = json.loads((ROOT / "models" / name / "gate.json").read_text())
     assert not is_old(content)
@@ -266,7 +266,7 @@ def test_protocol_becomes_the_strategy(protocol: str, strategy: str) -> None:
     assert upgraded_metrics(OLD_METRICS | {"protocol": protocol})["strategy"] == strategy
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.parametrize("model_name", SCHEMAS)
 def test_published_metrics_have_the_current_layout(name: str, model_name: str) -> None:
     """No name of the earlier version is left."""
