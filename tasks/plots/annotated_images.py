@@ -80,11 +80,16 @@ def pictures_of(out: Path) -> list[Picture]:
     is_rotated = "angle" in pq.read_schema(path).names
     table = pd.read_parquet(path, columns=[*names, "angle"] if is_rotated else names)
     table = table[table["row"] == 0] if is_rotated else table[table["row"] == 0].assign(angle=0.0)
-    grouped = enumerate(table.groupby("source", sort=False), start=1)
-    folder = out / "pictures"
-    return [
-        Picture(str(text), faces, folder / f"{number:04}-{_stem(str(text))}.jpg") for number, (text, faces) in grouped
-    ]
+    paths = picture_paths(out)
+    return [Picture(str(text), faces, paths[str(text)]) for text, faces in table.groupby("source", sort=False)]
+
+
+def picture_paths(out: Path) -> dict[str, Path]:
+    """Where the image of each source with faces is drawn, in the table's order."""
+    table = pd.read_parquet(out / "predictions.parquet", columns=["source", "row"])
+    sources = table["source"][table["row"] == 0].unique()
+    numbered = enumerate(map(str, sources), start=1)
+    return {text: out / "pictures" / f"{number:04}-{_stem(text)}.jpg" for number, text in numbered}
 
 
 def _stem(text: str) -> str:
