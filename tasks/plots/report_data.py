@@ -39,7 +39,7 @@ def report_data(out: Path) -> tuple[dict[str, Any], list[str]]:
     names = ["source", "row", "face", "emotion", "confidence", "abstained", *FLAGS]
     table = _first_rows(path, [*names, *(PROBABILITY + name for name in classes)], MAX_FACES)
     places, sources = pd.factorize(table["source"])
-    folder, drawn = _folder_of(sources), picture_paths(out)
+    folder, drawn = _folder_of(sources.tolist()), picture_paths(out)
     paths = [found if (found := drawn.get(source)) and found.exists() else None for source in sources]
     thumbnails = _thumbnails([found for found in paths if found][:MAX_THUMBNAILS])
     probabilities = table[[PROBABILITY + name for name in classes]].to_numpy(float).round(3).tolist()
