@@ -18,7 +18,7 @@ SCRIPT = r"""
   };
   const find = (id) => document.getElementById(id);
   const percent = (value) => `${(100 * value).toFixed(0)}%`;
-  const said = (face) => `${face.emotion} ${percent(face.confidence)}${face.abstained ? "?" : ""}`;
+  const summary = (face) => `${face.emotion} ${percent(face.confidence)}${face.abstained ? "?" : ""}`;
   const named = (source) => make("bdi", {title: source.name}, source.name);
   const linked = (source, ...children) => source.picture
     ? make("a", {href: source.picture, target: "_blank", rel: "noopener"}, ...children) : make("span", {}, ...children);
@@ -115,7 +115,7 @@ SCRIPT = r"""
     const [start, end] = turn("pictures", groups.length, drawPictures);
     find("pictures").replaceChildren(...groups.slice(start, end).map(([place, faces]) => {
       const source = data.sources[place];
-      const first = faces.slice(0, 3).map(said);
+      const first = faces.slice(0, 3).map(summary);
       const caption = first.join(", ") + (faces.length > 3 ? ` and ${faces.length - 3} more` : "");
       return make("li", {}, linked(source, ...thumbnail(source, ""), make("span", {class: "name"}, named(source))),
         make("small", {}, caption));

@@ -21,7 +21,7 @@ from tasks.orchestration.artifacts import counted
 from tasks.orchestration.decorators import task
 from tasks.plots.prediction_grid import draw_grid, rows_of
 from tasks.plots.report_data import classes_of, report_data, shown_name, skipped_rows
-from tasks.scoring.drift_check import FILE, VERDICTS, count_values, not_judged
+from tasks.scoring.drift_check import FILE, OUTCOMES, count_values, not_judged
 from tasks.scoring.summary import count_reasons, first_sources
 
 NUM_EXAMPLES = 24
@@ -76,10 +76,10 @@ def _drift_section(path: Path) -> list[str]:
     if not path.exists():
         return []
     content = json.loads(path.read_text())
-    verdict = f"drift of {', '.join(content['drifted'])}" if content["drifted"] else "no drift"
+    outcome = f"drift of {', '.join(content['drifted'])}" if content["drifted"] else "no drift"
     columns = ("property", "reference", "current", "psi", "p", "drifted")
-    rows = [[row[name] for name in columns[:-1]] + [VERDICTS[row["drifted"]]] for row in content["properties"]]
-    shown = (not_judged(content["faces"]) or verdict).capitalize()
+    rows = [[row[name] for name in columns[:-1]] + [OUTCOMES[row["drifted"]]] for row in content["properties"]]
+    shown = (not_judged(content["faces"]) or outcome).capitalize()
     return [f"<h2>Drift from the reference data</h2><p>{escape(shown)}.</p>{table(columns, rows)}"]
 
 

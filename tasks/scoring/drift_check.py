@@ -14,7 +14,7 @@ from tasks.orchestration.decorators import task
 
 FILE = "drift.json"
 EVENT = "faces.drift"
-VERDICTS = {True: "DRIFTED", False: "no", None: "not judged"}
+OUTCOMES = {True: "DRIFTED", False: "no", None: "not judged"}
 
 
 def count_values(column: pa.ChunkedArray) -> dict[str, int]:
@@ -48,7 +48,7 @@ def watch_drift(out: Path, reference: Reference | None, settings: params.Drift, 
     results = measure_drift(reference, emotions, properties, **settings.model_dump())
     drifted = [result.property for result in results if result.drifted]
     rows = [result._asdict() for result in results]
-    shown = [{**row, "drifted": VERDICTS[row["drifted"]]} for row in rows]
+    shown = [{**row, "drifted": OUTCOMES[row["drifted"]]} for row in rows]
     unjudged = not_judged(len(table))
     title = f"Drift of {counted(len(table), 'face')} from the reference data: {out / FILE}"
     log_table("drift", shown, f"{title}; {unjudged}" if unjudged else title)
