@@ -13,6 +13,8 @@ STEPS = 40
 BINS = 10
 """Of the PSI."""
 MIN_EXPECTED_COUNT, NUM_SIMULATIONS = 5, 9_999
+MIN_FACES = 30
+"""Drift of fewer faces is measured and not judged: they are often of few persons or one scene, not a random sample."""
 
 
 class Reference(NamedTuple):
@@ -25,7 +27,8 @@ class Reference(NamedTuple):
 class Drift(NamedTuple):
     """The drift of one property: its reference and current value, each a median or an emotion with its share.
 
-    `psi` is the population stability index, `p` the probability of a distance at least as large by chance.
+    `psi` is the population stability index, `p` the probability of a distance at least as large by chance; `drifted` is
+    None if there are fewer than MIN_FACES faces.
     """
 
     property: str
@@ -33,7 +36,7 @@ class Drift(NamedTuple):
     current: str
     psi: float
     p: float
-    drifted: bool
+    drifted: bool | None
 
 
 def pixel_properties(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -66,7 +69,7 @@ def measure_drift(
     """The drift of each property of n >= 1 faces: `emotions` are counts of predicted emotions, `properties` (n,) each.
 
     A property drifted if its PSI is over `psi_threshold` and its p under `p_value`: few faces exceed the first by
-    chance, and of a million faces the smallest difference passes the second.
+    chance, and of a million faces the smallest difference passes the second. Fewer than MIN_FACES are not judged.
     """
     num_reference = sum(reference.emotions.values())
     compared = [_compare_emotions(reference.emotions, emotions)]
@@ -74,7 +77,8 @@ def measure_drift(
         values, levels = np.sort(properties[name].astype(np.float32)), np.array(quantiles, np.float32)
         medians = f"{levels[STEPS // 2]:.3g}", f"{np.median(values):.3g}"
         compared.append((name, *medians, _psi_of_quantiles(levels, values), _smirnov_p(levels, num_reference, values)))
-    return [Drift(*row, drifted=row[3] > psi_threshold and row[4] < p_value) for row in compared]
+    judged = sum(emotions.values()) >= MIN_FACES
+    return [Drift(*row, drifted=row[3] > psi_threshold and row[4] < p_value if judged else None) for row in compared]
 
 
 def stability_index(expected: np.ndarray, counts: np.ndarray) -> float:

@@ -70,15 +70,14 @@ def log_markdown(key: str, text: str, description: str) -> None:
 
 
 def log_figure(key: str, path: Path, description: str) -> None:
-    """Log a PNG file as an image artifact. It embeds the bytes, so that the UI shows it on any machine."""
+    """Log a PNG or JPEG file as an image artifact. It embeds the bytes, so that the UI shows it on any machine."""
     log(f"{description}: {path}")
     if recording():
         from prefect.artifacts import create_image_artifact
 
-        data = base64.b64encode(path.read_bytes()).decode()
-        send(
-            create_image_artifact, image_url=f"data:image/png;base64,{data}", key=key, description=markdown(description)
-        )
+        data, kind = base64.b64encode(path.read_bytes()).decode(), "jpeg" if path.suffix == ".jpg" else "png"
+        url = f"data:image/{kind};base64,{data}"
+        send(create_image_artifact, image_url=url, key=key, description=markdown(description))
 
 
 def emit(event: str, payload: dict[str, Any]) -> None:

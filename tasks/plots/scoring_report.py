@@ -1,94 +1,114 @@
-"""An HTML report on a scored batch: emotions, confidences, drift, example faces, and records without a face."""
+"""An HTML report on a scored batch: pictures and faces, emotions, confidences, drift, and records without a face."""
 
-import base64
-import html
 import json
+from html import escape
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
+from faces.plots.report_page import browser, facts, image, page, table
 from faces.plots.scoring import confidence_figure, emotions_figure
 from faces.scoring.drift import Reference
 from params import Score
 from tasks.common.files import readable, replacing
+from tasks.common.text_escaping import visible
 from tasks.orchestration.artifacts import counted
 from tasks.orchestration.decorators import task
 from tasks.plots.prediction_grid import draw_grid, rows_of
-from tasks.scoring.drift_check import FILE, count_values
+from tasks.plots.report_data import classes_of, report_data, shown_name, skipped_rows
+from tasks.scoring.drift_check import FILE, OUTCOMES, count_values, not_judged
 from tasks.scoring.summary import count_reasons, first_sources
 
-MAX_FACES = 24
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-img { max-width: 100%; display: block }
-table { border-collapse: collapse } th, td { padding: 0.2rem 0.8rem; text-align: left }
-tr + tr td { border-top: 1px solid #ddd } .pair { display: flex; flex-wrap: wrap } .pair img { width: 49% }
-"""
+NUM_EXAMPLES = 24
 
 
 @task
 def write_report(out: Path, reference: Reference | None, settings: Score, left_out: str = "") -> Path:
     """Write `report.html`, a self-contained page, and its two grids: a random sample and the least confident faces.
 
-    `left_out` says in words what was found and not scored.
+    Its pictures open the files in `pictures/`. `left_out` says in words what was found and not scored.
     """
     path = out / "predictions.parquet"
-    table = pq.read_table(path, columns=["emotion", "confidence"])
-    reasons = count_reasons(out)
-    sections = [f"<p>Faces: {len(table):,}. Images and table rows without a face: {sum(reasons.values()):,}.</p>"]
-    if left_out:
-        sections.append(f"<p>Left out, and in neither table: {html.escape(readable(left_out))}.</p>")
-    if len(table):
-        confidence = table["confidence"].to_numpy()
-        charts = (
-            emotions_figure(count_values(table["emotion"]), reference.emotions if reference else {}),
-            confidence_figure(confidence, settings.confidence_threshold),
-        )
-        sections.append(f'<div class="pair">{"".join(map(_image, charts))}</div>')
-        sections += _drift_section(out / FILE)
-        random_sample = np.sort(np.random.default_rng(0).permutation(len(table))[:MAX_FACES])
-        least_confident = np.argsort(confidence, kind="stable")[:MAX_FACES]
-        grids = (
-            (random_sample, f"Random sample of {counted(len(random_sample), 'face')}", "faces"),
-            (least_confident, "Faces with the lowest confidence", "least-sure"),
-        )
-        for numbers, title, name in grids:
-            if draw_grid(rows_of(path, numbers), title, out / f"{name}.png", settings):
-                sections.append(_embedded((out / f"{name}.png").read_bytes()))
-    if reasons:
-        first = first_sources(out)
-        rows = [(reason, count, first[reason]) for reason, count in reasons.items()]
-        shown = pd.DataFrame(rows, columns=["reason", "count", "the first"]).to_html(index=False, border=0)
-        sections.append(f"<h2>Images and table rows without a face</h2>{shown}")
-    title = html.escape(readable(f"Scoring report: {out}"))
+    scored = pq.read_table(path, columns=["emotion", "confidence", "abstained", "model_version"])
+    num_skipped = pq.read_metadata(out / "skipped.parquet").num_rows
+    sections = [f"<p>Faces: {len(scored):,}. Images and table rows without a face: {num_skipped:,}.</p>"]
+    sections.append(_summary(scored, classes_of(path), settings, left_out))
+    if len(scored):
+        sections += [_charts(scored, classes_of(path), reference, settings), *_drift_section(out / FILE)]
+        sections.append(browser(*report_data(out)))
+        sections += _examples(out, scored["confidence"].to_numpy(), settings)
+    if num_skipped:
+        sections.append(_skipped_section(out))
+    title = shown_name(readable(f"Scoring report: {out}"))
     with replacing(out / "report.html") as temporary:
-        temporary.write_text(
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-            f"<h1>{title}</h1>{''.join(sections)}</html>\n",
-            encoding="utf-8",
-        )
+        temporary.write_text(page(title, sections), encoding="utf-8")
     return out / "report.html"
+
+
+def _summary(scored: pa.Table, classes: list[str], settings: Score, left_out: str) -> str:
+    pairs = {"Emotions asked for": ", ".join(map(visible, classes))}
+    if len(scored):
+        abstained = pc.sum(scored["abstained"]).as_py()
+        pairs["Abstained"] = (
+            f"{counted(abstained, 'face')} ({abstained / len(scored):.1%}), less confident than "
+            f"score.confidence_threshold = {settings.confidence_threshold:g}"
+        )
+        pairs["Models"] = ", ".join(visible(name) for name in pc.unique(scored["model_version"]).to_pylist())
+    if left_out:
+        pairs["Left out, and in neither table"] = visible(left_out)
+    return facts(pairs)
+
+
+def _charts(scored: pa.Table, classes: list[str], reference: Reference | None, settings: Score) -> str:
+    counts = dict.fromkeys(sorted(classes), 0) | count_values(scored["emotion"])
+    emotions = emotions_figure(counts, reference.emotions if reference else {})
+    confidence = confidence_figure(scored["confidence"].to_numpy(), settings.confidence_threshold)
+    shown = _image(emotions, "Faces of each predicted emotion"), _image(confidence, "Histogram of the confidence")
+    return f'<div class="pair">{"".join(shown)}</div>'
 
 
 def _drift_section(path: Path) -> list[str]:
     if not path.exists():
         return []
     content = json.loads(path.read_text())
-    table = pd.DataFrame(content["properties"]).drop(columns="drifted")
-    summary = f"drift of {', '.join(content['drifted'])}" if content["drifted"] else "no drift"
-    shown = table.to_html(index=False, border=0, float_format=lambda value: f"{value:.2g}")
-    return [f"<h2>Comparison with the reference data: {html.escape(summary)}</h2>{shown}"]
+    outcome = f"drift of {', '.join(content['drifted'])}" if content["drifted"] else "no drift"
+    columns = ("property", "reference", "current", "psi", "p", "drifted")
+    rows = [[row[name] for name in columns[:-1]] + [OUTCOMES[row["drifted"]]] for row in content["properties"]]
+    shown = (not_judged(content["faces"]) or outcome).capitalize()
+    return [f"<h2>Drift from the reference data</h2><p>{escape(shown)}.</p>{table(columns, rows)}"]
 
 
-def _image(figure: Figure) -> str:
+def _examples(out: Path, confidence: np.ndarray, settings: Score) -> list[str]:
+    random_sample = np.sort(np.random.default_rng(0).permutation(len(confidence))[:NUM_EXAMPLES])
+    least_confident = np.argsort(confidence, kind="stable")[:NUM_EXAMPLES]
+    grids = (
+        (random_sample, f"Random sample of {counted(len(random_sample), 'face')}", "faces"),
+        (least_confident, "Faces with the lowest confidence", "least-sure"),
+    )
+    return [
+        f'<div class="grid">{image((out / f"{name}.png").read_bytes(), title)}</div>'
+        for numbers, title, name in grids
+        if draw_grid(rows_of(out / "predictions.parquet", numbers), title, out / f"{name}.png", settings)
+    ]
+
+
+def _skipped_section(out: Path) -> str:
+    reasons, first = count_reasons(out), first_sources(out)
+    groups = [(visible(reason), count, shown_name(first[reason])) for reason, count in reasons.items()]
+    rows, total = skipped_rows(out)
+    note = f"The first {len(rows):,} of {total:,}; skipped.parquet has all of them." if len(rows) < total else ""
+    each = (
+        f"<details><summary>Each with its reason. {note}</summary>{table(('source', 'row', 'reason'), rows)}</details>"
+    )
+    return f"<h2>Images and table rows without a face</h2>{table(('reason', 'count', 'the first'), groups)}{each}"
+
+
+def _image(figure: Figure, alt: str) -> str:
     content = BytesIO()
     figure.savefig(content, format="png", dpi=110)
-    return _embedded(content.getvalue())
-
-
-def _embedded(png: bytes) -> str:
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+    return image(content.getvalue(), alt)

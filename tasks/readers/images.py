@@ -1,4 +1,4 @@
-"""Decodes images to grey levels, upright and of bounded size, alike for training and scoring, or raises the reason."""
+"""Decodes images, upright and of bounded size, to grey levels for training and scoring, or to colours for display."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,12 +50,34 @@ def grey_levels(
         if image.format in ("JPEG", "MPO"):
             # Decodes to grey directly, not to colours first.
             image.draft("L", image.size)
-        # OpenCV, which `_eight_bits` uses, rotates a TIFF itself.
-        orientation = 1 if image.format == "TIFF" else image.getexif().get(ORIENTATION, 1)
-        upright = ImageOps.exif_transpose(image)
-        if samples.bits == 16 and upright.mode in ("RGB", "RGBA", "CMYK"):
-            upright = _eight_bits(upright, samples, content, orientation)
-        return _grey(upright, samples)
+        return np.asarray(_displayed(image, samples, content).convert("L"))
+
+
+def colours(
+    content: bytes, max_image_pixels: int, max_side: int, check: Callable[[int, int], None] | None = None
+) -> tuple[np.ndarray, int]:
+    """Colours (H, W, 3) uint8, red first, of the same image as `grey_levels`, and its longer side in pixels.
+
+    A JPEG is decoded at a fraction of its size if its longer side remains at least `max_side`. Raises as `grey_levels`.
+    """
+    with _opened(content) as (image, samples):
+        _check_size(image, max_image_pixels, "score.max_image_pixels")
+        if check:
+            check(*image.size)
+        side = max(image.size)
+        if image.format in ("JPEG", "MPO") and side > max_side:
+            image.draft(image.mode, (image.width * max_side // side, image.height * max_side // side))
+        return np.asarray(_displayed(image, samples, content).convert("RGB")), side
+
+
+def _displayed(image: Image.Image, samples: Samples, content: bytes) -> Image.Image:
+    """The image upright, with 8 bits, and on white where it is transparent."""
+    # OpenCV, which `_eight_bits` uses, rotates a TIFF itself.
+    orientation = 1 if image.format == "TIFF" else image.getexif().get(ORIENTATION, 1)
+    upright = ImageOps.exif_transpose(image)
+    if samples.bits == 16 and upright.mode in ("RGB", "RGBA", "CMYK"):
+        upright = _eight_bits(upright, samples, content, orientation)
+    return _opaque(upright, samples)
 
 
 @contextmanager
@@ -142,9 +164,9 @@ def _lower_bits(pixels: np.ndarray) -> np.ndarray:
     return np.concatenate([pixels[..., :3], alpha], axis=2).astype(np.uint8)
 
 
-def _grey(image: Image.Image, samples: Samples) -> np.ndarray:
+def _opaque(image: Image.Image, samples: Samples) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        return _levels(np.asarray(image), samples, image.info.get("transparency"))
+        return Image.fromarray(_levels(np.asarray(image), samples, image.info.get("transparency")))
     if image.mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB") or image
@@ -157,7 +179,7 @@ def _grey(image: Image.Image, samples: Samples) -> np.ndarray:
         # Transparent pixels may have any colour.
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image.convert("RGBA"))
-    return np.asarray(image.convert("L"))
+    return image
 
 
 def _levels(values: np.ndarray, samples: Samples, transparent: int | None) -> np.ndarray:

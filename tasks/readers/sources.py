@@ -72,7 +72,7 @@ def require_outside(out: Path, given: Iterable[str]) -> None:
         inside = any(not is_hidden(name) for name in below)
         asked = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         matched = pattern and any(
-            place.match(asked) for place in (*written, real / "pictures/1.png", real, *real.parents)
+            place.match(asked) for place in (*written, real / "pictures/1.jpg", real, *real.parents)
         )
         if inside or matched:
             raise InputError(f"{out}: is inside {path}, so the next run would score it too; name a folder elsewhere")

@@ -7,13 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import params
-from faces.scoring.drift import Reference, measure_drift
+from faces.scoring.drift import MIN_FACES, Reference, measure_drift
 from tasks.common.files import readable, replacing
 from tasks.orchestration.artifacts import counted, emit, log, log_table
 from tasks.orchestration.decorators import task
 
 FILE = "drift.json"
 EVENT = "faces.drift"
+OUTCOMES = {True: "DRIFTED", False: "no", None: "not judged"}
 
 
 def count_values(column: pa.ChunkedArray) -> dict[str, int]:
@@ -22,12 +23,19 @@ def count_values(column: pa.ChunkedArray) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
+def not_judged(num_faces: int) -> str:
+    """Why drift of so many faces is not judged; empty if it is."""
+    if num_faces >= MIN_FACES:
+        return ""
+    return f"drift is not judged: {counted(num_faces, 'face is', 'faces are')} fewer than {MIN_FACES}"
+
+
 @task
 def watch_drift(out: Path, reference: Reference | None, settings: params.Drift, version: str) -> None:
     """Write `drift.json` and log the table; if a property drifted, log it and emit the event `faces.drift`, once.
 
-    `version` names the models. Nothing is compared if no face was found, or if `reference` is None: gate results of
-    earlier versions hold no reference data.
+    `version` names the models. Fewer than MIN_FACES faces are compared and not judged. Nothing is compared if no face
+    was found, or if `reference` is None: gate results of earlier versions hold no reference data.
     """
     if reference is None:
         log("drift: the gate result of these models holds no reference data; nothing is compared")
@@ -40,13 +48,18 @@ def watch_drift(out: Path, reference: Reference | None, settings: params.Drift, 
     results = measure_drift(reference, emotions, properties, **settings.model_dump())
     drifted = [result.property for result in results if result.drifted]
     rows = [result._asdict() for result in results]
-    shown = [{**row, "drifted": "DRIFTED" if row["drifted"] else "no"} for row in rows]
-    log_table("drift", shown, f"Drift of {counted(len(table), 'face')} from the reference data: {out / FILE}")
+    shown = [{**row, "drifted": OUTCOMES[row["drifted"]]} for row in rows]
+    unjudged = not_judged(len(table))
+    title = f"Drift of {counted(len(table), 'face')} from the reference data: {out / FILE}"
+    log_table("drift", shown, f"{title}; {unjudged}" if unjudged else title)
+    if unjudged:
+        log(unjudged)
     if drifted:
         log(f"DRIFT of {', '.join(drifted)}: these faces differ from the reference data")
     # A resumed run must not start a second training; one that was killed here must start the first.
     if drifted and not (out / FILE).exists():
         emit(EVENT, {"folder": readable(str(out)), "models": version, "faces": len(table), "drifted": drifted})
     with replacing(out / FILE) as temporary:
-        content = {"drifted": drifted, "faces": len(table), "models": version, "properties": rows}
+        content = {"drifted": drifted, "judged": not unjudged, "faces": len(table), "min_faces": MIN_FACES}
+        content |= {"models": version, "properties": rows}
         temporary.write_text(json.dumps(content, indent=2) + "\n")

@@ -389,7 +389,7 @@ def test_given_photographs_are_scored(small: Path, first: str, repro: Repro) -> 
     assert (np.abs(points.mean(axis=1) - boxes[:, :2] - boxes[:, 2:] / 2) < boxes[:, 2:] / 2).all()
     written = {str(path.relative_to(small / "scored")) for path in (small / "scored").rglob("*") if path.is_file()}
     tables, drawn = {"predictions.parquet", "predictions.csv", "skipped.parquet"}, {"report.html", "faces.png"}
-    assert written == tables | drawn | {"least-sure.png", "pictures/0001-scene.png", "drift.json", ".gitignore"}
+    assert written == tables | drawn | {"least-sure.png", "pictures/0001-scene.jpg", "drift.json", ".gitignore"}
     skipped = pd.read_parquet(small / "scored/skipped.parquet")
     assert skipped["source"].tolist() == ["empty.png", "other.csv"]
     assert repro() == []

@@ -16,7 +16,7 @@ from tasks.common.errors import UnreadableInput
 from tasks.common.image_formats import IMAGE_SUFFIXES
 from tasks.data import ingestion
 from tasks.readers import image_folder
-from tasks.readers.images import grey_levels
+from tasks.readers.images import colours, grey_levels
 from tasks.readers.training_images import NAMED, face_pixels, resized_text
 from tests.readers.bombs import SOFT, chunk, encoded, png
 from tests.readers.decoder_matrix import (
@@ -29,6 +29,7 @@ from tests.readers.decoder_matrix import (
     Read,
     cases,
     encode,
+    pictures,
     read_all,
     scored,
     table,
@@ -60,6 +61,51 @@ def test_training_and_scoring_read_the_same_right_grey_levels(mode: str, kind: s
             assert not isinstance(score, str), score
             np.testing.assert_array_equal(trained, score)
             assert np.abs(trained - levels).max() <= TOLERANCE.get((mode, kind), 1)
+
+
+def test_colours_are_those_of_the_grey_levels_or_are_refused_alike() -> None:
+    for (mode, kind, orientation), content, levels in pictures():
+        if levels is None:
+            with pytest.raises(UnreadableInput) as grey:
+                grey_levels(content, MOST)
+            with pytest.raises(UnreadableInput) as coloured:
+                colours(content, MOST, MOST)
+            assert str(coloured.value) == str(grey.value), (mode, kind)
+            continue
+        found, side = colours(content, MOST, MOST)
+        assert (found.dtype, found.shape, side) == (np.uint8, (*BASE.shape, 3), max(BASE.shape))
+        luma = found @ [0.299, 0.587, 0.114]
+        assert np.abs(luma - grey_levels(content, MOST)).max() <= 3, (mode, kind, orientation)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "BMP"])
+def test_a_coloured_picture_keeps_its_colours_upright(kind: str) -> None:
+    for orientation in (1, 3, 6, 8) if kind in ROTATING else (1,):
+        found, _ = colours(encode(cases()["RGB"], kind, orientation), MOST, MOST)
+        np.testing.assert_array_equal(found, COLOURS)
+
+
+def test_a_large_jpeg_is_decoded_in_colour_at_a_fraction_of_its_size() -> None:
+    levels = np.repeat(np.repeat(np.eye(6, dtype=np.uint8) * 200, 200, axis=0), 300, axis=1)
+    image, exif = Image.fromarray(np.stack([levels, levels // 2, levels * 0], axis=-1)), Image.Exif()
+    exif[0x0112] = 6
+    whole, side = colours(encoded(image, "JPEG", exif=exif.tobytes()), 10**7, 10**7)
+    found, same_side = colours(encoded(image, "JPEG", exif=exif.tobytes()), 10**7, 800)
+    assert whole.shape == (1800, 1200, 3)
+    assert found.shape == (900, 600, 3)
+    assert side == same_side == 1800
+    assert np.abs(found[75::150, 50::100].astype(int) - whole[150::300, 100::200]).max() <= 4
+
+
+def test_colours_obey_the_bounds_of_grey_levels() -> None:
+    content = encoded(Image.new("RGB", (300, 200)), "PNG")
+    with pytest.raises(UnreadableInput, match=r"300x200 pixels are more than score\.max_image_pixels"):
+        colours(content, 300 * 200 - 1, MOST)
+    with pytest.raises(UnreadableInput, match="too small for a face"):
+        colours(encoded(Image.new("RGB", (300, 4)), "PNG"), MOST, MOST)
+    seen: list[tuple[int, int]] = []
+    colours(content, MOST, MOST, lambda width, height: seen.append((width, height)))
+    assert seen == [(300, 200)]
 
 
 @pytest.mark.parametrize("kind", sorted(ROTATING))

@@ -72,7 +72,7 @@ def test_everything_that_is_found_adds_up_in_the_tables_the_log_and_the_report(
     )
     assert f"left out, and in neither table: {left_out}" in lines
     report = Path("out/report.html").read_text()
-    assert f"Left out, and in neither table: {left_out}." in report
+    assert f"<dt>Left out, and in neither table</dt><dd>{left_out}</dd>" in report
     assert "<td>photos/a/empty.png</td>" in report
 
 

@@ -268,8 +268,8 @@ def test_every_kind_of_batch_is_counted_and_drawn(sources: Path, approved: Appro
         write_csv(out)
     assert len(pd.read_csv(tmp_path / "of faces.csv/predictions.csv")) == 12
     assert sorted(path.name for path in (tmp_path / "of in/pictures").iterdir())[:2] == [
-        "0001-a_scene.png",
-        "0002-00.png",
+        "0001-a_scene.jpg",
+        "0002-00.jpg",
     ]
 
 
@@ -400,7 +400,7 @@ def test_a_name_that_is_not_utf_8_is_escaped(scene: np.ndarray, approved: Approv
     draw_pictures(tmp_path / "out", settings())
     assert {Path(source).name for source in table["source"]} == {"caf\\xe9.png"}
     assert list(skipped(tmp_path / "out")) == ["\\xff.png:0"]
-    assert [path.name for path in (tmp_path / "out/pictures").iterdir()] == ["0001-caf_xe9.png"]
+    assert [path.name for path in (tmp_path / "out/pictures").iterdir()] == ["0001-caf_xe9.jpg"]
 
 
 def test_broken_and_circular_links_are_skipped_with_the_reason(

@@ -12,7 +12,15 @@ from scipy import stats
 import params
 import tasks.scoring.drift_check
 from faces.plots.scoring import emotions_figure
-from faces.scoring.drift import STEPS, Reference, measure_drift, pixel_properties, reference_of, stability_index
+from faces.scoring.drift import (
+    MIN_FACES,
+    STEPS,
+    Reference,
+    measure_drift,
+    pixel_properties,
+    reference_of,
+    stability_index,
+)
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import EMOTION_FRAMING
 from tasks.common.dataset import save_dataset
@@ -40,7 +48,7 @@ def counted(names: list[str]) -> dict[str, int]:
 REFERENCE = reference_of(named(2000, 1), values(2000, 1))
 
 
-def drifted(faces: int, seed: int, shift: float = 0.0, sad: float = 0.3) -> dict[str, bool]:
+def drifted(faces: int, seed: int, shift: float = 0.0, sad: float = 0.3) -> dict[str, bool | None]:
     results = measure_drift(REFERENCE, counted(named(faces, seed, sad)), values(faces, seed, shift), **BOUNDS)
     return {result.property: result.drifted for result in results}
 
@@ -60,7 +68,7 @@ def test_reference_data_can_be_written_and_read() -> None:
     assert sum(REFERENCE.emotions.values()) == 2000
 
 
-@pytest.mark.parametrize("faces", [1, 7, 60, 1000, 20_000])
+@pytest.mark.parametrize("faces", [30, 60, 1000, 20_000])
 def test_another_sample_of_the_same_distribution_has_not_drifted(faces: int) -> None:
     for seed in range(2, 22):
         assert not any(drifted(faces, seed).values()), seed
@@ -73,7 +81,7 @@ def test_only_the_changed_property_has_drifted() -> None:
 
 def test_a_small_difference_of_many_faces_and_a_large_one_of_a_few_are_no_drift() -> None:
     many = measure_drift(REFERENCE, counted(named(50_000, 4)), values(50_000, 4, shift=3), **BOUNDS)
-    few = measure_drift(REFERENCE, counted(named(3, 5)), values(3, 5, shift=40), **BOUNDS)
+    few = measure_drift(REFERENCE, counted(named(MIN_FACES, 5)), values(MIN_FACES, 5, shift=24), **BOUNDS)
     assert many[1].p < BOUNDS["p_value"]
     assert few[1].psi > BOUNDS["psi_threshold"]
     assert not any(one.drifted for one in (*many, *few))
@@ -110,12 +118,13 @@ def test_a_batch_has_not_drifted_from_itself() -> None:
 def test_a_face_of_a_rare_emotion_is_no_drift() -> None:
     reference = Reference({"happiness": 600, "sad": 381, "disgust": 19}, {})
     assert measure_drift(reference, {"disgust": 1}, {}, **BOUNDS)[0].p == pytest.approx(0.019, abs=0.005)
-    assert measure_drift(reference, {"disgust": 6}, {}, **BOUNDS)[0].drifted
+    assert measure_drift(reference, {"disgust": 6}, {}, **BOUNDS)[0].p < BOUNDS["p_value"]
+    assert measure_drift(reference, {"disgust": MIN_FACES}, {}, **BOUNDS)[0].drifted
     fractions = np.array([600, 381, 19]) / 1000
-    for faces in (1, 2, 3, 10, 40):
+    for faces in (30, 40, 100):
         drawn = np.random.default_rng(faces).multinomial(faces, fractions, 300)
         rows = [dict(zip(reference.emotions, map(int, row), strict=True)) for row in drawn]
-        assert sum(measure_drift(reference, row, {}, **BOUNDS)[0].drifted for row in rows) <= 2, faces
+        assert sum(measure_drift(reference, row, {}, **BOUNDS)[0].drifted is True for row in rows) <= 2, faces
 
 
 @pytest.mark.parametrize("shift", [0, 4, 9])
@@ -129,7 +138,7 @@ def test_p_agrees_with_the_two_sample_test_of_scipy(shift: float) -> None:
 def test_a_new_emotion_drifts_and_a_single_one_does_not() -> None:
     reference = Reference({"sad": 100}, {})
     assert measure_drift(reference, {"anger": 100}, {}, **BOUNDS)[0].drifted
-    assert measure_drift(reference, {"sad": 5}, {}, **BOUNDS)[0][1:] == ("sad 100%", "sad 100%", 0.0, 1.0, False)
+    assert measure_drift(reference, {"sad": 50}, {}, **BOUNDS)[0][1:] == ("sad 100%", "sad 100%", 0.0, 1.0, False)
 
 
 def test_an_emotion_that_is_no_longer_predicted_is_drawn() -> None:
@@ -198,3 +207,31 @@ def test_nothing_is_compared_without_reference_data_or_without_faces(tmp_path: P
     watch_drift(scored(tmp_path / "empty", 0), REFERENCE, params.Drift(**BOUNDS), "v1")
     assert not list(tmp_path.rglob(FILE))
     assert events == []
+
+
+def test_fewer_faces_than_the_minimum_are_measured_and_not_judged(
+    tmp_path: Path, events: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    titles: list[str] = []
+    monkeypatch.setattr(tasks.scoring.drift_check, "log", lines.append)
+    monkeypatch.setattr(
+        tasks.scoring.drift_check, "log_table", lambda key, rows, title: titles.append(f"{title} {rows[1]['drifted']}")
+    )
+    for faces in (1, MIN_FACES - 1, MIN_FACES):
+        out = scored(tmp_path / str(faces), faces, shift=500)
+        watch_drift(out, REFERENCE, params.Drift(**BOUNDS), "v1")
+        content = json.loads((out / FILE).read_text())
+        assert content["judged"] == (faces == MIN_FACES)
+        assert content["min_faces"] == MIN_FACES
+        assert content["properties"][1]["psi"] > BOUNDS["psi_threshold"] or faces == 1
+        assert content["properties"][1]["drifted"] is (True if faces == MIN_FACES else None)
+        assert content["drifted"] == (["brightness"] if faces == MIN_FACES else [])
+    assert lines == [
+        "drift is not judged: 1 face is fewer than 30",
+        "drift is not judged: 29 faces are fewer than 30",
+        "DRIFT of brightness: these faces differ from the reference data",
+    ]
+    assert [title.split("; ")[-1] for title in titles[:2]] == [f"{line} not judged" for line in lines[:2]]
+    assert titles[2].endswith(f"{FILE} DRIFTED")
+    assert len(events) == 1

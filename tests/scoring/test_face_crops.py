@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from faces.common.geometry import resize_images
-from faces.plots.photograph import photograph_figure
 from faces.scoring.face_crops import crop, crop_to_image, image_to_crop
 from faces.scoring.face_detection import MARGIN, detect_faces
 from faces.synthetic.faces import draw_faces
@@ -123,10 +122,3 @@ def test_a_large_photograph_is_searched_at_a_smaller_size(scene: tuple[np.ndarra
     large = cv2.resize(scene[0], None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     boxes, _ = detect_faces(large, 900)
     np.testing.assert_allclose(boxes, detect_faces(scene[0], 900)[0] * 3, atol=40)
-
-
-def test_the_annotated_image_shows_boxes_keypoints_and_captions(scene: tuple[np.ndarray, np.ndarray]) -> None:
-    boxes, _ = detect_faces(scene[0], 1600)
-    axis = photograph_figure(scene[0], boxes, scene[1], ["sad 80%"] * 6).axes[0]
-    assert len(axis.patches) == len(axis.texts) == 6
-    np.testing.assert_allclose(np.asarray(axis.collections[2].get_offsets()), scene[1][2])

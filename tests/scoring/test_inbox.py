@@ -107,7 +107,7 @@ STEPS: dict[str, tuple[object, str]] = {
     "list of the scored": (flows.inbox, "settle_list"),
     "count": (flows.inbox, "count_scored"),
     "drift": (flows.inbox, "watch_drift"),
-    "drawing": (tasks.plots.annotated_images, "photograph_figure"),
+    "drawing": (tasks.plots.annotated_images, "annotate"),
     "report": (tasks.plots.scoring_report, "write_report"),
     "list published": (flows.inbox, "note_arrived"),
     "clean-up": (flows.inbox, "finish_run"),
@@ -243,7 +243,7 @@ def test_a_face_of_a_file_whose_name_is_not_utf_8_is_shown_in_the_report(monkeyp
     flows.inbox.inbox(params.load())
     (out,) = SCORED.iterdir()
     assert (out / "faces.png").exists()
-    assert (out / "pictures/0001-caf_xe9.png").exists()
+    assert (out / "pictures/0001-caf_xe9.jpg").exists()
 
 
 def test_a_file_that_disappears_before_it_is_hashed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,8 +106,8 @@ STEPS: dict[str, tuple[object, str, int]] = {
     "count": (flows.score, "count_scored", 0),
     "drift": (flows.score, "watch_drift", 0),
     "csv": (flows.score, "write_csv", 0),
-    "first image": (tasks.plots.annotated_images, "photograph_figure", 0),
-    "fourth image": (tasks.plots.annotated_images, "photograph_figure", 3),
+    "first image": (tasks.plots.annotated_images, "annotate", 0),
+    "fourth image": (tasks.plots.annotated_images, "annotate", 3),
     "report": (tasks.plots.scoring_report, "write_report", 0),
     "end": (flows.score, "finish_run", 0),
 }
@@ -136,12 +136,13 @@ def test_a_run_interrupted_at_any_step_ends_as_an_uninterrupted_one(
 
 def test_existing_images_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as during:
-        stopping(during, tasks.plots.annotated_images, "photograph_figure", 4, KeyboardInterrupt())
+        stopping(during, tasks.plots.annotated_images, "annotate", 4, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             score()
     drawn = {path: path.stat().st_mtime_ns for path in (OUT / "pictures").iterdir()}
-    assert len(drawn) == 4
-    stopping(monkeypatch, tasks.plots.annotated_images, "photograph_figure", 2, AssertionError("drawn twice"))
+    # Another thread may draw the sixth.
+    assert len(drawn) in (4, 5)
+    stopping(monkeypatch, tasks.plots.annotated_images, "annotate", 6 - len(drawn), AssertionError("drawn twice"))
     score()
     assert len(list((OUT / "pictures").iterdir())) == 6
     assert {path: path.stat().st_mtime_ns for path in drawn} == drawn
