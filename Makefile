@@ -18,7 +18,8 @@ help: ## List the targets
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and was not found on the PATH."; exit 1; }
 	@echo "Creating .venv with $(PYTHON); the first time takes minutes ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	@# requirements.txt is complete but for what [tool.uv] of pyproject.toml leaves out, so pip is to add nothing to it.
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.txt
 	@# The command `faces`; nothing is downloaded. The build backend warns that the current folder takes precedence,
 	@# which is intended: `python -m flows` runs the code of the checkout that it is called in.
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .

@@ -153,7 +153,12 @@ def test_make_installs_offline_from_what_is_locked() -> None:
     locked = {line.partition("==")[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line}
     build = {requirement.partition(">=")[0] for requirement in project["build-system"]["requires"]}
     assert build <= locked
+    left_out = {line.partition(" ;")[0] for line in project["tool"]["uv"]["override-dependencies"]}
+    assert left_out == {"imageio", "imageio-ffmpeg", "scikit-image"}
+    assert not left_out & locked
     target = (ROOT / "Makefile").read_text().partition(".venv/installed:")[2].partition("\n\n")[0]
     assert {"requirements.txt", "pyproject.toml"} <= set(target.partition("\n")[0].split())
+    (packages,) = (line for line in target.splitlines() if "requirements.txt" in line and "pip install" in line)
+    assert {"--no-deps", "--require-hashes"} <= set(packages.split())
     (install,) = (line for line in target.splitlines() if "--editable" in line)
     assert {"--no-index", "--no-deps", "--no-build-isolation"} <= set(install.split())
