@@ -17,6 +17,8 @@ TARGETS = ("gate", "report@keypoints", "report@emotion")
 CODE = ("faces/", "flows/", "params/", "tasks/")
 PRETRAINED = "models/pretrained"
 """Files that no stage makes: weights that a training starts with, and predictions of teachers."""
+KEPT = ".gitkeep"
+"""A file without content that keeps a folder in git."""
 WEIGHTS = "model.weights.h5"
 """The weights inside a `.keras` file."""
 MOST_ABOUT_BYTES = 1_000_000
@@ -39,8 +41,12 @@ class Run(NamedTuple):
 
     @property
     def inputs(self) -> dict[str, str]:
-        """The MD5 of every input, code left out, that none of these stages makes; "" for an address without one."""
-        deps = {dep["path"]: dep.get("md5", "") for stage in self.stages.values() for dep in stage.get("deps", [])}
+        """The MD5 of every input, code left out, that none of these stages makes; "" for an address without one.
+
+        Folders without content are left out too.
+        """
+        listed = [dep for stage in self.stages.values() for dep in stage.get("deps", []) if dep.get("size") != 0]
+        deps = {dep["path"]: dep.get("md5", "") for dep in listed}
         made = [PurePosixPath(path) for path in self.recorded]
         return {
             path: md5
@@ -139,7 +145,12 @@ def outside_files(stages: Mapping[str, Any]) -> str:
     read = {dep["path"] for stage in stages.values() for dep in stage.get("deps", [])}
     roots = [Path(path) for path in sorted(read) if PurePosixPath(path).is_relative_to(PRETRAINED)]
     files = sorted(
-        {file for root in roots for file in ([root] if root.is_file() else root.rglob("*")) if file.is_file()}
+        {
+            file
+            for root in roots
+            for file in ([root] if root.is_file() else root.rglob("*"))
+            if file.is_file() and file.name != KEPT
+        }
     )
     if not files:
         return ""
