@@ -395,6 +395,19 @@ def test_stage_watches_what_its_flow_imports(name: str) -> None:
     assert {folder: one for folder, one in shares.items() if one < 1 and name.startswith("train")} == {}
 
 
+def test_stages_watch_the_pretrained_files_of_their_model() -> None:
+    """Else a changed file would leave what was made from the old one."""
+    watching = {
+        name: {dep for dep in stage["deps"] if dep.startswith("models/pretrained")} for name, stage in STAGES.items()
+    }
+    of_weights, of_predictions = (f"models/pretrained/{folder}${{item.model}}" for folder in ("", "teachers/"))
+    assert {name: found for name, found in watching.items() if found} == {
+        "train_teacher": {of_weights},
+        "train": {of_weights},
+        "predict_teacher": {of_predictions},
+    }
+
+
 LEAST_SHARE = 0.75
 DRAWING_STAGES = {"report", "report_tables", "report_predictions"}
 

@@ -237,3 +237,32 @@ def test_too_many_stages_for_the_image_size_are_rejected_first(tmp_path: Path) -
     ):
         fit("emotion", settings.model_copy(update={"architecture": architecture}), paths)
     assert not paths.model_path.exists()
+
+
+def test_lower_precision_is_of_the_training_only(tmp_path: Path) -> None:
+    """The saved model is float32, as any other, and close to the one that was validated."""
+    paths = prepared(tmp_path, "emotion")
+    model = load_model(fit("emotion", training("emotion", epochs=2, precision="mixed_bfloat16"), paths))
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32", "uint8"} - {"uint8"}
+    exact = load_model(fit("emotion", training("emotion", epochs=2), prepared(tmp_path / "exact", "emotion")))
+    np.testing.assert_allclose(np.asarray(model(noise(3))), np.asarray(exact(noise(3))), atol=0.1)
+    loss = pd.read_csv(paths.curve)["val_loss"].to_numpy()
+    expected = pd.read_csv(tmp_path / "exact" / "emotion.csv")["val_loss"].to_numpy()
+    np.testing.assert_allclose(loss, expected, rtol=0.05)
+    assert (loss != expected).any()
+
+
+def test_training_from_a_file_names_it_and_keeps_it(tmp_path: Path) -> None:
+    first = fit("keypoints", training("keypoints", epochs=1), prepared(tmp_path / "first", "keypoints"))
+    paths = prepared(tmp_path / "second", "keypoints")
+    settings = training("keypoints", epochs=0, init_from="models/pretrained/keypoints/first.keras")
+    outputs = TrainingOutputs(paths.model_path, paths.curve, paths.report)
+    train_model("keypoints", TrainingInputs(paths.prepared, first), settings, paths.checkpoints, outputs)
+    assert paths.model_path.read_bytes() == first.read_bytes()
+    report = json.loads(paths.report.read_text())
+    assert (report["best_epochs"], report["init_from"]["unchanged"]) == ([0], True)
+    curve = pd.read_csv(paths.curve)
+    assert curve["epoch"].tolist() == [0]
+    assert np.isfinite(curve["val_loss"]).all()
+    draw_learning_curve("keypoints", paths.prepared, paths.curve, tmp_path)
+    assert (tmp_path / "learning_curve.png").exists()
