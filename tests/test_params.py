@@ -17,7 +17,7 @@ from tests.conftest import ROOT, copy_settings, set_params
 ONE_EACH = "widths and depths need one number per stage each, and at least two stages$"
 OF_ITS_OWN = "the original architecture has a fixed size; remove widths, depths, dropout, stem_stride$"
 PARAMS, DATASET, RECIPE = "params.yaml", "conf/dataset/sample.yaml", "conf/recipe/sample.yaml"
-DETECTOR = "detector: {name: centerface, threshold: 0.25, tile_px: null}"
+DETECTOR = "detector: {name: centerface, threshold: 0.2, tile_px: null}"
 RECIPES = ["full", "original", "quick", "sample", "student"]
 
 

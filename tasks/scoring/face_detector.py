@@ -20,7 +20,7 @@ Detect = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 MAX_BYTES = 64 * 2**20
 """Of YuNet's file, which has 230 kB."""
-CENTERFACE_THRESHOLD, YUNET_THRESHOLD = 0.25, 0.6
+CENTERFACE_THRESHOLD, YUNET_THRESHOLD = 0.2, 0.6
 """Unless the settings say otherwise. CenterFace's: see `benchmarks.detection`. With OpenCV's 0.9, YuNet loses faces."""
 ORIGIN = "OpenCV's model zoo has it as face_detection_yunet_2023mar.onnx"
 
