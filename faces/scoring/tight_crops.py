@@ -1,7 +1,7 @@
 """Whether a picture is one tight face, which is then taken whole, as the faces of a table are.
 
-Of 700 test faces of FER2013, enlarged to 224 px, the detector finds 98.6% by itself, and the whole picture and the
-detector's box give the emotion with the same accuracy: 0.851 and 0.853.
+Of 700 faces of FER2013's PublicTest, enlarged to 224 px, the detector finds 98.6% at a threshold of 0.25, and the whole
+picture and the detector's box give the emotion with the same accuracy: 0.851 and 0.853.
 """
 
 import cv2
