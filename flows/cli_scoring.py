@@ -46,7 +46,10 @@ def score(
         Path, typer.Option(metavar="FOLDER", help="A new folder, or that of an interrupted run, which is resumed.")
     ] = Path("scored"),
     mode: Annotated[
-        Mode, typer.Option(help="detect faces; take each image whole; or auto: whole up to the size of a crop.")
+        Mode,
+        typer.Option(
+            help="detect faces; take each image whole; or auto: whole up to a crop's size, or if one face fills it."
+        ),
     ] = Mode.auto,
     classes: Annotated[
         Classes,

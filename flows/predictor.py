@@ -39,7 +39,7 @@ def load(
 
 def _with_absolute_detector(settings: Score) -> Score:
     detector = settings.detector
-    if detector is None or "://" in detector.file:
+    if detector.file is None or "://" in detector.file:
         return settings
     file = detector.model_copy(update={"file": str(Path(detector.file).absolute())})
     return settings.model_copy(update={"detector": file})

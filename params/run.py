@@ -1,10 +1,10 @@
 """`params.yaml`: the chosen presets, and sources, scoring, promotion and pipeline runs."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from params.types import Address, Count, NotNegative, Positive, Settings, Sha256, Share
+from params.types import Address, Count, NotNegative, OpenShare, Positive, Settings, Sha256, Share
 
 STAGES = (
     *("sample", "ingest", "validate", "explore", "report_tables", "prepare", "prepare_unlabeled"),
@@ -37,26 +37,61 @@ class Drift(Settings):
     p_value: Annotated[float, Field(gt=0, lt=1)]
 
 
-class Detector(Settings):
-    """YuNet's ONNX file: a path, or an address that every worker of a cluster can read too, and its hash."""
+DetectorName = Literal["centerface", "cascade", "yunet"]
+DETECTOR_KEYS: dict[str, tuple[str, ...]] = {
+    "centerface": ("threshold", "tile_px"),
+    "cascade": (),
+    "yunet": ("threshold", "file", "sha256"),
+}
 
-    file: Address
-    sha256: Sha256
+
+class Detector(Settings):
+    """CenterFace, OpenCV's cascade, or YuNet.
+
+    `threshold`: a face with a lower score is not reported (CenterFace and YuNet; None: the detector's own default).
+    `tile_px`: CenterFace searches tiles of this side too, each at up to twice its size, for small faces; None: no
+    tiles. `file` and `sha256` are YuNet's ONNX file, a path, or an address that every worker of a cluster can read too,
+    and its hash.
+    """
+
+    name: DetectorName
+    threshold: OpenShare | None = None
+    tile_px: Annotated[int, Field(ge=128)] | None = None
+    file: Address | None = None
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def has_a_name(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("the cascade is now {name: cascade}; the default is {name: centerface}")
+        if isinstance(value, dict) and "file" in value and "name" not in value:
+            raise ValueError("YuNet is now {name: yunet, file: PATH.onnx, sha256: ITS HASH}; add its name")
+        return value
+
+    @model_validator(mode="after")
+    def has_its_own_keys(self) -> "Detector":
+        for key in ("threshold", "tile_px", "file", "sha256"):
+            given, known = getattr(self, key) is not None, key in DETECTOR_KEYS[self.name]
+            if given and not known:
+                raise ValueError(f"{key} is no setting of {self.name}; remove it")
+            if key in ("file", "sha256") and known and not given:
+                raise ValueError(f"{self.name} needs {key}; add it")
+        return self
 
 
 class Score(Settings):
     """`input` is scored by `dvc repro`, the rest is for all scoring.
 
     `max_crop_px`: an image no larger, in pixels, is taken for one face; `detector_max_px`: a larger one is searched for
-    faces at this size, by `detector` or, if that is None, by OpenCV's cascade; `max_image_pixels`: a still larger one
-    is not opened; `shard_size`: images, or rows of tables, that are scored at one time; `confidence_threshold`: an
-    emotion below it is marked as abstained.
+    faces at this size, by `detector`; `max_image_pixels`: a still larger one is not opened; `shard_size`: images, or
+    rows of tables, that are scored at one time; `confidence_threshold`: an emotion below it is marked as abstained.
     """
 
     input: Address
     max_crop_px: Count
     detector_max_px: Count
-    detector: Detector | None = None
+    detector: Detector
     max_image_pixels: Count
     shard_size: Count
     confidence_threshold: Share

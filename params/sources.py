@@ -34,7 +34,7 @@ def _named(settings: Params) -> dict[str, tuple[str, str]]:
     """File and key of each source, with the stage that reads it."""
     named = {f"{PARAMS}: ingest.{name}": ("ingest", getattr(settings.ingest, name)) for name in MODELS}
     named[f"{PARAMS}: score.input"] = ("score", settings.score.input)
-    if settings.score.detector:
+    if settings.score.detector.file:
         named[f"{PARAMS}: score.detector.file"] = ("score", settings.score.detector.file)
     recipe = preset_file("recipe", settings.recipe_name)
     for name in MODELS:

@@ -17,6 +17,7 @@ from tests.conftest import ROOT, copy_settings, set_params
 ONE_EACH = "widths and depths need one number per stage each, and at least two stages$"
 OF_ITS_OWN = "the original architecture has a fixed size; remove widths, depths, dropout, stem_stride$"
 PARAMS, DATASET, RECIPE = "params.yaml", "conf/dataset/sample.yaml", "conf/recipe/sample.yaml"
+DETECTOR = "detector: {name: centerface, threshold: 0.2, tile_px: null}"
 RECIPES = ["full", "original", "quick", "sample", "student"]
 
 
@@ -177,7 +178,12 @@ def test_a_preset_of_a_user_s_own_is_a_copied_file(folder: Path, kind: str) -> N
             "emotion: s3://faces/e.csv",
             "a path, http:// or https:// is needed",
         ),
-        (PARAMS, "detector: null", "detector: {file: y.onnx, sha: ab}", r"score.detector.sha is no setting; did you m"),
+        (PARAMS, DETECTOR, "detector: {name: yunet, sha: ab}", r"score.detector.sha is no setting; did you m"),
+        (PARAMS, DETECTOR, "detector: null", r"score.detector = None: the cascade is now {name: cascade}"),
+        (PARAMS, DETECTOR, "detector: {file: y.onnx, sha256: ab}", r"score.detector = .*: YuNet is now {name: yu"),
+        (PARAMS, DETECTOR, "detector: {name: yunet, threshold: 0.6}", r"score.detector = .*: yunet needs file; a"),
+        (PARAMS, DETECTOR, "detector: {name: cascade, tile_px: 640}", r"tile_px is no setting of cascade; remove it"),
+        (PARAMS, DETECTOR, "detector: {name: centre}", r"score.detector.name = 'centre': Input should be 'centerface'"),
         (PARAMS, "retries: {ingest: 2", "retries: {injest: 2", r"line \d+: pipeline.retries names injest, .* no stage"),
         (PARAMS, "\npromote:", "\npromote:\n  epochs: 3", r"promote.epochs is no setting; remove it"),
     ],

@@ -259,7 +259,7 @@ HEAVY = {
     },
     "nncf": {"tasks/models/export.py"},
     "onnx": {"tasks/models/export.py", "tasks/models/onnx_files.py"},
-    "openvino": {"tasks/models/inference_engine.py"},
+    "openvino": {"tasks/models/inference_engine.py", "tasks/scoring/centerface_network.py"},
     "tensorflow": set(),
 }
 

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from cv2.data import haarcascades
 
+from faces.scoring.face_framing import framed, largest_first, spread, straightened
+
 CASCADE = "haarcascade_frontalface_alt2.xml"
 SCALE, NEIGHBOURS = 1.1, 4
 MARGIN = 1.04
@@ -23,45 +25,40 @@ of them.
 def detect_faces(image: np.ndarray, max_side: int) -> tuple[np.ndarray, np.ndarray]:
     """Boxes and detection scores of the faces of a grey image (H, W) uint8, largest first.
 
-    Boxes are (n, 3): left, top, side in pixels, where left and top are the centre of the outermost pixel; they may
-    extend beyond the image. Scores (n,) are the weights of the cascade's last stage, see OpenCV's `detectMultiScale3`.
-    An image with a side over `max_side` is searched at that size.
+    Boxes are (n, 4), see `faces.scoring.face_framing`, upright, and may extend beyond the image. Scores (n,) are the
+    weights of the cascade's last stage, see OpenCV's `detectMultiScale3`. An image with a side over `max_side` is
+    searched at that size.
     """
-    shrunk, factor = _shrink(image, max_side)
+    shrunk, factor = shrink(image, max_side)
     cascade = cv2.CascadeClassifier(haarcascades + CASCADE)
     found, _, weights = cascade.detectMultiScale3(shrunk, SCALE, NEIGHBOURS, outputRejectLevels=True)
     boxes = np.array(found, float).reshape(-1, 4) * factor
     side = boxes[:, 2] * MARGIN
     corner = boxes[:, :2] + (boxes[:, 2:] - side[:, None]) / 2
-    return _largest_first(np.column_stack([corner, side]), np.array(weights, float).reshape(-1))
+    return largest_first(np.column_stack([corner, side, np.zeros(len(side))]), np.array(weights, float).reshape(-1))
 
 
-def detect_faces_yunet(image: np.ndarray, max_side: int, model: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As `detect_faces`, with YuNet; `model` is its ONNX file as bytes (n,) uint8, scores are in 0..1.
+def detect_faces_yunet(
+    image: np.ndarray, max_side: int, model: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `detect_faces`, with YuNet; `model` is its ONNX file as bytes (n,) uint8, scores are in threshold..1.
 
-    A box is placed so that the five points of its face are where they are in the models' crops. Raises cv2.error for
-    the bytes of another model.
+    A box is placed so that the five points of its face are where they are in the models' crops, and turned with them.
+    Raises cv2.error for the bytes of another model.
     """
-    shrunk, factor = _shrink(image, max_side)
-    detector = cv2.FaceDetectorYN.create("onnx", model, np.empty(0, np.uint8), shrunk.shape[::-1])
+    shrunk, factor = shrink(image, max_side)
+    detector = cv2.FaceDetectorYN.create("onnx", model, np.empty(0, np.uint8), shrunk.shape[::-1], threshold)
     _, found = detector.detect(cv2.cvtColor(shrunk, cv2.COLOR_GRAY2BGR))
     rows = np.empty((0, 15)) if found is None else found.astype(float)
     points = (rows[:, 4:14].reshape(-1, 5, 2) + 0.5) * factor - 0.5
-    centre, centre_in_crop = points.mean(axis=1), YUNET_POINTS.mean(axis=0)
-    scale = np.linalg.norm(points - centre[:, None], axis=(1, 2)) / np.linalg.norm(YUNET_POINTS - centre_in_crop)
-    corner = centre + 0.5 - scale[:, None] * (centre_in_crop + 0.5)
-    return _largest_first(np.column_stack([corner, 96 * scale]), rows[:, 14])
+    sides = 96 * spread(points) / spread(YUNET_POINTS)
+    return largest_first(straightened(framed(points, sides, YUNET_POINTS)), rows[:, 14])
 
 
-def _shrink(image: np.ndarray, max_side: int) -> tuple[np.ndarray, float]:
+def shrink(image: np.ndarray, max_side: int) -> tuple[np.ndarray, float]:
     """The image with no side over `max_side`, and the factor by which the given image is larger."""
     scale = max_side / max(image.shape)
     if scale >= 1:
         return image, 1.0
     shrunk = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return shrunk, max(image.shape) / max(shrunk.shape)
-
-
-def _largest_first(boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(-boxes[:, 2], kind="stable")
-    return boxes[order], scores[order]

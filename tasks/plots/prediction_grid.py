@@ -19,7 +19,7 @@ from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
 from tasks.plots.figure_files import save_figure
 from tasks.readers.records import read_records
-from tasks.scoring.face_crops import crop_boxes, load_image
+from tasks.scoring.face_crops import BOX, crop_boxes, load_image
 
 
 @task
@@ -38,7 +38,7 @@ def draw_predictions(out: Path, settings: Score, num_examples: int, figure: Path
 
 def rows_of(path: Path, numbers: np.ndarray) -> pd.DataFrame:
     """The rows of a table with these numbers, in their order, one batch in memory at a time."""
-    columns = ["source", "row", "box_x", "box_y", "box_size", "emotion", "confidence", *COORDINATES]
+    columns = ["source", "row", *BOX, "emotion", "confidence", *COORDINATES]
     found, start = [], 0
     with pq.ParquetFile(path, pre_buffer=False) as table:
         for batch in table.iter_batches(columns=columns):
@@ -54,7 +54,7 @@ def draw_grid(rows: pd.DataFrame, title: str, figure: Path, settings: Score) -> 
     if not len(rows):
         return False
     in_image = rows[list(COORDINATES)].to_numpy(float).reshape(-1, 15, 2)
-    keypoints = image_to_crop(in_image, rows[["box_x", "box_y", "box_size"]].to_numpy(float), images.shape[1])
+    keypoints = image_to_crop(in_image, rows[BOX].to_numpy(float), images.shape[1])
     captions = [
         f"{emotion} {confidence:.0%}" for emotion, confidence in zip(rows["emotion"], rows["confidence"], strict=True)
     ]
@@ -72,7 +72,7 @@ def cropped_faces(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.D
             for record in read_records(source_of(str(source))):
                 if record.row in missing:
                     of_record = requested[requested["row"] == record.row]
-                    boxes = of_record[["box_x", "box_y", "box_size"]].to_numpy(float)
+                    boxes = of_record[BOX].to_numpy(float)
                     crops = crop_boxes(load_image(record, settings, open_zip), boxes, SIZES["keypoints"])
                     images.update(zip(of_record.index, crops, strict=True))
                     missing.remove(record.row)

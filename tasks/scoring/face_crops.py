@@ -11,22 +11,25 @@ from faces.common.geometry import resize_images
 from faces.common.pixel_text import SIZES
 from faces.data.grey_levels import level_problem
 from faces.scoring.face_crops import crop
+from faces.scoring.tight_crops import fills, second_look
 from params import Score
 from tasks.common.errors import UnreadableInput, content_errors
 from tasks.common.files import readable, text_of
 from tasks.readers.images import grey_levels
 from tasks.readers.records import Record
 from tasks.readers.sources import OpenZip, content_of
+from tasks.scoring.centerface_network import run_centerface
 from tasks.scoring.face_detector import make_detector
 
-BOX_COLUMNS = ["source", "row", "face", "box_x", "box_y", "box_size", "detection_score"]
+BOX = ["box_x", "box_y", "box_size", "angle"]
+BOX_COLUMNS = ["source", "row", "face", *BOX, "detection_score"]
 
 
 class Crops(NamedTuple):
     """The faces of some records, one row each in `detections` (BOX_COLUMNS), and the records without a face.
 
-    `box_x`, `box_y` and `box_size` are a face's box in pixels of its image; `detection_score` is NaN if no detector
-    ran. `images` are (n, size, size) uint8. `skipped` has `source`, `row` and `reason`.
+    BOX is a face's box in pixels of its image, and degrees, see `faces.scoring.face_framing`; `detection_score` is NaN
+    if no detector ran. `images` are (n, size, size) uint8. `skipped` has `source`, `row` and `reason`.
     """
 
     detections: pd.DataFrame
@@ -35,7 +38,10 @@ class Crops(NamedTuple):
 
 
 def crop_faces(records: Sequence[Record], mode: str, settings: Score) -> Crops:
-    """The faces of records. `mode`: `detect` faces, take each image `whole`, or `auto`: whole up to `max_crop_px`."""
+    """The faces of records. `mode`: `detect` faces, or take each image `whole`.
+
+    `auto` takes an image whole up to `max_crop_px`, and with CenterFace also a larger one that one face fills.
+    """
     detections, skipped = [], []
     images: dict[str, list[np.ndarray]] = {
         model_name: [np.empty((0, size, size), np.uint8)] for model_name, size in SIZES.items()
@@ -60,11 +66,11 @@ def crop_faces(records: Sequence[Record], mode: str, settings: Score) -> Crops:
 
 
 def _detections(record: Record, mode: str, settings: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """An image, the boxes (n, 3) of its faces, and their scores (n,). Raises UnreadableInput if it has no face."""
+    """An image, the boxes (n, 4) of its faces, and their scores (n,). Raises UnreadableInput if it has no face."""
     image = load_image(record, settings)
     is_crop = isinstance(record.content, np.ndarray)
     if is_crop or mode == "whole" or (mode == "auto" and max(image.shape) <= settings.max_crop_px):
-        if max(image.shape) ** 2 > settings.max_image_pixels:
+        if not _may_be_whole(image, settings):
             raise UnreadableInput(
                 "the square box around it has more pixels than score.max_image_pixels; make the image smaller"
             )
@@ -72,19 +78,28 @@ def _detections(record: Record, mode: str, settings: Score) -> tuple[np.ndarray,
     detect = make_detector(settings)
     with content_errors("face detection failed"):
         boxes, scores = detect(image)
+        if mode == "auto" and settings.detector.name == "centerface" and _may_be_whole(image, settings):
+            score = None if len(boxes) else second_look(image, run_centerface)
+            if score or fills(boxes, image.shape):
+                return image, _whole(image), np.array([score]) if score else scores
     if not len(boxes):
         raise UnreadableInput(_no_face(image, mode, settings))
     return image, boxes, scores
 
 
+def _may_be_whole(image: np.ndarray, settings: Score) -> bool:
+    return max(image.shape) ** 2 <= settings.max_image_pixels
+
+
 def _no_face(image: np.ndarray, mode: str, settings: Score) -> str:
+    upright_only = "only upright faces are detected" if settings.detector.name == "cascade" else ""
     if mode != "auto":
-        return "no face found (only upright faces are detected)"
+        return f"no face found ({upright_only})" if upright_only else "no face found"
     height, width = image.shape
-    return (
-        f"no face found (searched, because {width}x{height} pixels are more than score.max_crop_px = "
-        f"{settings.max_crop_px}; only upright faces are detected); `faces score --mode whole` takes it as one face"
-    )
+    reasons = f"searched, because {width}x{height} pixels are more than score.max_crop_px = {settings.max_crop_px}"
+    if upright_only:
+        reasons += f"; {upright_only}"
+    return f"no face found ({reasons}); `faces score --mode whole` takes it as one face"
 
 
 def load_image(record: Record, settings: Score, open_zip: OpenZip = ZipFile) -> np.ndarray:
@@ -103,17 +118,17 @@ def load_image(record: Record, settings: Score, open_zip: OpenZip = ZipFile) -> 
 
 
 def _whole(image: np.ndarray) -> np.ndarray:
-    """The smallest square box (1, 3) around an image (H, W), with the same centre."""
+    """The smallest square box (1, 4) around an image (H, W), with the same centre."""
     height, width = image.shape
     side = max(height, width)
-    return np.array([[(width - side) / 2, (height - side) / 2, side]])
+    return np.array([[(width - side) / 2, (height - side) / 2, side, 0]])
 
 
 def crop_boxes(image: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
-    """Crops (n, size, size) uint8 of the boxes (n, 3) of an image (H, W). Raises UnreadableInput if OpenCV fails."""
+    """Crops (n, size, size) uint8 of the boxes (n, 4) of an image (H, W). Raises UnreadableInput if OpenCV fails."""
     height, width = image.shape
     with content_errors("its faces cannot be cropped"):
-        if height == width and boxes.tolist() == [[0, 0, height]]:
+        if height == width and boxes.tolist() == [[0, 0, height, 0]]:
             # Resized as the faces of a table are: the same face gets the same prediction.
             return resize_images(image[None], size)
         return crop(image, boxes, size)

@@ -14,7 +14,7 @@ from faces.scoring.prediction_table import prediction_table
 from faces.scoring.quality_flags import FLAGS, Bounds, quality_flags
 from params import Score
 from tasks.models.approved_models import ApprovedModels
-from tasks.scoring.face_crops import Crops
+from tasks.scoring.face_crops import BOX, Crops
 
 
 class ModelInfo(NamedTuple):
@@ -40,7 +40,7 @@ def model_info(approved: ApprovedModels, version: str) -> ModelInfo:
 
 def prediction_rows(crops: Crops, outputs: dict[str, np.ndarray], info: ModelInfo, settings: Score) -> Rows:
     """The box of each face, its emotion, keypoints in pixels of its source, quality flags, and model version."""
-    boxes = crops.detections[["box_x", "box_y", "box_size"]].to_numpy(float)
+    boxes = crops.detections[BOX].to_numpy(float)
     keypoints = crop_to_image(outputs["keypoints"], boxes, SIZES["keypoints"])
     table = prediction_table(crops.detections["row"].to_numpy(), outputs["emotion"], info.classes, keypoints)
     table = pd.concat([crops.detections, table.drop(columns="row")], axis=1)

@@ -49,8 +49,8 @@ class Predictor:
         """The predictions for images: uint8 grey (H, W) or RGB (H, W, 3) of any sizes, as one array or a list.
 
         `mode`: each image is one face (`whole`), faces are detected (`detect`), or `auto`: whole up to the size of a
-        crop. Keypoints are in pixels of their image. Raises InputError that names the first image that is no such
-        array, or holds only 0 and 1. A constant image is skipped.
+        crop, or where one face fills it. Keypoints are in pixels of their image. Raises InputError that names the first
+        image that is no such array, or holds only 0 and 1. A constant image is skipped.
         """
         _check_mode(mode)
         _check_images(images)

@@ -397,7 +397,7 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -
         load_image(next(read_records(str(pipe))), SCORE)
     assert count_records(str(pipe)) == 1
     settings = params.load(ROOT)
-    detector = {"file": str(pipe), "sha256": "0" * 64}
+    detector = {"name": "yunet", "file": str(pipe), "sha256": "0" * 64}
     with pytest.raises(InputError, match="is not a regular file"):
         make_detector(params.Score.model_validate(settings.score.model_dump() | {"detector": detector}))
     named = settings.model_copy(update={"score": settings.score.model_copy(update={"input": str(pipe)})})

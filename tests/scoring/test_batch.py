@@ -32,6 +32,7 @@ from tasks.plots.scoring_report import write_report
 from tasks.readers.sources import find_sources
 from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
+from tasks.scoring.face_crops import BOX
 from tasks.scoring.run_folder import finish_run
 from tasks.scoring.shards import WORK
 from tasks.scoring.summary import count_scored, write_csv
@@ -150,7 +151,7 @@ def test_a_face_gets_the_same_prediction_from_every_kind_of_source(
     sources: Path, approved: ApprovedModels, tmp_path: Path
 ) -> None:
     table = scored(sources, approved, tmp_path / "out")
-    columns = ["confidence", *COORDINATES, "box_x", "box_y", "box_size"]
+    columns = ["confidence", *COORDINATES, *BOX]
     crops = table[table["source"].str.endswith("png")][columns].to_numpy()
     for kind in ("parquet", "npz"):
         rows = table[table["source"].str.endswith(kind)]
@@ -555,7 +556,7 @@ def test_faces_are_cropped_again_as_they_were_scored(approved: ApprovedModels, s
     table = scored(sources, approved, tmp_path / "out")
     images, kept = cropped_faces(table, settings())
     assert len(kept) == len(table) == len(images)
-    boxes = table[["box_x", "box_y", "box_size"]].to_numpy(float)
+    boxes = table[BOX].to_numpy(float)
     points = image_to_crop(table[list(COORDINATES)].to_numpy(float).reshape(-1, 15, 2), boxes, 96)
     expected = stub_outputs({"emotion": np.zeros((len(images), 48, 48)), "keypoints": images})["keypoints"]
     np.testing.assert_allclose(points, expected, atol=1e-3)

@@ -16,6 +16,15 @@ from tasks.readers.sources import content_of
 
 CORNERS = ((20, 30), (300, 60), (600, 20), (60, 380), (350, 330), (650, 340))
 SIDE = 160
+BOXES = [
+    (100.0, 50.0, 96.0, 0.0),
+    (101.5, 48.25, 133.0, 0.0),
+    (-20.0, 30.0, 200.0, 0.0),
+    (40.0, 60.0, 30.0, 0.0),
+    (100.0, 50.0, 96.0, 30.0),
+    (101.5, 48.25, 133.0, -75.0),
+    (140.0, 60.0, 30.0, 180.0),
+]
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +43,11 @@ def test_exactly_the_faces_are_detected(scene: tuple[np.ndarray, np.ndarray]) ->
     assert (np.diff(boxes[:, 2]) <= 0).all()
     middles = scene[1].mean(axis=1)
     owners = [
-        int(np.linalg.norm(middles - (left + side / 2, top + side / 2), axis=1).argmin()) for left, top, side in boxes
+        int(np.linalg.norm(middles - (left + side / 2, top + side / 2), axis=1).argmin())
+        for left, top, side, _ in boxes
     ]
     assert sorted(owners) == list(range(6))
-    for (left, top, side), points in zip(boxes, scene[1][owners], strict=True):
+    for (left, top, side, _), points in zip(boxes, scene[1][owners], strict=True):
         inside = (points > [left, top]) & (points < [left + side, top + side])
         assert inside.all(axis=1).mean() >= 0.8
         # About as large in the box as in the crops of the keypoints dataset.
@@ -45,15 +55,15 @@ def test_exactly_the_faces_are_detected(scene: tuple[np.ndarray, np.ndarray]) ->
 
 
 def test_no_face_is_detected_in_a_flat_image() -> None:
-    assert detect_faces(np.full((200, 300), 90, np.uint8), 1600)[0].shape == (0, 3)
+    assert detect_faces(np.full((200, 300), 90, np.uint8), 1600)[0].shape == (0, 4)
 
 
 @pytest.mark.parametrize("size", [48, 96])
-@pytest.mark.parametrize("box", [(100.0, 50.0, 96.0), (101.5, 48.25, 133.0), (-20.0, 30.0, 200.0), (40.0, 60.0, 30.0)])
-def test_a_dot_in_a_crop_maps_back_to_its_position(size: int, box: tuple[float, float, float]) -> None:
-    left, top, side = box
+@pytest.mark.parametrize("box", BOXES)
+def test_a_dot_in_a_crop_maps_back_to_its_position(size: int, box: tuple[float, float, float, float]) -> None:
     photograph = np.zeros((300, 400), np.uint8)
-    dot = np.array([left + 0.6 * side, top + 0.3 * side])
+    side = box[2]
+    dot = crop_to_image(np.array([[[0.6 * size, 0.3 * size]]]), np.array([box]), size)[0, 0]
     cv2.circle(photograph, np.rint(dot).astype(int).tolist(), max(round(side / 20), 2), 255, -1)
     face = crop(photograph, np.array([box]), size)[0].astype(float)
     rows, columns = np.indices(face.shape)
@@ -75,14 +85,15 @@ def test_a_point_of_a_whole_face_lands_on_its_resized_pixel(old: int, new: int) 
     weights = resized / resized.sum(axis=(1, 2), keepdims=True)
     rows, columns = np.indices((new, new))
     found = np.stack([(weights * columns).sum(axis=(1, 2)), (weights * rows).sum(axis=(1, 2))], axis=1)
-    whole = np.array([[0.0, 0.0, old]])
+    whole = np.array([[0.0, 0.0, old, 0.0]])
     np.testing.assert_allclose(image_to_crop(centres, whole, new)[0], found, atol=0.06)
     np.testing.assert_allclose(crop_to_image(found[None], whole, new), centres, atol=0.06 * old / new)
 
 
 @pytest.mark.parametrize(("side", "size"), [(96, 48), (48, 96), (96, 37), (96, 96)])
 def test_image_to_crop_and_crop_to_image_are_inverse(side: int, size: int) -> None:
-    points, box = np.random.default_rng(side).uniform(0, side - 1, (3, 15, 2)), np.array([[12.5, -7.0, side]] * 3)
+    points, box = np.random.default_rng(side).uniform(0, side - 1, (3, 15, 2)), np.array([[12.5, -7.0, side, 0]] * 3)
+    box[1:, 3] = 25, -100
     there = image_to_crop(points, box, size)
     np.testing.assert_allclose(crop_to_image(there, box, size), points, atol=1e-9)
     assert np.abs(there - points).max() > 1
@@ -93,14 +104,14 @@ def test_image_to_crop_and_crop_to_image_are_inverse(side: int, size: int) -> No
 
 def test_a_box_of_the_crop_size_is_copied_unchanged() -> None:
     photograph = np.random.default_rng(0).integers(0, 256, (120, 130), np.uint8)
-    face = crop(photograph, np.array([[17, 11, 96]], float), 96)[0]
+    face = crop(photograph, np.array([[17, 11, 96, 0]], float), 96)[0]
     np.testing.assert_array_equal(face, photograph[11:107, 17:113])
     assert MARGIN > 1
 
 
 def test_a_crop_beyond_the_image_repeats_its_edge() -> None:
     photograph = np.tile(np.arange(100, 148, dtype=np.uint8)[:, None], (1, 48))
-    face = crop(photograph, np.array([[-24, 0, 48]], float), 48)[0]
+    face = crop(photograph, np.array([[-24, 0, 48, 0]], float), 48)[0]
     np.testing.assert_array_equal(face, photograph)
 
 

@@ -88,7 +88,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def settings(model: Path, **changes: Any) -> Score:
-    detector = Detector(file=str(model), sha256=hashlib.sha256(model.read_bytes()).hexdigest())
+    detector = Detector(name="yunet", file=str(model), sha256=hashlib.sha256(model.read_bytes()).hexdigest())
     return load(ROOT).score.model_copy(update={"detector": detector} | changes)
 
 
@@ -119,22 +119,23 @@ def test_images_are_searched_with_yunet(model: Path) -> None:
     assert crops.detections["box_size"].to_numpy() == pytest.approx([48], abs=0.01)
     assert crops.detections["detection_score"].to_numpy() == pytest.approx([1], abs=1e-3)
     assert crops.images["keypoints"].shape == (1, 96, 96)
-    by_cascade = crop_faces([record], "auto", settings(model, detector=None))
+    by_cascade = crop_faces([record], "auto", settings(model, detector=Detector(name="cascade")))
     (reason,) = by_cascade.skipped["reason"]
     assert reason.startswith("no face found (searched, because 416x320 pixels are more than score.max_crop_px = 128; ")
 
 
 def test_in_a_photograph_of_twice_the_size_the_boxes_are_twice_as_large(model: Path) -> None:
     content = np.frombuffer(model.read_bytes(), np.uint8)
-    once = detect_faces_yunet(photograph((10, 20)), 416, content)[0]
-    twice = detect_faces_yunet(cv2.resize(photograph((10, 20)), None, fx=2, fy=2, interpolation=0), 416, content)[0]
+    once = detect_faces_yunet(photograph((10, 20)), 416, content, 0.6)[0]
+    large = cv2.resize(photograph((10, 20)), None, fx=2, fy=2, interpolation=0)
+    twice = detect_faces_yunet(large, 416, content, 0.6)[0]
     np.testing.assert_allclose(twice[:, 2], 2 * once[:, 2], rtol=1e-3)
     np.testing.assert_allclose(twice[:, :2], 2 * once[:, :2], atol=0.01)
 
 
 def test_an_image_without_a_face_has_no_boxes(model: Path) -> None:
     boxes, scores = make_detector(settings(model))(photograph())
-    assert boxes.shape == (0, 3)
+    assert boxes.shape == (0, 4)
     assert scores.shape == (0,)
 
 
@@ -142,8 +143,8 @@ def test_a_file_that_is_not_yunet_is_refused_before_anything_is_written(model: P
     other, text = tmp_path / "other.onnx", tmp_path / "text.onnx"
     other.write_bytes(model.read_bytes().replace(b"kps_8", b"kqs_8"))
     text.write_text("not a model")
-    absent = settings(model, detector=Detector(file=str(tmp_path / "none.onnx"), sha256="0" * 64))
-    altered = settings(model, detector=Detector(file=str(model), sha256="0" * 64))
+    absent = settings(model, detector=Detector(name="yunet", file=str(tmp_path / "none.onnx"), sha256="0" * 64))
+    altered = settings(model, detector=Detector(name="yunet", file=str(model), sha256="0" * 64))
     approved = load_approved_models(ROOT / "models/fast/gate.json", ROOT / "models/fast")
     for changed, message in (
         (settings(other), "other.onnx: not a YuNet model"),
@@ -155,4 +156,4 @@ def test_a_file_that_is_not_yunet_is_refused_before_anything_is_written(model: P
             score_sources(["a.png"], approved, "fast", "detect", changed, tmp_path / "out")
         assert not (tmp_path / "out").exists()
     with pytest.raises(ValidationError, match="sha256"):
-        Detector(file="yunet.onnx", sha256="short")
+        Detector(name="yunet", file="yunet.onnx", sha256="short")

@@ -1,0 +1,34 @@
+"""Scenes of faces are what they say."""
+
+import numpy as np
+import pytest
+
+from benchmarks.face_scenes import CELLS, SCENE, Faces, draw_cell, halves
+from faces.scoring.face_crops import crop
+from faces.synthetic.faces import draw_faces
+from faces.synthetic.pose import KEYPOINTS_FRAMING
+
+
+def drawn_faces() -> Faces:
+    """16 drawn faces of eight subjects."""
+    images, points = draw_faces(np.random.default_rng(2), np.arange(16) % 5, 96, KEYPOINTS_FRAMING)
+    return Faces(images, points, np.arange(16) // 2)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_box_of_a_scene_is_where_its_face_is(name: str) -> None:
+    faces = drawn_faces()
+    (scene,) = draw_cell(np.random.default_rng(1), faces, np.arange(16), name, 4)
+    assert scene.image.shape == SCENE
+    low, high = CELLS[name].degrees
+    assert ((np.abs(scene.boxes[:, 3]) >= low) & (np.abs(scene.boxes[:, 3]) <= high)).all()
+    for face, again in zip(faces.images[scene.faces], crop(scene.image, scene.boxes, 96), strict=True):
+        inner = np.s_[16:-16, 16:-16]
+        assert np.corrcoef(face[inner].ravel(), again[inner].ravel())[0, 1] > 0.9
+
+
+def test_no_subject_is_in_both_halves() -> None:
+    faces = drawn_faces()
+    first, second = halves(faces.persons, 1)
+    assert not set(faces.persons[first]) & set(faces.persons[second])
+    assert len(first) == len(second) == 8
