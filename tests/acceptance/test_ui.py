@@ -7,6 +7,7 @@ This test takes the README's screenshots:
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
