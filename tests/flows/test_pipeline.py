@@ -54,6 +54,11 @@ SMALL = {
 STAGES = [
     *("sample", "ingest", "validate", "explore", "report_tables"),
     *("prepare@keypoints", "prepare@emotion"),
+    *(
+        f"{stage}@{model_name}"
+        for stage in ("prepare_unlabeled", "train_teacher", "predict_teacher")
+        for model_name in ("keypoints", "emotion")
+    ),
     *("train@keypoints", "train@emotion", "export@keypoints", "export@emotion"),
     *("evaluate@keypoints", "evaluate@emotion"),
     *("report@keypoints", "report@emotion", "gate", "score", "report_predictions"),
@@ -193,7 +198,7 @@ def test_dvc_shows_metrics_plots_and_graph(small: Path, first: str, dvc: Run) ->
 def test_pull_restores_everything_that_was_pushed(small: Path, first: str, dvc: Run, repro: Repro) -> None:
     dvc("push")
     before = sha256(small / "models/trained/emotion.keras")
-    for folder in ("models", "data", ".dvc/cache"):
+    for folder in ("models/trained", "models/teachers", "data", ".dvc/cache"):
         shutil.rmtree(small / folder)
     dvc("pull")
     assert sha256(small / "models/trained/emotion.keras") == before
@@ -202,7 +207,8 @@ def test_pull_restores_everything_that_was_pushed(small: Path, first: str, dvc: 
 
 def test_a_setting_of_one_model_runs_the_stages_of_that_model(small: Path, first: str, repro: Repro) -> None:
     set_params(small, emotion__student__seed=2)
-    own = [f"{stage}@emotion" for stage in ("train", "export", "evaluate", "report")]
+    # The seed is also that of the augmentation that teachers predict.
+    own = [f"{stage}@emotion" for stage in ("predict_teacher", "train", "export", "evaluate", "report")]
     assert repro() == [*own, "gate", "score", "report_predictions"]
 
 
