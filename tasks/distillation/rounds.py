@@ -13,6 +13,7 @@ from faces.training.backend import Backend
 from faces.training.batches import Batches
 from params import StudentEmotion, StudentKeypoints
 from tasks.common.files import InputError, replacing, sha256
+from tasks.distillation.predict import DistillationFolders
 from tasks.models.inference_engine import predictor
 from tasks.models.keras_files import load_model
 from tasks.orchestration.artifacts import Progress, log
@@ -45,30 +46,26 @@ class _Task(NamedTuple):
 
 def predict_rounds(
     model_name: str,
-    prepared: Path,
-    unlabeled: Path,
+    folders: DistillationFolders,
     teachers: dict[str, dict[str, Any]],
     student: StudentKeypoints | StudentEmotion,
-    models: Path,
-    committed: Path,
-    folder: Path,
 ) -> None:
-    """Write the predictions of each teacher to `folder/NAME`, as `predict_teachers` says."""
+    """Write the predictions of each teacher, as `predict_teachers` says."""
     distillation = student.distillation
     assert distillation
-    backend, train = training_backend(), labelled_faces(prepared)
-    faces, files = distillation_faces(train, prepared, unlabeled, student)
+    backend, train = training_backend(), labelled_faces(folders.prepared)
+    faces, files = distillation_faces(train, folders.prepared, folders.unlabeled, student)
     batches = batches_of(faces, student, backend)(range(distillation.cached_epochs))
     shape = predictions_shape(faces, distillation.cached_epochs)
     basis = prediction_basis(files, train, student, batches)
     for name in distillation.predictions:
-        _copy(committed / name, basis, shape, folder / name)
+        _copy(folders.committed / name, basis, shape, folders.predictions / name)
     work = _Task(batches, shape, basis, Inference(distillation.flip_tta))
     progress = Progress(f"teachers-{model_name}", f"{model_name}: epochs predicted by teachers")
     for number, (name, settings) in enumerate(teachers.items()):
-        path = models / f"{name}.keras"
+        path = folders.teachers / f"{name}.keras"
         run = _runner(path, shape[2:], faces.images.shape[1], backend)
-        _predict(f"{model_name}: teacher {name}", work, run, settings, path, folder / name)
+        _predict(f"{model_name}: teacher {name}", work, run, settings, path, folders.predictions / name)
         progress.update((number + 1) / len(teachers))
 
 

@@ -13,7 +13,7 @@ from faces.models.tta import Inference, predict
 from faces.training.backend import host_backend
 from tasks.common.dataset import load_dataset, save_dataset
 from tasks.common.files import InputError, sha256
-from tasks.distillation.predict import predict_teachers
+from tasks.distillation.predict import DistillationFolders, predict_teachers
 from tasks.distillation.teachers import train_teachers
 from tasks.models.keras_files import load_model
 from tasks.training.batches import batches_of, training_faces
@@ -41,9 +41,9 @@ class Project:
         )
 
     def predict(self, settings: Any, *names: str) -> None:
-        folders = (self.prepared, self.prepared.parent / "unlabeled")
-        chosen = {name: {"name": name} for name in names}
-        predict_teachers(self.model_name, *folders, chosen, settings, self.teachers, self.committed, self.predictions)
+        unlabeled = self.prepared.parent / "unlabeled"
+        folders = DistillationFolders(self.prepared, unlabeled, self.teachers, self.committed, self.predictions)
+        predict_teachers(self.model_name, folders, {name: {"name": name} for name in names}, settings)
 
     def fit(self, settings: Any) -> Path:
         inputs = TrainingInputs(
@@ -121,13 +121,13 @@ def test_without_teachers_nothing_heavy_is_imported(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import params
-from tasks.distillation.predict import predict_teachers
+from tasks.distillation.predict import DistillationFolders, predict_teachers
 from tasks.distillation.teachers import train_teachers
 from tasks.distillation.unlabeled import select_unlabeled
 folder = Path({str(tmp_path)!r})
 train_teachers("emotion", folder, {{}}, folder / "checkpoints", folder / "teachers", folder / "report.json")
 student = params.load().recipe.emotion.student
-predict_teachers("emotion", folder, folder, {{}}, student, folder, folder, folder / "predictions")
+predict_teachers("emotion", DistillationFolders(*[folder] * 4, folder / "predictions"), {{}}, student)
 select_unlabeled("emotion", folder, None, params.load().dataset.prepare.emotion.duplicates, folder / "unlabeled")
 print([name for name in ("keras", "tensorflow", "jax", "openvino", "scipy", "sklearn") if name in sys.modules])
 """
