@@ -207,7 +207,7 @@ def test_the_inbox_is_scored_once_with_the_version_in_production(story: Story) -
     table = pd.read_parquet(first / "predictions.parquet")
     assert table["source"].tolist() == ["data/inbox/monday/two faces.png"] * 2
     assert set(table["model_version"]) == {"v1.3.0"}
-    assert (first / "pictures/0001-two_faces.png").exists()
+    assert (first / "pictures/0001-two_faces.jpg").exists()
     assert pd.read_parquet(first / "skipped.parquet")["source"].tolist() == ["data/inbox/monday/text.jpg"]
     hashes = pd.read_csv(first / "processed.csv").set_index("source")["sha256"].to_dict()
     assert hashes == {f"data/inbox/monday/{name}": sha256(inbox / name) for name in ("text.jpg", "two faces.png")}
