@@ -32,6 +32,7 @@ def write_scored(
     points = box[:, None, :2] + box[:, None, 2:] * np.linspace(0.2, 0.8, 15)[None, :, None]
     table = pd.DataFrame({"source": list(sources), "row": 0, "face": 1})
     table[["box_x", "box_y", "box_size"]] = box
+    table["angle"] = np.float32(0)
     table["emotion"], table["confidence"] = np.array(CLASSES)[shares.argmax(axis=1)], shares.max(axis=1)
     table[[f"probability_{name}" for name in CLASSES]] = shares
     table[list(COORDINATES)] = points.reshape(count, 30).astype(np.float32)
