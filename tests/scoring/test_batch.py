@@ -248,7 +248,7 @@ def test_an_empty_table_has_all_columns(approved: ApprovedModels, tmp_path: Path
     (tmp_path / "empty.png").touch()
     table = scored(tmp_path / "empty.png", approved, tmp_path / "out")
     assert table.empty
-    assert [*table.columns[7:9], *table.columns[-3:]] == [
+    assert [*table.columns[8:10], *table.columns[-3:]] == [
         "emotion",
         "confidence",
         "model_version",
