@@ -56,7 +56,7 @@ def score_sources(
 
         scored = score_on_dask(pending, dask, approved, info, mode, settings)
     else:
-        predict = predict or make_predictor(approved.paths, approved.inference)
+        predict = predict or make_predictor(approved.paths, approved.inference, approved.table_inference)
         scored = score_here(pending, predict, info, mode, settings)
     _write_each(scored, work, pending)
     if shards_folder:
