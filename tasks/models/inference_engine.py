@@ -23,7 +23,7 @@ Predictor = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 """From faces by model, (N, size, size) uint8, to keypoints (N, 15, 2) in pixels and probabilities (N, classes)."""
 
 TABLES = "emotion_of_tables"
-"""The second answer of the emotion model for every face, of a predictor with settings for rows of tables."""
+"""The second prediction of the emotion model for every face, where the predictor has settings for rows of tables."""
 
 
 def make_predictor(

@@ -66,7 +66,7 @@ def test_float32_predictions_equal_those_of_keras(
     assert found["emotion"].std(axis=0).max() > 0.1
 
 
-def test_settings_for_tables_give_a_second_answer_of_the_same_run(approved: ApprovedModels, faces: Faces) -> None:
+def test_settings_for_tables_give_a_second_prediction_of_the_same_run(approved: ApprovedModels, faces: Faces) -> None:
     every, fewer = (
         approved.inference["emotion"],
         approved.inference["emotion"]._replace(temperature=1.5, class_indices=(2, 0), biases=(0.1, -0.1)),

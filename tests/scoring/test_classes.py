@@ -1,4 +1,4 @@
-"""Images are answered with all trained classes, rows of tables with the output classes, in one table of predictions."""
+"""Images are predicted with all trained classes, rows of tables with the output classes, in one table of predictions."""
 
 import json
 import re
@@ -97,7 +97,7 @@ def test_arrays_are_images(approved: ApprovedModels, mixed: list[str]) -> None:
     assert predictor.predict_files(mixed)["probability_neutral"].isna().sum() == 5
 
 
-def test_the_models_are_asked_for_both_answers(
+def test_the_models_are_asked_for_both(
     approved: ApprovedModels, mixed: list[str], tmp_path: Path, asked: list
 ) -> None:
     scored(mixed, approved, tmp_path / "out")
