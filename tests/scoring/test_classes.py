@@ -1,4 +1,4 @@
-"""Images are predicted with all trained classes, rows of tables with the output classes, in one table of predictions."""
+"""Images are predicted with all trained classes, rows of tables with the output classes, in one table."""
 
 import json
 import re
