@@ -32,6 +32,7 @@ def make_predictor(
     """Predictions of exported models, by model. In float32 they equal Keras's within 1e-4 and 0.01 px.
 
     With `tables`, they have the entry TABLES too: the probabilities by these settings, of the same run of the model.
+    Only the models whose faces are given are run.
     """
     runs = {model_name: predictor(path, SIZES[model_name]) for model_name, path in paths.items()}
 
@@ -39,9 +40,9 @@ def make_predictor(
         outputs = {
             model_name: predict_by(run, faces[model_name], inference[model_name])
             for model_name, run in runs.items()
-            if tables is None or model_name != "emotion"
+            if model_name in faces and (tables is None or model_name != "emotion")
         }
-        if tables is not None:
+        if tables is not None and "emotion" in faces:
             each = predict_each(runs["emotion"], faces["emotion"], [inference["emotion"], tables])
             outputs |= dict(zip(("emotion", TABLES), each, strict=True))
         return outputs

@@ -20,7 +20,7 @@ from tasks.models.approved_models import ApprovedModels
 from tasks.models.inference_engine import Predictor, make_predictor
 from tasks.readers.records import Record, Shard
 from tasks.scoring.face_crops import crop_faces
-from tasks.scoring.prediction_rows import ModelInfo, Rows, prediction_rows
+from tasks.scoring.prediction_rows import ModelInfo, Rows, predict_rows
 
 TIMEOUT_SECONDS = 20
 QUEUED_SHARDS = 2
@@ -64,7 +64,7 @@ def _score_on_worker(records: list[Record], sent: Any, info: ModelInfo, mode: st
     contents, inference, tables = sent
     predict = _predictor(tuple(contents.items()), tuple(inference.items()), tables)
     crops = crop_faces(records, mode, settings)
-    return prediction_rows(crops, predict(crops.images), info, settings)
+    return predict_rows(crops, predict, info, settings)
 
 
 @lru_cache(maxsize=1)

@@ -8,13 +8,14 @@ import pandas as pd
 import pyarrow as pa
 
 from faces.common.pixel_text import SIZES
+from faces.scoring.alignment import aligned_crops
 from faces.scoring.drift import pixel_properties
 from faces.scoring.face_crops import crop_to_image
 from faces.scoring.prediction_table import prediction_table, spread_classes
 from faces.scoring.quality_flags import FLAGS, Bounds, quality_flags
 from params import Score
 from tasks.models.approved_models import ApprovedModels
-from tasks.models.inference_engine import TABLES
+from tasks.models.inference_engine import TABLES, Predictor
 from tasks.scoring.face_crops import BOX, Crops
 
 
@@ -41,6 +42,17 @@ def model_info(approved: ApprovedModels, version: str) -> ModelInfo:
     """The predicted classes, version and file hashes of approved models."""
     hashes = {f"{model_name}_sha256": found for model_name, found in approved.hashes.items()}
     return ModelInfo(approved.classes, version, hashes, approved.tables.classes if approved.tables else None)
+
+
+def predict_rows(crops: Crops, predict: Predictor, info: ModelInfo, settings: Score) -> Rows:
+    """The rows of `prediction_rows`; the emotion of a detected face is that of its crop by keypoints."""
+    if not len(crops.detected):
+        return prediction_rows(crops, predict(crops.images), info, settings)
+    keypoints = predict({"keypoints": crops.images["keypoints"]})
+    emotion = crops.images["emotion"].copy()
+    emotion[crops.detected] = aligned_crops(crops.patches, keypoints["keypoints"][crops.detected], SIZES["emotion"])
+    crops = crops._replace(images=crops.images | {"emotion": emotion})
+    return prediction_rows(crops, keypoints | predict({"emotion": emotion}), info, settings)
 
 
 def prediction_rows(crops: Crops, outputs: dict[str, np.ndarray], info: ModelInfo, settings: Score) -> Rows:

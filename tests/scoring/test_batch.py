@@ -50,15 +50,16 @@ def hashes(paths: dict[str, Path]) -> dict[str, str]:
 
 
 def stub_outputs(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Outputs of a stub model, which depend on all pixels of a face and on no other face."""
-    grey = faces["emotion"].reshape(-1, 48 * 48).astype(float)
-    logits = np.stack([grey.mean(axis=1), grey.std(axis=1) * 2, grey[:, ::7].mean(axis=1)], axis=1) / 40
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    keypoints = np.tile(np.linspace(20, 70, 30).reshape(15, 2), (len(grey), 1, 1))
-    return {
-        "emotion": probabilities,
-        "keypoints": keypoints + faces["keypoints"].mean(axis=(1, 2))[:, None, None] / 100,
-    }
+    """Outputs of stub models, which depend on all pixels of a face and on no other face."""
+    outputs = {}
+    if "emotion" in faces:
+        grey = faces["emotion"].reshape(-1, 48 * 48).astype(float)
+        logits = np.stack([grey.mean(axis=1), grey.std(axis=1) * 2, grey[:, ::7].mean(axis=1)], axis=1) / 40
+        outputs["emotion"] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    if "keypoints" in faces:
+        levels = faces["keypoints"].mean(axis=(1, 2))[:, None, None]
+        outputs["keypoints"] = np.linspace(20, 70, 30).reshape(15, 2) + levels / 100
+    return outputs
 
 
 @pytest.fixture(autouse=True)
@@ -210,9 +211,10 @@ def test_an_interrupted_run_resumes_and_scores_nothing_twice(
 
     def failing(at: int) -> Callable:
         def predict(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            if len(seen) == at:
-                raise KeyboardInterrupt
-            seen.append(len(faces["emotion"]))
+            if "emotion" in faces:
+                if len(seen) == at:
+                    raise KeyboardInterrupt
+                seen.append(len(faces["emotion"]))
             return stub_outputs(faces)
 
         return predict
