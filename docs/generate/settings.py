@@ -1,11 +1,12 @@
 """The page of settings: every key with its file, type, unit, default, and its value in a preset."""
 
+import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
@@ -61,8 +62,10 @@ dvc exp run -S recipe=quick -S report_predictions.num_examples=12
 dvc exp run -S 'conf/recipe/quick.yaml:emotion.student.optimizer.learning_rate=0.001'
 ```
 
-A key without a default is required. *Example* is the value in `params.yaml`, `conf/dataset/sample.yaml` or
-`conf/recipe/sample.yaml`. The entries of `MODEL.teachers` have the keys of `MODEL.student` except `distillation`.
+The heading of a table is the section that its keys are in: `threshold` below `score.detector` is
+`score.detector.threshold`. A key without a default is required. *Example* is the value in `params.yaml`,
+`conf/dataset/sample.yaml` or `conf/recipe/sample.yaml`. The entries of `MODEL.teachers` have the keys of
+`MODEL.student` except `distillation`.
 """
 
 
@@ -90,14 +93,17 @@ def _section(key: tuple[str, ...], section: type[Settings], content: Any) -> str
     if not values:
         return ""
     title = f"\n### `{'.'.join(key)}`\n" if key else ""
-    text = f"\n{_docstring(section)}\n" if _docstring(section) else ""
+    docstring = _docstring(section)
+    text = f"\n{docstring}\n" if docstring else ""
     head = "\n| key | type | unit | default | example |\n| --- | --- | --- | --- | --- |\n"
     return title + text + head + "".join(_row((*key, field.alias or name), field, content) for name, field in values)
 
 
 def _docstring(section: type[Settings]) -> str:
-    text = section.__dict__.get("__doc__") or ""
-    return "" if section.__doc__ == BaseModel.__doc__ else "\n".join(line.strip() for line in text.splitlines()).strip()
+    """Return the docstrings of a section's classes, the most general one first, in the words of YAML."""
+    classes = [one for one in reversed(section.__mro__) if issubclass(one, Settings) and one is not Settings]
+    texts = [inspect.cleandoc(one.__dict__.get("__doc__") or "") for one in classes]
+    return re.sub(r"\bNone\b", "null", "\n\n".join(text for text in texts if text))
 
 
 def _is_value(section: type[Settings], name: str, field: FieldInfo) -> bool:
@@ -107,7 +113,7 @@ def _is_value(section: type[Settings], name: str, field: FieldInfo) -> bool:
 def _row(key: tuple[str, ...], field: FieldInfo, content: Any) -> str:
     default = "" if field.is_required() else f"`{_yaml(field.get_default())}`"
     cells = (
-        f"`{'.'.join(key)}`",
+        f"`{key[-1]}`",
         _type(field.annotation),
         _unit(key, field.annotation),
         default,

@@ -21,7 +21,12 @@ def test_a_page_is_current(name: str) -> None:
 
 def test_the_page_of_settings_has_a_row_for_each_value() -> None:
     """The keys of a teacher are those of a student; the page says so."""
-    rows = set(re.findall(r"^\| `([a-zA-Z0-9_.]+)` \|", settings.page(), re.M))
+    rows, section = set(), ""
+    for line in settings.page().splitlines():
+        if heading := re.match(r"##(#?) `(.+)`", line):
+            section = f"{heading[2]}." if heading[1] else ""
+        elif row := re.match(r"\| `(\w+)` \|", line):
+            rows.add(section + row[1])
     keys = set()
     for model in params.schemas("NAME", "NAME").values():
         paths = list(params.key_paths(model))
@@ -33,7 +38,8 @@ def test_the_page_of_settings_has_a_row_for_each_value() -> None:
 
 def test_each_example_is_the_value_in_the_file() -> None:
     content = YAML(typ="safe").load(ROOT / "conf/recipe/sample.yaml")
-    row = next(line for line in settings.page().splitlines() if line.startswith("| `emotion.student.batch_size`"))
+    section = settings.page().partition("### `emotion.student`")[2]
+    row = next(line for line in section.splitlines() if line.startswith("| `batch_size`"))
     assert row.split("|")[2:6] == [" integer ", " faces ", "  ", f" `{content['emotion']['student']['batch_size']}` "]
 
 
