@@ -1,4 +1,4 @@
-"""`conf/dataset/NAME.yaml`: the faces, from the drawn sample tables to what is validated, explored and judged."""
+"""`conf/dataset/NAME.yaml`: the data, from the sample tables to validation, splits and the gate."""
 
 from typing import Annotated, Literal
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from docs.snippets import snippets_of
+from tests.conftest import ROOT, copy_project, set_params
+from tests.docs.blocks import add_pictures, run_block
 
 README = (ROOT / "README.md").read_text()
 MOST_LINES = 180
@@ -51,3 +53,17 @@ def test_the_sets_have_the_metrics_of_their_cards() -> None:
         }
         expected = (f"{metrics['keypoints']['rmse_px']:.2f} px", f"{metrics['emotion']['accuracy']:.3f}")
         assert [cell.strip() for cell in row.split("|")[2:4]] == list(expected)
+
+
+def test_its_photograph_is_scored_and_its_settings_are_checked(tmp_path: Path) -> None:
+    """The blocks that need no trained models; `tests/acceptance/test_docs.py` runs all of them."""
+    score, check = (one for one in snippets_of(ROOT / "README.md") if one.way == "run")
+    project = copy_project(tmp_path / "project")
+    set_params(project, sample__num_samples__keypoints=100, sample__num_samples__emotion=100)
+    add_pictures(project)
+    run_block(score, project)
+    assert {"predictions.parquet", "skipped.parquet", "report.html", "pictures"} <= {
+        path.name for path in (project / "scored").iterdir()
+    }
+    (only_check,) = (line for line in check.text.splitlines() if line.startswith("faces check"))
+    run_block(check._replace(text=f"faces run sample\n{only_check}\n"), project)
