@@ -9,7 +9,7 @@ export HOME := $(shell test -w "$$HOME" && printf %s "$$HOME" || $(PYTHON) -m ta
 export USER := $(shell printf %s "$${USER:-$$(id -un 2>/dev/null || echo "uid-$$(id -u)")}")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance up down status lock format
+.PHONY: help demo test acceptance docs up down status lock format
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,8 +34,13 @@ test: .venv/installed ## Check format, lint and types, and run the test suite (u
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-acceptance: .venv/installed ## Run the slow tests: a fresh clone, real faces, kills, schedules, the UI in Chromium, a million faces
+acceptance: .venv/installed ## Run the slow tests: a fresh clone, real faces, kills, schedules, the UI in Chromium, a million faces, the documentation's commands
 	$(BIN)/python -m pytest tests/acceptance --override-ini addopts=
+
+docs: .venv/installed ## Write the generated pages and build the documentation, site/index.html
+	@$(BIN)/python -m docs.generate
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
+	@echo "Open site/index.html"
 
 up: .venv/installed ## Start server and worker, with the scheduled deployments of prefect.yaml
 	@$(BIN)/python -m flows up

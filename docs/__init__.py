@@ -1,1 +1,1 @@
-"""Documentation; the code that draws its figures is `docs.figures`."""
+"""Documentation: `docs.generate` writes its generated pages, `docs.figures` draws figures."""

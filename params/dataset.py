@@ -1,4 +1,4 @@
-"""`conf/dataset/NAME.yaml`: the faces, from the drawn sample tables to what is validated, explored and judged."""
+"""`conf/dataset/NAME.yaml`: the data, from the sample tables to validation, splits and the gate."""
 
 from typing import Annotated, Literal
 
@@ -26,7 +26,10 @@ class SampleSection(Settings):
 
 
 class ValidateKeypoints(Settings):
-    """`min_pixel_std` is in grey levels; `interocular_distance_px` is [min, max] in pixels of the 96x96 image."""
+    """`min_rows`: a table with fewer rows fails. `min_pixel_std`: an image with a lower standard deviation is nearly
+    constant and is quarantined. `interocular_distance_px`: [min, max] of the distance between the eye centres.
+    `max_missing_fraction`: of the rows in which a keypoint may be unlabelled.
+    """
 
     min_rows: Count
     min_pixel_std: NotNegative
@@ -35,7 +38,9 @@ class ValidateKeypoints(Settings):
 
 
 class ValidateEmotion(Settings):
-    """`class_fraction`: [min, max] fraction of the rows that a class of the label encoding may have."""
+    """`min_rows` and `min_pixel_std` as for keypoints. `label_encoding`: which codes mean which emotion.
+    `class_fraction`: [min, max] fraction of the rows that a class of the label encoding may have.
+    """
 
     min_rows: Count
     min_pixel_std: NotNegative
@@ -44,6 +49,8 @@ class ValidateEmotion(Settings):
 
 
 class Validate(Settings):
+    """`max_invalid_fraction`: of the rows of a table; above it the stage fails."""
+
     max_invalid_fraction: Share
     keypoints: ValidateKeypoints
     emotion: ValidateEmotion

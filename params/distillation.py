@@ -37,7 +37,9 @@ class StudentKeypoints(TrainKeypoints):
 
 
 class StudentEmotion(TrainEmotion):
-    """As StudentKeypoints."""
+    """`distillation`: null trains on labels alone. `init_from: teacher` starts from the weights of the first teacher,
+    of an ensemble from its first model's.
+    """
 
     distillation: Distillation | None
 

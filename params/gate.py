@@ -8,7 +8,8 @@ from params.types import NotNegative, Positive, Settings, Share
 
 
 class GateKeypoints(Settings):
-    """Bounds for the whole 95% interval.
+    """Bounds for the whole 95% interval. `max_failure_rate`: of faces with an NME over 10%. `max_nme_ratio`: of the NME
+    to that of the mean face.
 
     `max_slice_nme`: no slice may have its whole interval above it. `max_int8_nme_increase`: nor may what int8 adds to
     the NME.
@@ -23,7 +24,8 @@ class GateKeypoints(Settings):
 
 
 class GateEmotion(Settings):
-    """Bounds for the whole 95% interval.
+    """Bounds for the whole 95% interval. `max_ece`: calibration error over 15 bins. `min_skill_score`: (accuracy - the
+    majority class's) / (1 - the majority class's). `min_recall`: of every class.
 
     `min_slice_accuracy`: no slice may have its whole interval below it. `max_int8_accuracy_drop`: what int8 takes from
     the accuracy may not have its whole interval above it.

@@ -22,7 +22,12 @@ class Ingest(Settings):
 
 
 class Quality(Settings):
-    """Beyond which a face is flagged, see `faces.scoring.quality_flags.Bounds`."""
+    """Bounds beyond which a face is flagged.
+
+    `min_side` is the side of its box in pixels of the source. `min_laplacian_variance` is the variance of the Laplacian
+    at 96x96; below it a face is flagged as blurred. `min_brightness` is in grey levels. `max_saturated_fraction` is the
+    fraction of pixels that are 0 or 255.
+    """
 
     min_side: NotNegative
     min_laplacian_variance: NotNegative

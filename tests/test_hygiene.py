@@ -49,10 +49,24 @@ def run_module(module: str, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_the_workflow_matches_github_s_schema(tmp_path: Path) -> None:
-    command = ["--builtin-schema", "vendor.github-workflows"]
-    done = run_module("check_jsonschema", *command, str(WORKFLOW))
+@pytest.mark.parametrize(
+    ("schema", "pattern"),
+    [
+        ("github-workflows", ".github/workflows/*.yml"),
+        ("github-issue-forms", ".github/ISSUE_TEMPLATE/[!c]*.yml"),
+        ("github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
+        ("citation-file-format", "CITATION.cff"),
+    ],
+)
+def test_files_for_github_match_their_schemas(schema: str, pattern: str) -> None:
+    files = sorted(map(str, ROOT.glob(pattern)))
+    assert files
+    done = run_module("check_jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_broken_workflow_is_found(tmp_path: Path) -> None:
+    command = ["--builtin-schema", "vendor.github-workflows"]
     broken = tmp_path / "broken.yml"
     broken.write_text(WORKFLOW.read_text().replace("runs-on:", "runs_on:"))
     assert run_module("check_jsonschema", *command, str(broken)).returncode == 1
@@ -76,6 +90,25 @@ def test_the_workflow_tests_every_supported_python() -> None:
     assert job["strategy"]["matrix"]["python"] == versions
     assert [step["run"] for step in job["steps"] if "run" in step] == ["make test"]
     assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_only_the_comment_on_a_pull_request_may_write_and_it_runs_no_code_of_it() -> None:
+    workflows = {path.name: YAML(typ="safe").load(path.read_text()) for path in WORKFLOW.parent.glob("*.yml")}
+    assert {name for name, one in workflows.items() if "write" in str(one["jobs"]) + str(one["permissions"])} == {
+        "metrics-comment.yml"
+    }
+    used = workflows["metrics-comment.yml"]["jobs"]["comment"]["steps"]
+    assert [step["uses"].partition("@")[0] for step in used] == ["actions/download-artifact", "actions/github-script"]
+    # YAML 1.1 reads the key `on` as true; ruamel reads YAML 1.2.
+    assert all("pull_request_target" not in one["on"] for one in workflows.values())
+
+
+def test_the_release_has_one_version_and_date() -> None:
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.M)
+    citation = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text())
+    assert version
+    assert citation["version"] == version[1]
+    assert f"\n## {version[1]} - {citation['date-released']}\n" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_hooks_run_the_checks_of_make_test_from_the_virtual_environment() -> None:

@@ -446,14 +446,16 @@ def test_dvc_reads_the_graph() -> None:
 
 def test_readme_names_every_make_target_and_no_other() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.M))
-    named = set(re.findall(r"\bmake ([a-z]+)", (ROOT / "README.md").read_text()))
-    assert named == targets
+    readme = (ROOT / "README.md").read_text()
+    listed = readme[readme.index("`make help` lists") :].partition("\n\n")[0]
+    named = set(re.findall(r"\bmake ([a-z]+)", readme)) | set(re.findall(r"`([a-z]+)`", listed))
+    assert named - {"help"} == targets - {"help"}
 
 
 def test_readme_maps_every_room_and_no_other() -> None:
     readme = (ROOT / "README.md").read_text()
     mapped, layer = set(), ""
-    for line in readme[readme.index("## The house") :].splitlines():
+    for line in readme[readme.index("## Code map") :].splitlines():
         if heading := re.match(r"(faces|tasks)/ ", line):
             layer = heading[1]
         elif entry := re.match(r"  (\w+)/ +\S", line):

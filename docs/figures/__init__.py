@@ -1,4 +1,4 @@
-"""The figures of docs/networks.md: `python -m docs.figures`."""
+"""The figures of docs/explanation/networks.md: `python -m docs.figures`."""
 
 from tasks.common import process
 

@@ -1,6 +1,6 @@
-"""Measure and draw the figures of docs/networks.md: `python -m docs.figures [NAME ...]`. Takes minutes on two cores.
+"""Measure and draw the figures of docs/explanation/networks.md: `python -m docs.figures [NAME ...]`.
 
-Writes each figure to docs/networks-NAME.png, and prints its measurements.
+Takes minutes on two cores. Writes each figure to docs/networks-NAME.png, and prints its measurements.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The Prefect UI in a real Chromium: a run triggered in the UI, its stages, their tables and figures.
 
-This test takes the README's screenshots:
+This test takes the screenshots of the documentation:
 `FACES_SCREENSHOTS=docs/ui .venv/bin/python -m pytest tests/acceptance/test_ui.py --override-ini addopts=`.
 """
 
@@ -30,7 +30,7 @@ FIGURES = {
 }
 """Minimum number of figures of each stage that draws."""
 SHOWN = {"learning-emotion"}
-"""Artifacts with a screenshot in the README."""
+"""Artifacts with a screenshot in the documentation."""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
 

@@ -1,4 +1,4 @@
-"""Each figure of docs/networks.md can be drawn, here with small sizes, and the page shows it."""
+"""Each figure of docs/explanation/networks.md can be drawn, here with small sizes, and the page shows it."""
 
 import re
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_a_figure_has_the_size_of_the_committed_one(name: str, tmp_path: Path) -
 
 
 def test_the_page_shows_every_figure_and_no_other() -> None:
-    shown = re.findall(r"!\[.+?\]\(networks-(\w+)\.png\)", (ROOT / "docs/networks.md").read_text())
+    shown = re.findall(r"!\[.+?\]\(\.\./networks-(\w+)\.png\)", (ROOT / "docs/explanation/networks.md").read_text())
     assert sorted(shown) == sorted(FIGURES)
 
 

@@ -1,4 +1,4 @@
-"""The example of docs/python.md runs as it stands, in a folder that is no checkout, and writes nothing."""
+"""The example of docs/reference/python.md runs as it stands, in a folder that is no checkout, and writes nothing."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from tasks.common.files import InputError
 from tasks.scoring.predictor import _check_images
 from tests.conftest import ROOT
 
-PAGE = (ROOT / "docs/python.md").read_text()
+PAGE = (ROOT / "docs/reference/python.md").read_text()
 SAVE = """
 table.drop(columns=["source", "row"]).tail(1).to_pickle("file.pickle")
 predictor.predict([face]).drop(columns=["source", "row"]).to_pickle("array.pickle")

@@ -64,7 +64,7 @@ def written(model_name: str) -> str:
 
 @pytest.mark.parametrize("model_name", ["emotion", "keypoints"])
 def test_diagram_names_real_layers(model_name: str) -> None:
-    """The diagram in docs/networks.md."""
+    """The diagram in docs/explanation/networks.md."""
     assert set(layer_names(ORIGINAL)) <= {layer.name for layer in original(model_name, 96).layers}
     ours = resnet.keypoints_model(96, 120.0, 60.0, widths=(4, 8), depths=(1, 1), dropout=0.0)
     assert set(layer_names(OURS)) <= {layer.name for layer in ours.layers}
