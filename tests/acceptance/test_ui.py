@@ -7,7 +7,6 @@ This test takes the screenshots of the documentation:
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
