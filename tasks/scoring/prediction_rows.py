@@ -39,7 +39,10 @@ def model_info(approved: ApprovedModels, version: str) -> ModelInfo:
 
 
 def prediction_rows(crops: Crops, outputs: dict[str, np.ndarray], info: ModelInfo, settings: Score) -> Rows:
-    """The box of each face, its emotion, keypoints in pixels of its source, quality flags, and model version."""
+    """The box of each face, its emotion, keypoints in pixels of its source, quality flags, and model version.
+
+    `frame` and `time_s` are null but for frames; `join_shards` removes them from a run without videos.
+    """
     boxes = crops.detections[BOX].to_numpy(float)
     keypoints = crop_to_image(outputs["keypoints"], boxes, SIZES["keypoints"])
     table = prediction_table(crops.detections["row"].to_numpy(), outputs["emotion"], info.classes, keypoints)
@@ -61,8 +64,10 @@ def _schema(columns: Iterable[str]) -> pa.Schema:
     """The schema of columns; it is the same for every shard, also for an empty one."""
 
     def type_of(name: str) -> pa.DataType:
-        if name in ("row", "face"):
+        if name in ("row", "frame", "face"):
             return pa.int64()
+        if name == "time_s":
+            return pa.float64()
         if name in FLAGS or name == "abstained":
             return pa.bool_()
         is_text = name in ("source", "reason", "emotion", "model_version") or name.endswith("_sha256")
