@@ -46,7 +46,7 @@ def timeline_figure(timelines: Sequence[Timeline], classes: Sequence[str], last_
                 upper[:, place], edges, baseline=lower, fill=True, color=COLOURS.get(name, OTHER_COLOUR), label=name
             )
         axis.set(ylim=(0, 1), xlim=(edges[0], edges[-1]), yticks=[])
-        axis.set_ylabel(f"face {timeline.track}", rotation=0, ha="right", va="center")
+        axis.set_ylabel(f"track {timeline.track}", rotation=0, ha="right", va="center")
         axis.spines[["top", "right", "left"]].set_visible(False)
     axes[-1].xaxis.set_major_locator(MaxNLocator(9, steps=[1, 1.5, 2, 3, 5, 6, 10]))
     axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))

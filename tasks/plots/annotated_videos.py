@@ -58,8 +58,6 @@ def _draw(out: Path, source: str, sheet: Path, settings: Score) -> None:
     with replacing(path) as temporary:
         with webm_writer(temporary) as show, on_disk(source_of(source)) as local, local.open("rb") as video:
             for frame in _with_progress(read_frames(video, options), len(frames), source):
-                if isinstance(frame.image, str):
-                    continue
                 rows = faces.iloc[with_faces.get(frame.number, [])]
                 drawn = _annotated(frame.image, rows, settings.confidence_threshold)
                 show(frame.time_s, drawn)
@@ -107,5 +105,5 @@ def _sheet(tiles: list[np.ndarray]) -> np.ndarray:
     size = SHEET_WIDTH, max(round(height * SHEET_WIDTH / width), 1)
     small = [cv2.resize(tile, size, interpolation=cv2.INTER_AREA) for tile in tiles]
     small += [np.full_like(small[0], 255)] * (len(small) % 2 if len(small) > 1 else 0)
-    rows = [np.hstack(small[start : start + 2]) for start in range(0, len(small), 2)]
-    return np.vstack(rows)
+    framed = [cv2.copyMakeBorder(tile, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(255, 255, 255)) for tile in small]
+    return np.vstack([np.hstack(framed[start : start + 2]) for start in range(0, len(framed), 2)])

@@ -103,8 +103,8 @@ def _videos_section(out: Path, classes: list[str], settings: Score) -> list[str]
     note = f"The first {MAX_VIDEOS} of {len(found):,} videos are shown here. " if len(found) > MAX_VIDEOS else ""
     window = settings.video.window_s
     note += (
-        f"Each row is one face that was followed, with the mean probabilities of its emotions over {window:g} s. "
-        "A frame that is drawn opens the video, which has no sound."
+        f"Each row is a track, a face that was followed: the mean probabilities of its emotions over {window:g} s. "
+        "The pictures open the video, which has no sound."
     )
     shown = [_video(scored_video(out, name, window), paths[name], classes, settings) for name in found[:MAX_VIDEOS]]
     return [f'<h2>Videos</h2><p class="note">{note}</p>{"".join(shown)}']
@@ -114,8 +114,8 @@ def _video(video: ScoredVideo, sheet: Path, classes: list[str], settings: Score)
     tracks, name = video.tracks[:MAX_TRACKS], shown_name(video.source)
     figure = timeline_figure(tracks, classes, video.last_s, settings.video.max_gap_s)
     text = f"{counted(video.num_frames, 'frame')} scored up to {clock(video.last_s)}, "
-    text += f"{video.num_without_face:,} without a face; {counted(len(video.tracks), 'face')} followed"
-    text += f", the {MAX_TRACKS} seen most often are shown" if len(video.tracks) > MAX_TRACKS else ""
+    text += f"{video.num_without_face:,} without a face; {counted(len(video.tracks), 'track')}"
+    text += f", of which the {MAX_TRACKS} with most faces are shown" if len(video.tracks) > MAX_TRACKS else ""
     parts = [f"<h3>{escape(name)}</h3>"]
     if sheet.exists():
         frames = image(sheet.read_bytes(), "Some frames with their faces", "jpeg")

@@ -105,6 +105,8 @@ def _decoded(container: Any, stream: Any, request: Request) -> Iterator[Timed]:
         for frame in packet.decode():
             restart_clock()
             check_size(frame.width, frame.height, request.max_pixels)
+            if frame.is_corrupt:  # frames after it are drawn on it
+                raise Refused("its decoder marks this frame as damaged")
             if frame.time is not None:
                 first = frame.time if first is None else first
                 time = max(time, frame.time - first)
@@ -143,7 +145,7 @@ def _write(out: BinaryIO, item: Timed, request: Request, aspect: Any) -> None:
     )
     plane = shown.planes[0]
     header = {"frame": item.number, "time": item.time, "width": width, "height": frame.height, "turn": turn_of(frame)}
-    _say(out, **header, line=plane.line_size, size=plane.buffer_size, corrupt=bool(frame.is_corrupt))
+    _say(out, **header, line=plane.line_size, size=plane.buffer_size)
     out.write(plane)
 
 

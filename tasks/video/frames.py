@@ -25,7 +25,7 @@ CODE = "import sys; sys.path.insert(0, sys.argv[1]); from tasks.video.decoder im
 ROOT = Path(__file__).resolve().parents[2]
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that are no fault of the video, such as that of a kernel that is out of memory."""
-DAMAGED = "its decoder marks this frame as damaged"
+TRUNCATED = "is truncated: {:,} bytes are missing at its end; fetch it again"
 
 
 class FrameOptions(NamedTuple):
@@ -43,12 +43,12 @@ class FrameOptions(NamedTuple):
 class Frame(NamedTuple):
     """A frame: its number from 0, its time from the first frame in seconds, its pixels as displayed, uint8.
 
-    As displayed is rotated by its display matrix, and with square pixels. `image` may be the reason why it is not read.
+    As displayed is rotated by its display matrix, and with square pixels.
     """
 
     number: int
     time_s: float
-    image: np.ndarray | str
+    image: np.ndarray
 
 
 def read_frames(video: BinaryIO, options: FrameOptions) -> Iterator[Frame]:
@@ -64,11 +64,14 @@ def read_frames(video: BinaryIO, options: FrameOptions) -> Iterator[Frame]:
                 yield Frame(item.number, item.time, np.asarray(item.frame))
         return
     missing = missing_bytes(video, container)
-    with _decoder(video, container, options) as output:
-        while "frame" in (header := _header(output)):
-            yield Frame(header["frame"], header["time"], _image(header, output))
+    try:
+        with _decoder(video, container, options) as output:
+            while "frame" in (header := _header(output)):
+                yield Frame(header["frame"], header["time"], _image(header, output))
+    except UnreadableInput as error:
+        raise (UnreadableInput(f"{TRUNCATED.format(missing)} ({error})") if missing else error) from None
     if missing and options.wanted is None:
-        raise UnreadableInput(f"is truncated: {missing:,} bytes are missing at its end; fetch it again")
+        raise UnreadableInput(TRUNCATED.format(missing))
 
 
 def count_frames(video: BinaryIO, fps: float | None) -> int:
@@ -140,12 +143,10 @@ def _header(output: IO[bytes]) -> dict[str, Any]:
     return header
 
 
-def _image(header: dict[str, Any], output: IO[bytes]) -> np.ndarray | str:
+def _image(header: dict[str, Any], output: IO[bytes]) -> np.ndarray:
     content = output.read(header["size"])
     if len(content) < header["size"]:
         raise EOFError
-    if header["corrupt"]:
-        return DAMAGED
     height, width, line = header["height"], header["width"], header["line"]
     channels = 3 if line >= 3 * width else 1
     rows = np.frombuffer(content, np.uint8, height * line).reshape(height, line)[:, : width * channels]
