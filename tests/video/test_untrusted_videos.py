@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -96,11 +97,9 @@ def test_a_reference_to_another_file_is_not_followed(tmp_path: Path) -> None:
     content = secret.read_bytes()
     own = atom(b"url ", b"\0\0\0\1")
     assert content.count(own) == 1
-    alias = bytearray(150)
-    alias[0:4] = b"\0\0\0\0"
     place = str(secret).encode()
-    records = struct.pack(">HH", 18, len(place)) + place + b"\0" * (len(place) % 2) + struct.pack(">hH", -1, 0)
-    other = atom(b"alis", b"\0\0\0\0", bytes(alias), records)
+    records = struct.pack(">HH", 2, len(place)) + place + b"\0" * (len(place) % 2) + struct.pack(">hH", -1, 0)
+    other = atom(b"alis", b"\0\0\0\0", bytes(150), records)
     # `moov` lies behind `mdat`, so no offset of a sample changes; all boxes around the reference grow.
     grown, moved = bytearray(content.replace(own, other)), len(other) - len(own)
     for kind in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
@@ -111,6 +110,9 @@ def test_a_reference_to_another_file_is_not_followed(tmp_path: Path) -> None:
     grown[start:end] = bytes(end - start)
     path = tmp_path / "clip.mov"
     path.write_bytes(grown)
+    # FFmpeg follows it if it is asked to, so this is such a reference.
+    with av.open(str(path), options={"enable_drefs": "1", "use_absolute_path": "1"}) as container:
+        assert len(list(container.decode(video=0))) == 3
     found = reasons(path)
     assert len(found) == 1 and found[0], found
 
