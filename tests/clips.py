@@ -8,6 +8,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from PIL import Image
 
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import KEYPOINTS_FRAMING
@@ -50,7 +51,7 @@ def write_clip(
     """Write grey pictures as a video, ten a second unless `times_ms` are given; `change` sets up the stream."""
     times = times_ms or [100 * number for number in range(len(pictures))]
     with av.open(str(path), "w", format=format_name) as container:
-        stream = container.add_stream(codec, rate=10)
+        stream: Any = container.add_stream(codec, rate=10)
         stream.height, stream.width = pictures[0].shape
         stream.pix_fmt = "yuv420p"
         if path.suffix != ".avi":  # has no times of its own
@@ -74,7 +75,7 @@ def write_sound(path: Path) -> Path:
 
 
 def _write_sound(container: Any) -> None:
-    stream = container.add_stream("aac", rate=8000)
+    stream: Any = container.add_stream("aac", rate=8000)
     frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), "fltp", "mono")
     frame.sample_rate = 8000
     container.mux(stream.encode(frame))
@@ -83,8 +84,6 @@ def _write_sound(container: Any) -> None:
 
 def write_gif(path: Path, pictures: Sequence[np.ndarray], milliseconds: Sequence[int] | int = 100) -> Path:
     """Write grey pictures as a GIF."""
-    from PIL import Image
-
     first, *others = map(Image.fromarray, pictures)
     first.save(path, save_all=True, append_images=others, duration=milliseconds, optimize=False)
     return path

@@ -16,7 +16,7 @@ from faces.data.pixel_columns import PIXEL_NAMES
 from tasks.common.errors import UnreadableInput, raise_if_ours
 from tasks.common.file_kinds import HEAD_BYTES, PARQUET, ZIPS, is_npz, is_packed, kind_of, refusal
 from tasks.common.files import InputError
-from tasks.common.image_formats import IMAGE_SUFFIXES, image_format
+from tasks.common.image_formats import IMAGE_SUFFIXES, STILL_SUFFIXES, image_format
 from tasks.common.walking import HIDDEN, LeftOut, Walk, is_hidden, summary_of
 from tasks.orchestration.artifacts import log
 from tasks.readers.archives import CORRUPT, unpacking
@@ -26,8 +26,6 @@ from tasks.video.containers import SUFFIXES, container_of, is_animated, not_a_vi
 
 BY_NAME = {".csv": "csv", ".gz": "csv", ".zip": "csv", ".parquet": "parquet", ".npz": "split"}
 """How a file is read whose first bytes do not tell."""
-STILL_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix != ".gif")
-"""Of names whose files are no videos, so that a folder of many pictures is not opened to find out."""
 LINK = "linked, which is not followed in an archive"
 TABLES = ("csv", "parquet", "split", "pictures")
 """Layouts of several records; the last is a zip of pictures."""
@@ -63,7 +61,7 @@ def layout_of(source: str, copy: Path | None = None) -> str:
 
 
 def has_videos(sources: Iterable[str]) -> bool:
-    """Whether one of the sources is a video."""
+    """Whether one of the sources is a video. Those with the name of a picture are not opened: they may be thousands."""
     return any(not source.lower().endswith(STILL_SUFFIXES) and layout_of(source) == "video" for source in sources)
 
 

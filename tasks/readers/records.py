@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from faces.common.pixel_text import decode_squares
 from tasks.common.errors import Unreachable, UnreadableInput, error_text, raise_if_ours
 from tasks.common.files import InputError
+from tasks.common.image_formats import STILL_SUFFIXES
 from tasks.common.parquet_pages import LIMITS
 from tasks.readers.archives import CORRUPT, opened
 from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
-from tasks.readers.layouts import STILL_SUFFIXES, TABLES, files_of, layout_of, on_disk, pictures_of
+from tasks.readers.layouts import TABLES, files_of, layout_of, on_disk, pictures_of
 from tasks.readers.parquet import parquet_images
 from tasks.readers.prepared_split import count_faces, split_faces
 from tasks.readers.raw_csv import UNREADABLE, read_pixels
@@ -27,7 +28,6 @@ SHARD_BYTES = 128 * 2**20
 
 FROM_HERE = "this row and all after it cannot be read: "
 """Prefix of a reason that holds for all remaining rows of a table; of a video it says frame."""
-ANY_FRAME = FrameOptions()
 
 
 class Record(NamedTuple):
@@ -56,7 +56,7 @@ def shards_of(
     sources: Iterable[str],
     size: int,
     on_source: Callable[[int, int], object] | None = None,
-    frames: FrameOptions = ANY_FRAME,
+    frames: FrameOptions | None = None,
 ) -> Iterator[Shard]:
     """All records of the sources, in order, `size` per shard, or fewer if their contents reach SHARD_BYTES.
 
@@ -74,7 +74,7 @@ def shards_of(
 
 
 def _records_of(
-    sources: Iterable[str], on_source: Callable[[int, int], object] | None, frames: FrameOptions
+    sources: Iterable[str], on_source: Callable[[int, int], object] | None, frames: FrameOptions | None
 ) -> Iterator[Record]:
     for place, source in enumerate(sources):
         count = 0
@@ -130,8 +130,9 @@ def _count_lines(path: Path) -> int:
     return rows.ended - (last in (b"\n", b"\r"))
 
 
-def read_records(source: str, frames: FrameOptions = ANY_FRAME) -> Iterator[Record]:
+def read_records(source: str, frames: FrameOptions | None = None) -> Iterator[Record]:
     """The records of a source in order: one for an image, one per image of a zip, per row of a table, per frame."""
+    frames = frames or FrameOptions()
     row, frame, found = 0, None, False
     try:
         for record in _records(source, frames):
@@ -161,8 +162,7 @@ def _records(source: str, frames: FrameOptions) -> Iterator[Record]:
         layout = layout_of(source, path)
         if layout == "video":
             with path.open("rb") as video:
-                for frame in read_frames(video, frames):
-                    yield Record(source, 0, frame.image, frame.number, frame.time_s)
+                yield from (Record(source, 0, one.image, one.number, one.time_s) for one in read_frames(video, frames))
             return
         if layout not in TABLES:
             yield Record(source, 0, None if layout == "image" else layout)

@@ -13,11 +13,8 @@ from faces.scoring.tracking import Tracker, smoothed
 from params import Video
 
 FRAME_COLUMNS = ("frame", "time_s")
-TRACK_FIELDS = (
-    pa.field("track", pa.int64()),
-    pa.field("track_emotion", pa.string()),
-    pa.field("track_confidence", pa.float32()),
-)
+TRACK_COLUMNS = (("track", "int64"), ("track_emotion", "string"), ("track_confidence", "float"))
+"""Names and types, as Arrow spells them."""
 AFTER = "abstained"
 PROBABILITY = "probability_"
 
@@ -46,7 +43,8 @@ def table_schema(schema: pa.Schema, tracking: Tracking | None) -> pa.Schema:
     if AFTER not in schema.names:
         return schema
     place = schema.names.index(AFTER) + 1
-    return pa.schema([*list(schema)[:place], *TRACK_FIELDS, *list(schema)[place:]])
+    columns = [pa.field(name, pa.type_for_alias(kind)) for name, kind in TRACK_COLUMNS]
+    return pa.schema([*list(schema)[:place], *columns, *list(schema)[place:]])
 
 
 def finished(tables: Iterable[pa.Table], tracking: Tracking | None) -> Iterator[pa.Table]:
@@ -136,8 +134,9 @@ class _Waiting:
         emotions, confidences = np.array(names, object)[means.argmax(axis=1)], means.max(axis=1).astype(np.float32)
         place = table.column_names.index(AFTER) + 1
         for offset, values in enumerate((rows.tracks[start:end], emotions, confidences)):
-            field = TRACK_FIELDS[offset]
-            table = table.add_column(place + offset, field, pa.array(values, field.type, mask=~followed[start:end]))
+            name, kind = TRACK_COLUMNS[offset]
+            column = pa.array(values, pa.type_for_alias(kind), mask=~followed[start:end])
+            table = table.add_column(place + offset, name, column)
         return table
 
     def _tracked(self, table: pa.Table) -> _Rows:

@@ -17,7 +17,7 @@ def numbers(tracker: Tracker, frames: list[tuple[float, np.ndarray]]) -> list[li
 
 def test_overlaps_by_hand() -> None:
     found = overlaps_of(boxes((0, 0, 10), (0, 0, 0)), boxes((0, 0, 10), (5, 0, 10), (20, 20, 5), (0, 0, 0)))
-    np.testing.assert_allclose(found, [[1, 50 / 150, 0, 0], [0, 0, 0, 0]])
+    np.testing.assert_allclose(found, np.array([[1, 50 / 150, 0, 0], [0, 0, 0, 0]]))
 
 
 def test_a_face_keeps_its_number_and_a_new_one_gets_the_next() -> None:
