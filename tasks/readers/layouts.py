@@ -62,7 +62,14 @@ def layout_of(source: str, copy: Path | None = None) -> str:
 
 def has_videos(sources: Iterable[str]) -> bool:
     """Whether one of the sources is a video. Those with the name of a picture are not opened: they may be thousands."""
-    return any(not source.lower().endswith(STILL_SUFFIXES) and layout_of(source) == "video" for source in sources)
+    return any(_is_video(source) for source in sources)
+
+
+def _is_video(source: str) -> bool:
+    if is_remote(source):
+        return source.lower().endswith(SUFFIXES)
+    may_be = not source.lower().endswith(STILL_SUFFIXES) and os.path.isfile(source)
+    return may_be and container_of(head_of(source)) is not None and layout_of(source) == "video"
 
 
 def _layout_of_video(container: str, source: str, copy: Path | None, named: str) -> str:
