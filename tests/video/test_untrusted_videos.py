@@ -114,7 +114,8 @@ def test_a_reference_to_another_file_is_not_followed(tmp_path: Path) -> None:
     with av.open(str(path), options={"enable_drefs": "1", "use_absolute_path": "1"}) as container:
         assert len(list(container.decode(video=0))) == 3
     found = reasons(path)
-    assert len(found) == 1 and found[0], found
+    assert len(found) == 1
+    assert found[0].startswith("is damaged or truncated")
 
 
 def test_a_file_that_declares_billions_of_frames_takes_bounded_memory(tmp_path: Path) -> None:
