@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 COLOURS = {
     "anger": "#d55e00",
@@ -17,6 +17,9 @@ COLOURS = {
     "neutral": "#b5bcc3",
 }
 OTHER_COLOUR = "#6a737d"
+TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
+"""Seconds; beyond them, whole hours."""
+MAX_TICKS = 10
 MAX_BINS = 600
 """Of a timeline: an hour is drawn as means over six seconds."""
 
@@ -48,7 +51,7 @@ def timeline_figure(timelines: Sequence[Timeline], classes: Sequence[str], last_
         axis.set(ylim=(0, 1), xlim=(edges[0], edges[-1]), yticks=[])
         axis.set_ylabel(f"track {timeline.track}", rotation=0, ha="right", va="center")
         axis.spines[["top", "right", "left"]].set_visible(False)
-    axes[-1].xaxis.set_major_locator(MaxNLocator(9, steps=[1, 1.5, 2, 3, 5, 6, 10]))
+    axes[-1].xaxis.set_major_locator(MultipleLocator(tick_step(edges[-1])))
     axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(classes), frameon=False, fontsize=9)
@@ -59,20 +62,30 @@ def bin_edges(timelines: Sequence[Timeline], last_s: float) -> np.ndarray:
     """Edges (bins + 1,) of equal bins that are no shorter than the usual step between two frames."""
     steps = np.concatenate([np.diff(timeline.times) for timeline in timelines])
     step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
-    count = int(np.clip(last_s / step, 1, MAX_BINS))
+    count = int(np.clip(round(last_s / step), 1, MAX_BINS))
     return np.linspace(0, max(last_s, step), count + 1)
 
 
 def binned(timeline: Timeline, edges: np.ndarray, max_gap_s: float) -> np.ndarray:
-    """Mean probabilities (bins, classes); of a bin without the face, those before it unless too old; else NaN."""
+    """Mean probabilities (bins, classes); NaN where the face was not seen for over `max_gap_s`, before or after it."""
     num_bins, num_classes = len(edges) - 1, timeline.probabilities.shape[1]
     bins = np.clip(np.searchsorted(edges, timeline.times, "right") - 1, 0, num_bins - 1)
     sums, counts = np.zeros((num_bins, num_classes)), np.bincount(bins, minlength=num_bins)
     np.add.at(sums, bins, timeline.probabilities)
     means = np.divide(sums, counts[:, None], out=np.full_like(sums, np.nan), where=counts[:, None] > 0)
-    previous = np.maximum.accumulate(np.where(counts > 0, np.arange(num_bins), -1))
-    is_recent = (previous >= 0) & (edges[:-1] - edges[previous + 1] < max_gap_s)
-    return np.where(is_recent[:, None], means[np.maximum(previous, 0)], np.nan)
+    places = np.arange(num_bins)
+    before = np.maximum.accumulate(np.where(counts > 0, places, -1))
+    after = np.minimum.accumulate(np.where(counts > 0, places, num_bins)[::-1])[::-1]
+    is_known = (before >= 0) & (after < num_bins)
+    before, after = np.where(is_known, before, 0), np.where(is_known, after, 0)
+    is_known &= (after == before) | (edges[after] - edges[before + 1] <= max_gap_s)
+    return np.where(is_known[:, None], means[before], np.nan)
+
+
+def tick_step(last_s: float) -> float:
+    """Seconds between the marks of a time axis, at most MAX_TICKS of them."""
+    hours = 3600 * (last_s // (3600 * MAX_TICKS) + 1)
+    return next((step for step in TICK_STEPS if last_s / step <= MAX_TICKS), hours)
 
 
 def clock(seconds: float) -> str:

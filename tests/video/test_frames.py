@@ -27,9 +27,8 @@ def expected(path: Path, fps: float | None = None) -> int:
 def before_the_error(path: Path, **options: Any) -> tuple[list[int], str]:
     """The numbers of the frames that are read, and the reason why the rest is not."""
     found: list[int] = []
-    reading = (found.append(frame.number) for frame in frames(path, **options))
     with pytest.raises(UnreadableInput) as error:
-        list(reading)
+        found.extend(frame.number for frame in frames(path, **options))
     return found, str(error.value)
 
 
