@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -12,11 +14,11 @@ import pyarrow.parquet as pq
 from faces.common.schema import COORDINATES
 from faces.plots.photograph import annotate
 from params import Score
-from tasks.common.errors import Unreachable, UnreadableInput
+from tasks.common.errors import UnreadableInput, error_text, raise_if_ours
 from tasks.common.files import InputError, replacing, source_of
 from tasks.orchestration.artifacts import Progress, counted, log, log_figure
 from tasks.orchestration.decorators import task
-from tasks.plots.annotated_images import EVERY_SECONDS, JPEG, picture_paths
+from tasks.plots.annotated_images import EVERY_SECONDS, JPEG, LOGGED, picture_paths
 from tasks.readers.layouts import on_disk
 from tasks.video.frames import Frame, FrameOptions, read_frames
 from tasks.video.timelines import videos_of
@@ -34,14 +36,17 @@ def draw_videos(out: Path, settings: Score) -> None:
     Both are in `pictures/`. A WebM that exists stays: it is written as a whole, after its sheet.
     """
     paths = picture_paths(out)
+    drawn = []
     for source in videos_of(out / "predictions.parquet"):
         sheet = paths[source]
         if not sheet.with_suffix(".webm").exists():
             try:
                 _draw(out, source, sheet, settings)
-            except (UnreadableInput, Unreachable, InputError, OSError) as error:
+            except UnreadableInput as error:
                 log(f"{source}: not drawn ({error})")
                 continue
+        drawn.append(sheet)
+    for sheet in drawn[:LOGGED]:
         log_figure("video", sheet, sheet.stem)
 
 
@@ -56,7 +61,7 @@ def _draw(out: Path, source: str, sheet: Path, settings: Score) -> None:
     options = FrameOptions(settings.max_image_pixels, wanted=frozenset(frames), pixels="rgb24")
     tiles = []
     with replacing(path) as temporary:
-        with webm_writer(temporary) as show, on_disk(source_of(source)) as local, local.open("rb") as video:
+        with _opened(source_of(source)) as video, webm_writer(temporary) as show:
             for frame in _with_progress(read_frames(video, options), len(frames), source):
                 rows = faces.iloc[with_faces.get(frame.number, [])]
                 drawn = _annotated(frame.image, rows, settings.confidence_threshold)
@@ -67,6 +72,20 @@ def _draw(out: Path, source: str, sheet: Path, settings: Score) -> None:
         with replacing(sheet) as temporary_sheet:
             encoded = cv2.imencode(".jpg", cv2.cvtColor(_sheet(tiles), cv2.COLOR_RGB2BGR), JPEG)[1]
             temporary_sheet.write_bytes(encoded.tobytes())
+
+
+@contextmanager
+def _opened(source: str) -> Iterator[BinaryIO]:
+    """A video of the table. Raises UnreadableInput if it is gone, or its address does not answer."""
+    with ExitStack() as held:
+        try:
+            video = held.enter_context(held.enter_context(on_disk(source)).open("rb"))
+        except InputError as error:
+            raise UnreadableInput(str(error)) from None
+        except OSError as error:
+            raise_if_ours(source, error)
+            raise UnreadableInput(f"cannot be read ({error_text(error)})") from None
+        yield video
 
 
 def _with_progress(frames: Iterator[Frame], total: int, source: str) -> Iterator[Frame]:

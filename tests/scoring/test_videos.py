@@ -1,11 +1,13 @@
 """Videos become rows per face and frame, with times and tracks, whatever the shards and kills; and are drawn."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import av
 import numpy as np
@@ -218,6 +220,23 @@ def test_a_drawing_that_was_interrupted_leaves_no_video(
     assert not list((tmp_path / "out").glob("pictures/*"))
     draw_videos(tmp_path / "out", settings())
     assert len(drawn(tmp_path / "out")) == NUM_FRAMES
+
+
+def test_a_video_that_is_gone_is_not_drawn_and_a_full_disk_is_an_error(
+    approved: ApprovedModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, out, lines = clip(tmp_path / "two.mp4"), tmp_path / "out", list[str]()
+    scored([str(video)], approved, out)
+    monkeypatch.setattr(tasks.plots.annotated_videos, "log", lines.append)
+    with monkeypatch.context() as during:
+        full = OSError(errno.ENOSPC, "No space left on device")
+        during.setattr(tasks.plots.annotated_videos, "annotate", Mock(side_effect=full))
+        with pytest.raises((OSError, InputError), match=r"(?i)no space left"):
+            draw_videos(out, settings())
+    video.unlink()
+    draw_videos(out, settings())
+    assert lines == [f"{video}: not drawn (cannot be read (No such file or directory))"]
+    assert not list(out.glob("pictures/*"))
 
 
 def test_report_grid_and_drift_know_frames(video: Path, approved: ApprovedModels, tmp_path: Path) -> None:
