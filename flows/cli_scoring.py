@@ -38,8 +38,8 @@ def score(
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
-            help="Images, folders or zips of them, patterns, raw CSV or Parquet tables, prepared splits (.npz), or "
-            "addresses; none for score.input of params.yaml.",
+            help="Images, videos, folders of them, zips of images, patterns, raw CSV or Parquet tables, prepared "
+            "splits (.npz), or addresses; none for score.input of params.yaml.",
         ),
     ] = None,
     model_set: ModelSetOption = "workspace",
@@ -56,11 +56,17 @@ def score(
         Classes,
         typer.Option(
             help="output: the emotions that the gate judged; all: every one the model was trained on; auto: all for "
-            "images, output for rows of tables."
+            "images and videos, output for rows of tables."
         ),
     ] = Classes.auto,
-    draw: Annotated[bool, typer.Option("--draw", help="Also write annotated images and a report.")] = False,
+    draw: Annotated[bool, typer.Option("--draw", help="Also write annotated images and videos, and a report.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Also write the predictions as CSV.")] = False,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, max=1000, help="Frames per second of videos that are scored, the nearest to such times; or all."
+        ),
+    ] = None,
     dask: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Scheduler of Dask workers that score, tcp://HOST:PORT.")
     ] = "",
@@ -80,6 +86,7 @@ def score(
         "classes": classes.value,
         "draw": draw,
         "csv": csv,
+        "fps": fps,
         "dask": dask,
     }
     run_command("score", "flows.score", arguments, into=out)

@@ -60,9 +60,10 @@ def _score(out: Path, approved: ApprovedModels, version: str, settings: params.S
     count_scored(out)
     watch_drift(out, approved, settings.drift, version)
     # They load Matplotlib, which an inbox with nothing new does without.
-    from tasks.plots import annotated_images, scoring_report
+    from tasks.plots import annotated_images, annotated_videos, scoring_report
 
     annotated_images.draw_pictures(out, settings)
+    annotated_videos.draw_videos(out, settings)
     scoring_report.write_report(out, approved, settings)
     note_arrived(out)
     finish_run(out)

@@ -24,26 +24,29 @@ def score(
     csv: bool = False,
     dask: str = "",
     classes: Classes = "auto",
+    fps: float | None = None,
 ) -> None:
     """Score sources, or `score.input` if there are none, into `out`, with models that passed the quality gate.
 
     `sources` are written as in the column `source`: images, folders of images, patterns, tables, or addresses.
     `classes` are the emotions that are predicted: those that the gate judged (`output`), all that the model was trained
-    on (`all`), or all of images and those that the gate judged of rows of tables (`auto`).
+    on (`all`), or all of images and videos and those that the gate judged of rows of tables (`auto`). `fps`: of videos
+    only the frames nearest to such a time grid; None: all frames.
     """
     approved, version = load_model_set(model_set, classes)
     given = [source_of(text) for text in sources] or [settings.score.input]
     require_outside(out, given)
     found, left_out = find_sources(given)
-    score_sources(found, approved, version, mode, settings.score, out, dask)
+    score_sources(found, approved, version, mode, settings.score, out, dask, fps=fps)
     count_scored(out, left_out)
     watch_drift(out, approved, settings.score.drift, version)
     if csv:
         write_csv(out)
     if draw:
         # They load Matplotlib, which takes longer than a photograph.
-        from tasks.plots import annotated_images, scoring_report
+        from tasks.plots import annotated_images, annotated_videos, scoring_report
 
         annotated_images.draw_pictures(out, settings.score)
+        annotated_videos.draw_videos(out, settings.score)
         scoring_report.write_report(out, approved, settings.score, left_out)
     finish_run(out)

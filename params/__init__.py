@@ -19,7 +19,7 @@ from params.preparation import (
     Split,
 )
 from params.recipe import Evaluate, EvaluateEmotion, EvaluateKeypoints, EvaluateModel, Recipe, Report, ReportModel
-from params.run import STAGES, Detector, Drift, Ingest, Pipeline, Promote, Quality, ReportPredictions, Score
+from params.run import STAGES, Detector, Drift, Ingest, Pipeline, Promote, Quality, ReportPredictions, Score, Video
 from params.sources import wrong_sources
 from params.training import (
     Architecture,
@@ -90,6 +90,7 @@ __all__ = [
     "Validate",
     "ValidateEmotion",
     "ValidateKeypoints",
+    "Video",
     "check",
     "key_paths",
     "load",

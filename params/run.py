@@ -42,6 +42,19 @@ class Drift(Settings):
     p_value: Annotated[float, Field(gt=0, lt=1)]
 
 
+class Video(Settings):
+    """How the faces of a video are followed.
+
+    `min_iou`: overlap, intersection over union, of a face's box with the one that its track leads to expect;
+    `max_gap_s`: seconds that a track survives without its face; `window_s`: seconds over which the probabilities of a
+    track's emotions are averaged, half of them before a frame and half after it.
+    """
+
+    min_iou: OpenShare
+    max_gap_s: NotNegative
+    window_s: NotNegative
+
+
 DetectorName = Literal["centerface", "cascade", "yunet"]
 DETECTOR_KEYS: dict[str, tuple[str, ...]] = {
     "centerface": ("threshold", "tile_px"),
@@ -101,6 +114,7 @@ class Score(Settings):
     shard_size: Count
     confidence_threshold: Share
     quality: Quality
+    video: Video
     drift: Drift
 
 

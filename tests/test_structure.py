@@ -31,7 +31,7 @@ ROOMS = {
         *("release", "scoring", "plots"),
     ),
     "tasks": (
-        *("common", "orchestration", "readers", "models", "data", "preparation", "training"),
+        *("common", "orchestration", "video", "readers", "models", "data", "preparation", "training"),
         *("distillation", "evaluation", "scoring", "operations", "release", "plots"),
     ),
 }
@@ -245,6 +245,7 @@ def test_heavy_libraries_are_imported_only_where_used() -> None:
 
 
 HEAVY = {
+    "av": {"tasks/video/decoder.py", "tasks/video/webm.py"},
     "great_expectations": {"tasks/data/data_docs.py", "tasks/data/expectations.py", "tasks/data/suite_run.py"},
     "keras": {
         "tasks/models/keras_files.py",

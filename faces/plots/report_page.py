@@ -18,6 +18,9 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1rem; m
 dt { color: var(--muted) } dd { margin: 0; overflow-wrap: anywhere }
 img { max-width: 100% } .pair { display: flex; flex-wrap: wrap; gap: 1rem } .pair img { width: min(100%, 36rem) }
 .grid img { max-width: min(100%, 62rem) } .grid { margin-top: 1.5rem }
+.video { display: grid; grid-template-columns: minmax(12rem, 22rem) 1fr; gap: 0.6rem 1.2rem; align-items: start }
+.video h3 { grid-column: 1 / -1; font-size: 1rem; margin: 0.8rem 0 0; overflow-wrap: anywhere }
+@media (max-width: 50rem) { .video { display: block } }
 .scrolling { overflow-x: auto }
 table { border-collapse: collapse } th, td { padding: 0.3rem 0.5rem; text-align: left; vertical-align: middle }
 td { border-top: 1px solid var(--line) } th { color: var(--muted); font-weight: 600 }
@@ -98,9 +101,14 @@ def facts(pairs: Mapping[str, str]) -> str:
     return f"<dl>{''.join(f'<dt>{escape(name)}</dt><dd>{escape(text)}</dd>' for name, text in pairs.items())}</dl>"
 
 
-def image(png: bytes, alt: str) -> str:
-    """An embedded PNG."""
-    return f'<img alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+def image(content: bytes, alt: str, kind: str = "png") -> str:
+    """An embedded image; `kind` is png or jpeg."""
+    return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'
+
+
+def link(address: str, content: str) -> str:
+    """A link, in a tab of its own, around HTML."""
+    return f'<a href="{escape(address)}" target="_blank" rel="noopener">{content}</a>'
 
 
 def _cell(value: object) -> str:

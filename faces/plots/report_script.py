@@ -25,12 +25,25 @@ SCRIPT = r"""
   const thumbnail = (source, alt) => source.thumbnail
     ? [make("img", {alt, src: `data:image/jpeg;base64,${source.thumbnail}`})] : [];
 
+  const clock = (seconds) => {
+    const tenths = Math.round(seconds * 10);
+    const whole = Math.floor(tenths / 10);
+    return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}.${tenths % 10}`;
+  };
+
   const columns = [
     {name: "source", of: (face) => data.sources[face.source].name, text: (face) => {
       const source = data.sources[face.source];
       return make("span", {class: "name"}, linked(source, ...thumbnail(source, ""), named(source)));
     }},
     ...(data.has_rows ? [{name: "row", number: true, of: (face) => face.row, text: (face) => face.row || ""}] : []),
+    ...(data.has_frames ? [
+      {name: "time", number: true, of: (face) => face.time ?? -1,
+       text: (face) => face.time === null ? "" : clock(face.time)},
+      {name: "frame", number: true, of: (face) => face.frame ?? -1, text: (face) => face.frame ?? ""},
+      {name: "track", number: true, of: (face) => face.track ?? 0, text: (face) => face.track ?? ""},
+      {name: "track emotion", of: (face) => face.track_emotion || "\uffff", text: (face) => face.track_emotion},
+    ] : []),
     {name: "face", number: true, of: (face) => face.face, text: (face) => face.face},
     {name: "emotion", of: (face) => face.emotion, text: (face) => face.emotion},
     {name: "confidence", number: true, of: (face) => face.confidence, text: (face) => percent(face.confidence)},

@@ -42,7 +42,7 @@ NOT_READ = {
     ),
     **dict.fromkeys(("an Arrow file", "an ORC table", "an Avro file"), "save the data as CSV or Parquet"),
     "a PDF document": "save its pictures as png or jpg",
-    VIDEO: "save its frames as png or jpg",
+    VIDEO: "save its frames as png or jpg, or score it as a file in mp4, mov, webm, mkv or avi",
     ZEROS: "fetch or pack it again",
 }
 """Kinds that are neither a table nor a picture that could be read, and the remedy."""

@@ -3,11 +3,13 @@
 TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
 """First bytes of a TIFF, and its byte order."""
 PNG = b"\x89PNG\r\n\x1a\n"
-IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"),
+STILL_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif", ".tiff"),
     *(".avif", ".avifs", ".heic", ".heif", ".hif"),
 )
-"""Endings of their names: a damaged file with one of them is a bad image."""
+"""Endings of the names of pictures that are never read as videos."""
+IMAGE_SUFFIXES = (*STILL_SUFFIXES, ".gif")
+"""Endings of the names of pictures: a damaged file with one of them is a bad image."""
 HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 AVIF = {b"avif", b"avis"}
 HEIF = {b"mif1", b"mif2", b"msf1", b"miaf"}

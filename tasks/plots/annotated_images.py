@@ -16,6 +16,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from faces.common.schema import COORDINATES
@@ -27,6 +28,7 @@ from tasks.orchestration.artifacts import Progress, counted, log, log_figure
 from tasks.orchestration.decorators import task
 from tasks.readers.images import colours
 from tasks.readers.sources import content_of
+from tasks.video.track_table import has_frames
 
 LOGGED = 12
 """Images that a run logs as artifacts, and reasons why one is not drawn; all images are in the folder."""
@@ -74,18 +76,19 @@ def draw_pictures(out: Path, settings: Score) -> None:
 
 
 def pictures_of(out: Path) -> list[Picture]:
-    """The images with faces in a scored folder, in the table's order; rows of tables are left out."""
+    """The images with faces in a scored folder, in the table's order; rows of tables and videos are left out."""
     path = out / "predictions.parquet"
     names = ["source", "row", "box_x", "box_y", "box_size", "emotion", "confidence", "abstained", *COORDINATES]
     is_rotated = "angle" in pq.read_schema(path).names
-    table = pd.read_parquet(path, columns=[*names, "angle"] if is_rotated else names)
+    no_frames = pc.field("frame").is_null() if has_frames(path) else None
+    table = pd.read_parquet(path, columns=[*names, "angle"] if is_rotated else names, filters=no_frames)
     table = table[table["row"] == 0] if is_rotated else table[table["row"] == 0].assign(angle=0.0)
     paths = picture_paths(out)
     return [Picture(str(text), faces, paths[str(text)]) for text, faces in table.groupby("source", sort=False)]
 
 
 def picture_paths(out: Path) -> dict[str, Path]:
-    """Where the image of each source with faces is drawn, in the table's order."""
+    """Where the image of each source with faces is drawn, of a video some frames, in the table's order."""
     table = pd.read_parquet(out / "predictions.parquet", columns=["source", "row"])
     sources = table["source"][table["row"] == 0].unique()
     numbered = enumerate(map(str, sources), start=1)

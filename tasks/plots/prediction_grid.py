@@ -20,6 +20,10 @@ from tasks.orchestration.decorators import task
 from tasks.plots.figure_files import save_figure
 from tasks.readers.records import read_records
 from tasks.scoring.face_crops import BOX, crop_boxes, load_image
+from tasks.video.frames import FrameOptions
+from tasks.video.track_table import has_frames
+
+NO_FRAME = -1
 
 
 @task
@@ -38,7 +42,8 @@ def draw_predictions(out: Path, settings: Score, num_examples: int, figure: Path
 
 def rows_of(path: Path, numbers: np.ndarray) -> pd.DataFrame:
     """The rows of a table with these numbers, in their order, one batch in memory at a time."""
-    columns = ["source", "row", *BOX, "emotion", "confidence", *COORDINATES]
+    frame = ["frame"] if has_frames(path) else []
+    columns = ["source", "row", *frame, *BOX, "emotion", "confidence", *COORDINATES]
     found, start = [], 0
     with pq.ParquetFile(path, pre_buffer=False) as table:
         for batch in table.iter_batches(columns=columns):
@@ -67,19 +72,24 @@ def cropped_faces(rows: pd.DataFrame, settings: Score) -> tuple[np.ndarray, pd.D
     images: dict[object, np.ndarray] = {}
     open_zip = lru_cache(maxsize=1)(zipfile.ZipFile)
     for source, requested in rows.groupby("source", sort=False):
-        missing = set(requested["row"])
+        frames = requested["frame"].fillna(NO_FRAME).astype(int) if "frame" in rows else NO_FRAME
+        places = zip(requested["row"].tolist(), requested.assign(frame=frames)["frame"].tolist(), strict=True)
+        of_records: dict[tuple[int, int], list[object]] = {}
+        for index, of_place in zip(requested.index, places, strict=True):
+            of_records.setdefault(of_place, []).append(index)
+        wanted = frozenset(frame for _, frame in of_records) - {NO_FRAME} or None
         try:
-            for record in read_records(source_of(str(source))):
-                if record.row in missing:
-                    of_record = requested[requested["row"] == record.row]
+            for record in read_records(source_of(str(source)), FrameOptions(settings.max_image_pixels, wanted=wanted)):
+                place = (record.row, NO_FRAME if record.frame is None else record.frame)
+                if place in of_records:
+                    of_record = requested.loc[of_records.pop(place)]
                     boxes = of_record[BOX].to_numpy(float)
                     crops = crop_boxes(load_image(record, settings, open_zip), boxes, SIZES["keypoints"])
                     images.update(zip(of_record.index, crops, strict=True))
-                    missing.remove(record.row)
-                if not missing:
+                if not of_records:
                     break
             if not set(requested.index) <= images.keys():
-                log(f"{source}: some of its rows no longer exist; their faces are not shown")
+                log(f"{source}: some of its rows or frames no longer exist; their faces are not shown")
         except (UnreadableInput, Unreachable) as error:
             log(f"{source}: its faces are not shown ({error})")
     kept = rows[rows.index.isin(images)]

@@ -19,6 +19,7 @@ from faces.scoring.quality_flags import FLAGS
 from tasks.common.text_escaping import visible
 from tasks.orchestration.artifacts import counted
 from tasks.plots.annotated_images import picture_paths
+from tasks.video.track_table import has_frames
 
 MAX_FACES, MAX_THUMBNAILS, MAX_SKIPPED = 10_000, 2_000, 500
 """Faces, thumbnails and skipped sources in the page; the tables have all of them."""
@@ -37,7 +38,8 @@ def report_data(out: Path) -> tuple[dict[str, Any], list[str]]:
     """What the script of the page reads of the first MAX_FACES faces, and notes in words on what is left out."""
     path = out / "predictions.parquet"
     classes, num_faces = classes_of(path), pq.read_metadata(path).num_rows
-    names = ["source", "row", "face", "emotion", "confidence", "abstained", *FLAGS]
+    of_frames = ["frame", "time_s", "track", "track_emotion"] if has_frames(path) else []
+    names = ["source", "row", *of_frames, "face", "emotion", "confidence", "abstained", *FLAGS]
     table = _first_rows(path, [*names, *(PROBABILITY + name for name in classes)], MAX_FACES)
     places, sources = pd.factorize(table["source"])
     folder, drawn = _folder_of(sources.tolist()), picture_paths(out)
@@ -52,12 +54,21 @@ def report_data(out: Path) -> tuple[dict[str, Any], list[str]]:
         | {"abstained": abstained, "quality": flags, "probabilities": shares}
         for place, row, face, emotion, confidence, abstained, flags, shares in rows
     ]
+    if of_frames:
+        faces = [
+            face | _in_video(*values) for face, values in zip(faces, table[of_frames].to_numpy(object), strict=True)
+        ]
     data = {
         "classes": classes,
+        "has_frames": bool(of_frames),
         "has_rows": bool((table["row"] > 0).any()),
         "sources": [
             {"name": shown_name(source.removeprefix(folder))}
-            | ({"picture": f"pictures/{quote(found.name)}", "thumbnail": thumbnails.get(found, "")} if found else {})
+            | (
+                {"picture": f"pictures/{quote(opened_by(found).name)}", "thumbnail": thumbnails.get(found, "")}
+                if found
+                else {}
+            )
             for source, found in zip(sources, paths, strict=True)
         ],
         "faces": faces,
@@ -65,15 +76,33 @@ def report_data(out: Path) -> tuple[dict[str, Any], list[str]]:
     return data, _notes(folder, num_faces, len(faces), sum(map(bool, paths)), len(thumbnails))
 
 
-def skipped_rows(out: Path) -> tuple[list[tuple[str, object, str]], int]:
-    """Source, row and reason of the first MAX_SKIPPED records without a face, and the number of all of them."""
+def opened_by(sheet: Path) -> Path:
+    """The file that a thumbnail opens: of a video's sheet the video, of a picture itself."""
+    video = sheet.with_suffix(".webm")
+    return video if video.exists() else sheet
+
+
+def _in_video(frame: float, time_s: float, track: float, emotion: str | None) -> dict[str, object]:
+    if emotion is None or pd.isna(track):
+        return {"frame": None, "time": None, "track": None, "track_emotion": ""}
+    return {"frame": int(frame), "time": round(time_s, 3), "track": int(track), "track_emotion": emotion}
+
+
+def skipped_rows(out: Path) -> tuple[list[tuple[object, ...]], tuple[str, ...], int]:
+    """The first MAX_SKIPPED records without a face, what their columns are called, and the number of all of them."""
     path = out / "skipped.parquet"
-    table = _first_rows(path, ["source", "row", "reason"], MAX_SKIPPED)
+    columns = ("source", "row", "frame", "reason") if has_frames(path) else ("source", "row", "reason")
+    table = _first_rows(path, columns, MAX_SKIPPED)
     rows = [
-        (shown_name(source), row or "", visible(reason)[: 2 * MAX_NAME])
-        for source, row, reason in table.itertuples(index=False, name=None)
+        (
+            shown_name(source),
+            row or "",
+            *("" if pd.isna(one) else int(one) for one in frame),
+            visible(reason)[: 2 * MAX_NAME],
+        )
+        for source, row, *frame, reason in table.itertuples(index=False, name=None)
     ]
-    return rows, pq.read_metadata(path).num_rows
+    return rows, columns, pq.read_metadata(path).num_rows
 
 
 def shown_name(source: str) -> str:

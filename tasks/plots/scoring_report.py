@@ -4,6 +4,7 @@ import json
 from html import escape
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
-from faces.plots.report_page import browser, facts, image, page, table
+from faces.plots.report_page import browser, facts, image, link, page, table
 from faces.plots.scoring import confidence_figure, emotions_figure
+from faces.plots.timeline import clock, timeline_figure
 from faces.scoring.drift import Reference
 from params import Score
 from tasks.common.files import readable, replacing
@@ -20,12 +22,17 @@ from tasks.common.text_escaping import visible
 from tasks.models.approved_models import ApprovedModels
 from tasks.orchestration.artifacts import counted
 from tasks.orchestration.decorators import task
+from tasks.plots.annotated_images import picture_paths
 from tasks.plots.prediction_grid import draw_grid, rows_of
-from tasks.plots.report_data import classes_of, report_data, shown_name, skipped_rows
+from tasks.plots.report_data import classes_of, opened_by, report_data, shown_name, skipped_rows
 from tasks.scoring.drift_check import FILE, OUTCOMES, count_values, not_judged
 from tasks.scoring.summary import count_reasons, first_sources
+from tasks.video.timelines import ScoredVideo, scored_video, videos_of
+from tasks.video.track_table import has_frames
 
 NUM_EXAMPLES = 24
+MAX_VIDEOS, MAX_TRACKS = 50, 6
+"""Videos in the page, and faces that are followed in each; the table has all of them."""
 
 
 @task
@@ -39,11 +46,12 @@ def write_report(out: Path, approved: ApprovedModels, settings: Score, left_out:
     scored = pq.read_table(path, columns=["row", "emotion", "confidence", "abstained", "model_version"])
     kinds = set(pc.unique(pc.greater(scored["row"], 0)).to_pylist())
     num_skipped = pq.read_metadata(out / "skipped.parquet").num_rows
-    sections = [f"<p>Faces: {len(scored):,}. Images and table rows without a face: {num_skipped:,}.</p>"]
+    sections = [f"<p>Faces: {len(scored):,}. {_nouns(path).capitalize()} without a face: {num_skipped:,}.</p>"]
     sections.append(_summary(scored, _asked(approved, kinds), settings, left_out))
     if len(scored):
         reference = _reference(approved, kinds)
         sections += [_charts(scored, classes_of(path), reference, settings), *_drift_section(out / FILE)]
+        sections += _videos_section(out, classes_of(path), settings)
         sections.append(browser(*report_data(out)))
         sections += _examples(out, scored["confidence"].to_numpy(), settings)
     if num_skipped:
@@ -105,6 +113,39 @@ def _drift_section(path: Path) -> list[str]:
     return [f"<h2>Drift from the reference data</h2><p>{escape(shown)}.</p>{table(columns, rows)}"]
 
 
+def _nouns(path: Path) -> str:
+    return "images, table rows and frames" if has_frames(path) else "images and table rows"
+
+
+def _videos_section(out: Path, classes: list[str], settings: Score) -> list[str]:
+    """Each video with some frames, and the emotions of its faces over time."""
+    found, paths = videos_of(out / "predictions.parquet"), picture_paths(out)
+    if not found:
+        return []
+    note = f"The first {MAX_VIDEOS} of {len(found):,} videos are shown here. " if len(found) > MAX_VIDEOS else ""
+    window = settings.video.window_s
+    note += (
+        f"Each row is a track, a face that was followed: the mean probabilities of its emotions over {window:g} s. "
+        "The pictures open the video, which has no sound."
+    )
+    shown = [_video(scored_video(out, name, window), paths[name], classes, settings) for name in found[:MAX_VIDEOS]]
+    return [f'<h2>Videos</h2><p class="note">{note}</p>{"".join(shown)}']
+
+
+def _video(video: ScoredVideo, sheet: Path, classes: list[str], settings: Score) -> str:
+    tracks, name = video.tracks[:MAX_TRACKS], shown_name(video.source)
+    figure = timeline_figure(tracks, classes, video.last_s, settings.video.max_gap_s)
+    text = f"{counted(video.num_frames, 'frame')} scored up to {clock(video.last_s)}, "
+    text += f"{video.num_without_face:,} without a face; {counted(len(video.tracks), 'track')}"
+    text += f", of which the {MAX_TRACKS} with most faces are shown" if len(video.tracks) > MAX_TRACKS else ""
+    parts = [f"<h3>{escape(name)}</h3>"]
+    if sheet.exists():
+        frames = image(sheet.read_bytes(), "Some frames with their faces", "jpeg")
+        parts.append(link(f"pictures/{quote(opened_by(sheet).name)}", frames))
+    timeline = _image(figure, "Probabilities of the emotions over time")
+    return f'<div class="video">{"".join(parts)}<div>{timeline}<p class="note">{text}.</p></div></div>'
+
+
 def _examples(out: Path, confidence: np.ndarray, settings: Score) -> list[str]:
     random_sample = np.sort(np.random.default_rng(0).permutation(len(confidence))[:NUM_EXAMPLES])
     least_confident = np.argsort(confidence, kind="stable")[:NUM_EXAMPLES]
@@ -122,12 +163,11 @@ def _examples(out: Path, confidence: np.ndarray, settings: Score) -> list[str]:
 def _skipped_section(out: Path) -> str:
     reasons, first = count_reasons(out), first_sources(out)
     groups = [(visible(reason), count, shown_name(first[reason])) for reason, count in reasons.items()]
-    rows, total = skipped_rows(out)
+    rows, columns, total = skipped_rows(out)
     note = f"The first {len(rows):,} of {total:,}; skipped.parquet has all of them." if len(rows) < total else ""
-    each = (
-        f"<details><summary>Each with its reason. {note}</summary>{table(('source', 'row', 'reason'), rows)}</details>"
-    )
-    return f"<h2>Images and table rows without a face</h2>{table(('reason', 'count', 'the first'), groups)}{each}"
+    each = f"<details><summary>Each with its reason. {note}</summary>{table(columns, rows)}</details>"
+    title = f"{_nouns(out / 'skipped.parquet').capitalize()} without a face"
+    return f"<h2>{title}</h2>{table(('reason', 'count', 'the first'), groups)}{each}"
 
 
 def _image(figure: Figure, alt: str) -> str:

@@ -1,49 +1,48 @@
-"""Records, which are images and rows of tables, and shards of them, the unit of scoring and of resuming."""
+"""Records: images, rows of tables, frames of videos; and shards of them, the unit of scoring and of resuming."""
 
-import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faces.common.pixel_text import decode_squares
-from tasks.common.errors import Unreachable, error_text, raise_if_ours
+from tasks.common.errors import Unreachable, UnreadableInput, error_text, raise_if_ours
 from tasks.common.files import InputError
-from tasks.common.image_formats import IMAGE_SUFFIXES
+from tasks.common.image_formats import STILL_SUFFIXES
 from tasks.common.parquet_pages import LIMITS
 from tasks.readers.archives import CORRUPT, opened
 from tasks.readers.bounded_csv import BoundedRows, RowTooLarge
-from tasks.readers.layouts import TABLES, files_of, layout_of, pictures_of
+from tasks.readers.layouts import TABLES, files_of, layout_of, on_disk, pictures_of
 from tasks.readers.parquet import parquet_images
 from tasks.readers.prepared_split import count_faces, split_faces
 from tasks.readers.raw_csv import UNREADABLE, read_pixels
 from tasks.readers.sources import is_remote, open_source
+from tasks.video.frames import FrameOptions, count_frames, read_frames
 
 SHARD_BYTES = 128 * 2**20
 """Of the contents of one shard, not counting its last record."""
 
 FROM_HERE = "this row and all after it cannot be read: "
-"""Prefix of a reason that holds for all remaining rows of a table."""
+"""Prefix of a reason that holds for all remaining rows of a table; of a video it says frame."""
 
 
 class Record(NamedTuple):
-    """An image, or a row of a table, that may have faces.
+    """An image, a row of a table or a frame of a video that may have faces.
 
-    `row` counts from 1; it is 0 for an image, and the stored row number for a prepared split. `content`: the bytes of
-    the image; its pixels (H, W) uint8 if it is known to be one face; the reason, as text, why it has none; None if
-    the file is not read yet.
+    `row` counts from 1; it is 0 for an image and a frame, and the stored row number for a prepared split. `content`:
+    the bytes of the image; its pixels (H, W) uint8 if it is a frame, or known to be one face; the reason, as text, why
+    it has none; None if the file is not read yet. `frame` counts from 0, `time_s` are seconds from the first frame.
     """
 
     source: str
     row: int
     content: bytes | np.ndarray | str | None
+    frame: int | None = None
+    time_s: float | None = None
 
 
 class Shard(NamedTuple):
@@ -54,14 +53,17 @@ class Shard(NamedTuple):
 
 
 def shards_of(
-    sources: Iterable[str], size: int, on_source: Callable[[int, int], object] | None = None
+    sources: Iterable[str],
+    size: int,
+    on_source: Callable[[int, int], object] | None = None,
+    frames: FrameOptions | None = None,
 ) -> Iterator[Shard]:
     """All records of the sources, in order, `size` per shard, or fewer if their contents reach SHARD_BYTES.
 
     `on_source` is called when a source is read to its end, with its place from 0 and the number of its records.
     """
     number, records, num_bytes = 0, [], 0
-    for record in _records_of(sources, on_source):
+    for record in _records_of(sources, on_source, frames):
         records.append(record)
         num_bytes += record.content.nbytes if isinstance(record.content, np.ndarray) else len(record.content or "")
         if len(records) == size or num_bytes >= SHARD_BYTES:
@@ -71,25 +73,29 @@ def shards_of(
         yield Shard(number, records)
 
 
-def _records_of(sources: Iterable[str], on_source: Callable[[int, int], object] | None) -> Iterator[Record]:
+def _records_of(
+    sources: Iterable[str], on_source: Callable[[int, int], object] | None, frames: FrameOptions | None
+) -> Iterator[Record]:
     for place, source in enumerate(sources):
         count = 0
-        for record in read_records(source):
+        for record in read_records(source, frames):
             count += 1
             yield record
         if on_source:
             on_source(place, count)
 
 
-def count_records(source: str) -> int:
+def count_records(source: str, fps: float | None = None) -> int:
     """The number of records of a source, for the remaining time: 1 for a table that is refused at its beginning.
 
-    It is too large for a table that is refused further below, and 0 if it is unknown: for a table at an address.
+    It is too large for a table that is refused further below, and 0 if it is unknown, as of tables at an address.
     """
-    if source.lower().endswith(IMAGE_SUFFIXES):
+    if source.lower().endswith(STILL_SUFFIXES):
         return 1
     try:
         layout = layout_of(source)
+        if layout == "video":
+            return 0 if is_remote(source) else _count_frames(source, fps)
         if layout == "pictures" and not is_remote(source):
             with zipfile.ZipFile(source) as archive:
                 return max(len(files_of(archive).files), 1)
@@ -102,8 +108,13 @@ def count_records(source: str) -> int:
         if layout not in TABLES or is_remote(source):
             return int(layout not in TABLES)
         return max(count_faces(Path(source)) if layout == "split" else _count_lines(Path(source)), 1)
-    except (*CORRUPT, ValueError, pa.ArrowException):
+    except (*CORRUPT, ValueError, pa.ArrowException, UnreadableInput):
         return 1
+
+
+def _count_frames(source: str, fps: float | None) -> int:
+    with open_source(source) as video:
+        return count_frames(video, fps)
 
 
 def _count_lines(path: Path) -> int:
@@ -119,17 +130,21 @@ def _count_lines(path: Path) -> int:
     return rows.ended - (last in (b"\n", b"\r"))
 
 
-def read_records(source: str) -> Iterator[Record]:
-    """The records of a source in order: one for an image, one per image of a zip, one per row for a table."""
-    row, found = 0, False
+def read_records(source: str, frames: FrameOptions | None = None) -> Iterator[Record]:
+    """The records of a source in order: one for an image, one per image of a zip, per row of a table, per frame."""
+    frames = frames or FrameOptions()
+    row, frame, found = 0, None, False
     try:
-        for record in _records(source):
-            row, found = record.row, True
+        for record in _records(source, frames):
+            row, frame, found = record.row, record.frame, True
             yield record
-        if not found:
+        if not found and frames.wanted is None:
             yield Record(source, 0, "has no rows")
     except Unreachable:
         raise
+    except UnreadableInput as error:
+        start, following = ("", None) if frame is None else (FROM_HERE.replace("row", "frame"), frame + 1)
+        yield Record(source, 0, start + str(error), following)
     except (OSError, ValueError, pa.ArrowException) as error:
         # Arrow also reports out of memory if a corrupt file declares more than there is.
         if not isinstance(error, pa.ArrowException):
@@ -139,12 +154,16 @@ def read_records(source: str) -> Iterator[Record]:
         yield Record(source, row + 1, FROM_HERE + reason) if found else Record(source, 0, reason)
 
 
-def _records(source: str) -> Iterator[Record]:
+def _records(source: str, frames: FrameOptions) -> Iterator[Record]:
     if layout_of(source) == "image":
         yield Record(source, 0, None)
         return
-    with _on_disk(source) as path:
+    with on_disk(source) as path:
         layout = layout_of(source, path)
+        if layout == "video":
+            with path.open("rb") as video:
+                yield from (Record(source, 0, one.image, one.number, one.time_s) for one in read_frames(video, frames))
+            return
         if layout not in TABLES:
             yield Record(source, 0, None if layout == "image" else layout)
             return
@@ -170,23 +189,6 @@ def _rows(source: str, path: Path, layout: str) -> Iterator[Record]:
             yield Record(f"{source}/{name}", 0, content)
     else:
         yield from _csv_rows(source, path)
-
-
-@contextmanager
-def _on_disk(source: str) -> Iterator[Path]:
-    """The path of a table, or of a copy of a remote one: parts of it are read more than once."""
-    if not is_remote(source):
-        yield Path(source)
-        return
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "table"
-        try:
-            with fsspec.open(source, "rb") as remote, path.open("wb") as copy:
-                shutil.copyfileobj(remote, copy)
-        except Exception as error:  # each fsspec protocol raises its own errors
-            raise_if_ours(source, error)
-            raise InputError(f"cannot be read ({type(error).__name__}: {error})") from None
-        yield path
 
 
 def _csv_rows(source: str, path: Path) -> Iterator[Record]:

@@ -17,6 +17,8 @@ from tasks.scoring.face_detector import make_detector
 from tasks.scoring.prediction_rows import ModelInfo, Rows, model_info, predict_rows
 from tasks.scoring.run_folder import begin_run, begin_stage_run, clear_output, run_fingerprint
 from tasks.scoring.shards import is_joined, is_scored, join_shards, remove_shards, write_shard
+from tasks.video.frames import FrameOptions
+from tasks.video.track_table import Tracking
 
 
 @task
@@ -30,27 +32,29 @@ def score_sources(
     dask: str = "",
     shards_folder: Path | None = None,
     predict: Predictor | None = None,
+    fps: float | None = None,
 ) -> Path:
     """Write `predictions.parquet`, one row per face, and `skipped.parquet`, one row per record without a face.
 
     `version` names the models in the table; `mode` is that of `crop_faces`; `dask` is the address of a scheduler whose
-    workers score, or empty for this machine. A run that was interrupted resumes after its last complete shard if it is
-    started with the same arguments. If both tables exist, nothing is scored. Until `finish_run`, `out` belongs to an
-    unfinished run. Raises InputError if `out` holds anything else, or the detector is not available.
+    workers score, or empty for this machine; `fps`: of videos only the frames nearest to such a time grid. A run that
+    was interrupted resumes after its last complete shard if it is started with the same arguments. If both tables
+    exist, nothing is scored. Until `finish_run`, `out` belongs to an unfinished run. Raises InputError if `out` holds
+    anything else, or the detector is not available.
 
     `shards_folder` is for an `out` that DVC tracks: a folder outside it for the shards. `out` then stays unchanged
     until everything is scored, and is replaced as a whole; raises InputError if no face was found. `predict` runs the
     approved models if the caller has loaded them already.
     """
     make_detector(settings)  # raises before anything is written
-    fingerprint = run_fingerprint(sources, approved, version, mode, settings)
+    fingerprint = run_fingerprint(sources, approved, version, mode, settings, fps)
     info = model_info(approved, version)
     work = begin_stage_run(shards_folder, fingerprint) if shards_folder else begin_run(out, fingerprint)
     # Tables in a folder that DVC tracks may be of another run.
     if not shards_folder and is_joined(out):
         log(f"{out}: both tables exist already; continuing with the steps that follow")
         return out / "predictions.parquet"
-    pending = _PendingShards(sources, settings.shard_size, work)
+    pending = _PendingShards(sources, settings.shard_size, work, FrameOptions(settings.max_image_pixels, fps))
     if dask:
         from tasks.scoring.dask_backend import score_on_dask
 
@@ -61,10 +65,12 @@ def score_sources(
     _write_each(scored, work, pending)
     if shards_folder:
         clear_output(out, work)
-    num_rows = join_shards(work, out, pending.num_records)
+    tracking = Tracking(settings.video, fps) if fingerprint["videos"] else None
+    num_rows = join_shards(work, out, pending.num_records, tracking)
     if not shards_folder:
         remove_shards(work)
-    records = counted(pending.num_records, "image or row", "images and rows")
+    nouns = ("image, row or frame", "images, rows and frames") if tracking else ("image or row", "images and rows")
+    records = counted(pending.num_records, *nouns)
     log(
         f"{out}: {records} of {counted(len(sources), 'source')}: "
         f"{counted(num_rows['predictions'], 'face')} in {pending.num_records - num_rows['skipped']:,} of them, "
@@ -79,10 +85,10 @@ class _PendingShards:
     `counts` are the records of each source, 0 = unknown: expected ones until the source is read to its end.
     """
 
-    def __init__(self, sources: Sequence[str], size: int, work: Path) -> None:
+    def __init__(self, sources: Sequence[str], size: int, work: Path, frames: FrameOptions) -> None:
         self.num_records = self.num_scored = 0
-        self.counts = list(map(count_records, sources))
-        self._shards, self._work = shards_of(sources, size, self.counts.__setitem__), work
+        self.counts = [count_records(source, frames.fps) for source in sources]
+        self._shards, self._work = shards_of(sources, size, self.counts.__setitem__, frames), work
 
     def __iter__(self) -> Iterator[Shard]:
         for shard in self._shards:

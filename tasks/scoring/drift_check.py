@@ -14,6 +14,7 @@ from tasks.common.files import readable, replacing
 from tasks.models.approved_models import ApprovedModels
 from tasks.orchestration.artifacts import counted, emit, log, log_table
 from tasks.orchestration.decorators import task
+from tasks.video.track_table import has_frames
 
 FILE = "drift.json"
 EVENT = "faces.drift"
@@ -33,6 +34,17 @@ def not_judged(num_faces: int) -> str:
     return f"drift is not judged: {counted(num_faces, 'face is', 'faces are')} fewer than {MIN_FACES}"
 
 
+def _compared(path: Path, columns: list[str]) -> pa.Table:
+    """The faces that are compared: of a video one of each track, since all of them are of one person."""
+    if not has_frames(path):
+        return pq.read_table(path, columns=columns)
+    table = pq.read_table(path, columns=[*columns, "source", "track"])
+    tracks = table.select(["source", "track"]).to_pandas().groupby(["source", "track"])
+    # The middle one of each track; rows without a track are in no group.
+    is_compared = (tracks.cumcount() == tracks["track"].transform("size") // 2) | table["track"].is_null().to_numpy()
+    return table.select(columns).filter(pa.array(is_compared))
+
+
 @task
 def watch_drift(out: Path, approved: ApprovedModels, settings: params.Drift, version: str) -> None:
     """Write `drift.json` and log the table; if a property drifted, log it and emit the event `faces.drift`, once.
@@ -44,7 +56,7 @@ def watch_drift(out: Path, approved: ApprovedModels, settings: params.Drift, ver
     if approved.reference is None:
         log("drift: the gate result of these models holds no reference data; nothing is compared")
         return
-    table = pq.read_table(out / "predictions.parquet", columns=["row", "emotion", *approved.reference.quantiles])
+    table = _compared(out / "predictions.parquet", ["row", "emotion", *approved.reference.quantiles])
     if not len(table):
         return
     results = [

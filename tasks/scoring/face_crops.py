@@ -1,4 +1,4 @@
-"""Crops faces from images and rows of tables, at the input sizes of both models."""
+"""Crops faces from images, frames and rows of tables, at the input sizes of both models."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,7 +23,9 @@ from tasks.scoring.centerface_network import run_centerface
 from tasks.scoring.face_detector import make_detector
 
 BOX = ["box_x", "box_y", "box_size", "angle"]
-BOX_COLUMNS = ["source", "row", "face", *BOX, "detection_score"]
+PLACE = ["source", "row", "frame", "time_s"]
+"""Columns that say where a record is: `frame` and `time_s` of frames only."""
+BOX_COLUMNS = [*PLACE, "face", *BOX, "detection_score"]
 NO_CROP = "its faces cannot be cropped"
 
 
@@ -31,8 +33,8 @@ class Crops(NamedTuple):
     """The faces of some records, one row each in `detections` (BOX_COLUMNS), and the records without a face.
 
     BOX is a face's box in pixels of its image, and degrees, see `faces.scoring.face_framing`; `detection_score` is NaN
-    if no detector ran. `images` are (n, size, size) uint8. `skipped` has `source`, `row` and `reason`. `detected` (m,)
-    are the numbers of the faces that are cropped by a detector's box, and `patches` their surroundings, see
+    if no detector ran. `images` are (n, size, size) uint8. `skipped` has PLACE and `reason`. `detected` (m,) are the
+    numbers of the faces that are cropped by a detector's box, and `patches` their surroundings, see
     `faces.scoring.alignment`.
     """
 
@@ -56,28 +58,33 @@ def crop_faces(records: Sequence[Record], mode: str, settings: Score) -> Crops:
         model_name: [np.empty((0, size, size), np.uint8)] for model_name, size in SIZES.items()
     }
     for record in records:
-        name = text_of(record.source)
+        place = (text_of(record.source), record.row, record.frame, record.time_s)
         try:
             image, boxes, scores, by_detector = _detections(record, mode, settings)
             crops = {model_name: crop_boxes(image, boxes, size) for model_name, size in SIZES.items()}
             with content_errors(NO_CROP):
                 around = surroundings(image, boxes if by_detector else boxes[:0])
         except UnreadableInput as error:
-            skipped.append((name, record.row, readable(str(error))))
+            skipped.append((*place, readable(str(error))))
             continue
         detected += range(len(detections), len(detections) + len(around))
         patches.append(around)
         for number, (box, score) in enumerate(zip(boxes, scores, strict=True), start=1):
-            detections.append((name, record.row, number, *box.tolist(), score))
+            detections.append((*place, number, *box.tolist(), score))
         for model_name in SIZES:
             images[model_name].append(crops[model_name])
     return Crops(
-        pd.DataFrame(detections, columns=BOX_COLUMNS),
+        _table(detections, BOX_COLUMNS),
         {model_name: np.concatenate(crops) for model_name, crops in images.items()},
-        pd.DataFrame(skipped, columns=["source", "row", "reason"]),
+        _table(skipped, [*PLACE, "reason"]),
         np.array(detected, int),
         np.concatenate(patches),
     )
+
+
+def _table(rows: Sequence[tuple[object, ...]], columns: list[str]) -> pd.DataFrame:
+    # Of a shard without frames, these columns have no value to tell their types.
+    return pd.DataFrame(rows, columns=columns).astype({"frame": "Int64", "time_s": "float64"})
 
 
 def _detections(record: Record, mode: str, settings: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
@@ -86,7 +93,7 @@ def _detections(record: Record, mode: str, settings: Score) -> tuple[np.ndarray,
     Raises UnreadableInput if it has no face.
     """
     image = load_image(record, settings)
-    is_crop = isinstance(record.content, np.ndarray)
+    is_crop = isinstance(record.content, np.ndarray) and record.frame is None
     if is_crop or mode == "whole" or (mode == "auto" and max(image.shape) <= settings.max_crop_px):
         if not _may_be_whole(image, settings):
             raise UnreadableInput(

@@ -59,6 +59,7 @@ def prediction_rows(crops: Crops, outputs: dict[str, np.ndarray], info: ModelInf
     """The box of each face, its emotion, keypoints in pixels of its source, quality flags, and model version.
 
     `outputs` are those of `inference_engine.make_predictor`. Probabilities of classes that were not asked for are NaN.
+    `frame` and `time_s` are null but for frames; `join_shards` removes them from a run without videos.
     """
     boxes = crops.detections[BOX].to_numpy(float)
     keypoints = crop_to_image(outputs["keypoints"], boxes, SIZES["keypoints"])
@@ -85,8 +86,10 @@ def _schema(columns: Iterable[str]) -> pa.Schema:
     """The schema of columns; it is the same for every shard, also for an empty one."""
 
     def type_of(name: str) -> pa.DataType:
-        if name in ("row", "face"):
+        if name in ("row", "frame", "face"):
             return pa.int64()
+        if name == "time_s":
+            return pa.float64()
         if name in FLAGS or name == "abstained":
             return pa.bool_()
         is_text = name in ("source", "reason", "emotion", "model_version") or name.endswith("_sha256")

@@ -17,12 +17,15 @@ from params import Score
 from tasks.common.files import InputError
 from tasks.models import inference_engine
 from tasks.models.approved_models import ApprovedModels
+from tasks.readers.layouts import has_videos
 from tasks.readers.records import Record, Shard, shards_of
 from tasks.readers.sources import find_sources, require_outside
 from tasks.scoring.batch import score_here, score_sources
 from tasks.scoring.face_detector import make_detector
 from tasks.scoring.prediction_rows import ModelInfo, model_info
 from tasks.scoring.run_folder import finish_run
+from tasks.video.frames import FrameOptions
+from tasks.video.track_table import Tracking, finished
 
 SOURCE = "images"
 """The column `source` of faces that were given as arrays; `row` counts them from 1."""
@@ -59,28 +62,41 @@ class Predictor:
         return self._table(_shards(images, mode, self.settings.shard_size), mode, info)
 
     def predict_files(
-        self, paths: PathLike | Iterable[PathLike], mode: Mode = "auto", out: PathLike | None = None
+        self,
+        paths: PathLike | Iterable[PathLike],
+        mode: Mode = "auto",
+        out: PathLike | None = None,
+        fps: float | None = None,
     ) -> pd.DataFrame:
         """The predictions for files, folders, patterns or addresses, as `faces score` writes them; writes no file.
 
-        With `out`, a new folder, both tables are written into it too, and an interrupted run resumes there. Raises
-        InputError if nothing is found, or `out` exists already.
+        `fps`: of videos only the frames nearest to such a time grid; None: all frames. With `out`, a new folder, both
+        tables are written into it too, and an interrupted run resumes there. Raises InputError if nothing is found, or
+        `out` exists already.
         """
         _check_mode(mode)
+        if fps is not None and not 0 < fps < np.inf:
+            raise InputError(f"fps = {fps}: not a positive number of frames per second; omit it for all frames")
         given = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
         sources, left_out = find_sources(given)
         if out is None:
-            return self._table(shards_of(sources, self.settings.shard_size), mode, self.info, left_out)
+            frames = FrameOptions(self.settings.max_image_pixels, fps)
+            shards = shards_of(sources, self.settings.shard_size, frames=frames)
+            tracking = Tracking(self.settings.video, fps) if has_videos(sources) else None
+            return self._table(shards, mode, self.info, left_out, tracking)
         folder = Path(out)
         require_outside(folder, given)
-        score_sources(sources, self.approved, self.info.version, mode, self.settings, folder, predict=self.run)
+        score_sources(sources, self.approved, self.info.version, mode, self.settings, folder, predict=self.run, fps=fps)
         finish_run(folder)
         predictions, skipped = (pd.read_parquet(folder / f"{name}.parquet") for name in ("predictions", "skipped"))
         return _with_skipped(predictions, skipped, left_out)
 
-    def _table(self, shards: Iterable[Shard], mode: Mode, info: ModelInfo, left_out: str = "") -> pd.DataFrame:
+    def _table(
+        self, shards: Iterable[Shard], mode: Mode, info: ModelInfo, left_out: str = "", tracking: Tracking | None = None
+    ) -> pd.DataFrame:
         rows = [rows for _, rows in score_here(shards, self.run, info, mode, self.settings)]
-        predictions, skipped = (pa.concat_tables(tables).to_pandas() for tables in zip(*rows, strict=True))
+        tables = (finished(tables, tracking) for tables in zip(*rows, strict=True))
+        predictions, skipped = (pa.concat_tables(tables).to_pandas() for tables in tables)
         return _with_skipped(predictions, skipped, left_out)
 
 

@@ -25,6 +25,7 @@ from tasks.common.files import (
 from tasks.models.approved_models import ApprovedModels
 from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
+from tasks.readers.layouts import has_videos
 from tasks.readers.sources import is_remote
 from tasks.scoring.shards import MANIFEST, WORK, first_reason, remove_shards
 
@@ -33,9 +34,17 @@ LIBRARIES = ("numpy", "openvino")
 
 
 def run_fingerprint(
-    sources: Sequence[str], approved: ApprovedModels, version: str, mode: str, settings: Score
+    sources: Sequence[str],
+    approved: ApprovedModels,
+    version: str,
+    mode: str,
+    settings: Score,
+    fps: float | None = None,
 ) -> dict[str, Any]:
-    """What identifies a run: a run resumes another only if all of it is equal."""
+    """What identifies a run: a run resumes another only if all of it is equal.
+
+    `videos` is whether there are some: the columns of the tables depend on it.
+    """
     digest = hashlib.sha256()
     for source in sources:
         stamp = None
@@ -52,6 +61,8 @@ def run_fingerprint(
         "table_classes": approved.tables and [approved.tables.classes, _as_json(approved.tables.inference)],
         "version": version,
         "mode": mode,
+        "fps": fps,
+        "videos": has_videos(sources),
         "settings": settings.model_dump(mode="json"),
     }
 

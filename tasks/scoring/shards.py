@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 from tasks.common.files import InputError, replacing
 from tasks.orchestration.artifacts import counted
 from tasks.scoring.prediction_rows import Rows
+from tasks.video.track_table import Tracking, finished, table_schema
 
 WORK, MANIFEST = ".shards", "manifest.json"
 """Folder of the shards in the output of an unfinished run, and the file of the run's fingerprint in it."""
 TABLES = ("skipped", "predictions")
 GROUP_ROWS = 16_384
-RECORD = ["source", "row"]
+RECORD = ["source", "row", "frame"]
 """Columns that identify a record."""
 
 
@@ -44,15 +45,22 @@ def first_reason(work: Path) -> str | None:
     shards = sorted(work.glob("skipped-*.parquet"))
     first = pq.read_table(shards[0]).slice(0, 1).to_pylist()[0]
     others = sum(pq.read_metadata(shard).num_rows for shard in shards) - 1
-    row = f", row {first['row']}" if first["row"] else ""
-    more = f"; {counted(others, 'more image or row has', 'more images or rows have')} no face either" if others else ""
-    return f"{first['source']}{row}: {first['reason']}{more}"
+    place = place_of(first["source"], first["row"], first["frame"])
+    more = f"; {counted(others, 'more record has', 'more records have')} no face either" if others else ""
+    return f"{place}: {first['reason']}{more}"
 
 
-def join_shards(work: Path, out: Path, num_records: int) -> dict[str, int]:
+def place_of(source: str, row: int, frame: float | None = None) -> str:
+    """A record in words: its source, with its row in a table or its frame in a video, None or NaN for others."""
+    is_frame = frame is not None and frame == frame
+    return f"{source}, frame {int(frame or 0)}" if is_frame else f"{source}, row {row}" if row else source
+
+
+def join_shards(work: Path, out: Path, num_records: int, tracking: Tracking | None = None) -> dict[str, int]:
     """Write both tables, few rows in memory at a time, and return their row counts. The shards are kept.
 
-    Raises InputError if a record is in neither table.
+    `tracking` is None for a run without videos, whose tables have no columns for them. Raises InputError if a record is
+    in neither table.
     """
     shards = {name: sorted(work.glob(f"{name}-*.parquet")) for name in TABLES}
     # No record is in two shards.
@@ -67,9 +75,9 @@ def join_shards(work: Path, out: Path, num_records: int) -> dict[str, int]:
     for name, files in shards.items():
         with (
             replacing(out / f"{name}.parquet") as temporary,
-            pq.ParquetWriter(temporary, pq.read_schema(files[0])) as writer,
+            pq.ParquetWriter(temporary, table_schema(pq.read_schema(files[0]), tracking)) as writer,
         ):
-            for table in _regrouped(map(pq.read_table, files)):
+            for table in _regrouped(finished(map(pq.read_table, files), tracking)):
                 writer.write_table(table)
         rows[name] = pq.read_metadata(out / f"{name}.parquet").num_rows
     return rows

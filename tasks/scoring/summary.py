@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tasks.common.csv_escaping import write_cells
@@ -10,6 +11,7 @@ from tasks.common.errors import group_reasons
 from tasks.common.files import replacing
 from tasks.orchestration.artifacts import counted, log, log_table
 from tasks.orchestration.decorators import task
+from tasks.scoring.shards import place_of
 
 
 @task
@@ -26,10 +28,10 @@ def count_scored(out: Path, left_out: str = "") -> None:
     log_table("emotions", rows, f"{counted(len(predictions), 'face')} scored: {out}")
     if reasons := count_reasons(out):
         first = first_sources(out)
-        counts = [
-            {"reason": reason, "images or rows": count, "the first": first[reason]} for reason, count in reasons.items()
-        ]
-        log_table("skipped", counts, "Images and rows without a face; skipped.parquet lists each with its reason")
+        counts = [{"reason": reason, "records": count, "the first": first[reason]} for reason, count in reasons.items()]
+        log_table(
+            "skipped", counts, "Images, rows and frames without a face; skipped.parquet lists each with its reason"
+        )
     if left_out:
         log(f"left out, and in neither table: {left_out}")
 
@@ -43,11 +45,13 @@ def count_reasons(out: Path) -> dict[str, int]:
 
 
 def first_sources(out: Path) -> dict[str, str]:
-    """The first source, with its row in a table, of each group of `count_reasons`."""
-    table = pd.read_parquet(out / "skipped.parquet", columns=["source", "row", "reason"])
+    """The first source, with its row or its frame, of each group of `count_reasons`."""
+    table = pd.read_parquet(out / "skipped.parquet")
     groups, first = group_reasons(table["reason"].tolist()), dict[str, str]()
-    for source, row, reason in table.itertuples(index=False, name=None):
-        first.setdefault(groups[reason], f"{source}, row {row}" if row else source)
+    frames = table.get("frame", pd.Series(np.nan, table.index))
+    for source, row, frame, reason in zip(table["source"], table["row"], frames, table["reason"], strict=True):
+        if groups[reason] not in first:
+            first[groups[reason]] = place_of(source, row, frame)
     return first
 
 

@@ -11,7 +11,18 @@ from tests.conftest import ROOT, environment_of
 from tests.tiny import noise
 
 TRAINING = ("tensorflow", "keras", "onnx", "nncf", "sklearn")
-UNUSED = (*TRAINING, "matplotlib", "seaborn", "scipy.stats", "scipy.optimize", "gto", "dvc", "distributed", "prefect")
+UNUSED = (
+    *TRAINING,
+    "av",
+    "matplotlib",
+    "seaborn",
+    "scipy.stats",
+    "scipy.optimize",
+    "gto",
+    "dvc",
+    "distributed",
+    "prefect",
+)
 CODE = """
 import sys
 from pathlib import Path

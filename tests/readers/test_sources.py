@@ -109,7 +109,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "jsonl": (b'{"pixels": [1]}\n{"pixels": [2]}\n', "is JSON, .*save the data as CSV"),
     "PDF": (b"%PDF-1.7\n", "is a PDF document, .*save its pictures as png or jpg"),
     "SQLite": (database(), "is an SQLite database, .*save the data as CSV"),
-    "a video": (b"\0\0\0\x20ftypisom\0\0", "is a video, .*save its frames"),
+    "a video": (b"\0\0\1\xba\0\0\0\0", "is a video, .*save its frames"),
 }
 
 

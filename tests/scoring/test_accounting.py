@@ -200,10 +200,10 @@ def test_the_first_reason_says_how_many_more_there_are(approved: ApprovedModels,
     one_more = [Shard(1, [Record("b.png", 0, "is empty")])]
     for shard, rows in score_here(one_more, stub_outputs, model_info(approved, "v1"), "auto", settings()):
         write_shard(rows, work, shard.number)
-    assert first_reason(work) == "a.png: is empty; 1 more image or row has no face either"
+    assert first_reason(work) == "a.png: is empty; 1 more record has no face either"
     for shard, rows in score_here(given, stub_outputs, model_info(approved, "v1"), "auto", settings()):
         write_shard(rows, work, shard.number)
-    assert first_reason(work) == "a.png: is empty; 2 more images or rows have no face either"
+    assert first_reason(work) == "a.png: is empty; 2 more records have no face either"
 
 
 def test_the_inbox_finds_what_a_folder_to_score_finds_and_names_the_rest(

@@ -23,6 +23,7 @@ from tasks.models import old_layout
 from tasks.models.approved_models import ApprovedModels
 from tasks.scoring.inbox import LIST
 from tasks.scoring.shards import WORK
+from tests.clips import scene, write_clip
 from tests.conftest import copy_settings
 from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import models, stopping
@@ -327,3 +328,14 @@ def test_a_file_in_a_list_of_the_earlier_version_is_not_scored_again() -> None:
     (out,) = SCORED.iterdir()
     assert scored(out) == ["new.png"]
     assert old.exists()
+
+
+def test_a_video_that_arrives_is_scored_and_drawn() -> None:
+    write_clip(INBOX / "clip.mp4", [scene([(0, 20 + 4 * number, 30)]) for number in range(4)])
+    put("a.png")
+    flows.inbox.inbox(params.load())
+    assert finished() == [{name: sha256(INBOX / name) for name in ("a.png", "clip.mp4")}]
+    (out,) = SCORED.iterdir()
+    assert pd.read_parquet(out / "predictions.parquet")["track"].dropna().tolist() == [1] * 4
+    assert (out / "pictures/0002-clip.webm").exists()
+    assert "<h2>Videos</h2>" in (out / "report.html").read_text()

@@ -1,0 +1,1 @@
+"""Videos: what they are, decoding in a confined process, tracks, annotated copies, timelines."""
