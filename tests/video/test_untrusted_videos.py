@@ -115,7 +115,7 @@ def test_a_reference_to_another_file_is_not_followed(tmp_path: Path) -> None:
         assert len(list(container.decode(video=0))) == 3
     found = reasons(path)
     assert len(found) == 1
-    assert found[0].startswith("is damaged or truncated")
+    assert found[0].startswith(("is damaged or truncated", "has no frame that can be decoded"))
 
 
 def test_a_file_that_declares_billions_of_frames_takes_bounded_memory(tmp_path: Path) -> None:
