@@ -6,8 +6,8 @@
 The table is a raw table of keypoints with a column of subjects, `person`. Its faces are blended into drawn backgrounds
 (`benchmarks/face_scenes.py`). `choose` lists CenterFace's recall by threshold, in scenes of half of the subjects;
 `judge` measures each detector in scenes of the other half, with the default thresholds. A face is found if a box's
-centre is within 0.4 of its side of the face's own; each further box is a false alarm. Keypoints and emotion of found
-faces are compared with those of the same faces taken whole, upright. All detectors search the same scenes, in turn;
+centre is within 0.4 of its side of the face's own; each further box is a false alarm. The emotion of a tilted face is
+compared with that of the same face found upright in the same scene. All detectors search the same scenes, in turn;
 tiles are measured where they matter, with small faces and without faces.
 """
 
@@ -15,7 +15,7 @@ import argparse
 import hashlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +24,8 @@ import numpy as np
 import params
 from benchmarks.face_scenes import CELLS, EMPTY, SMALL, Faces, Scene, halves, read_faces, scenes_of
 from benchmarks.tables import print_table
-from faces.common.geometry import resize_images
 from faces.common.pixel_text import SIZES
+from faces.scoring.alignment import aligned_crops, surroundings
 from faces.scoring.face_crops import crop, crop_to_image
 from params import Detector
 from tasks.models.approved_models import load_approved_models
@@ -36,6 +36,8 @@ from tasks.scoring.face_detector import Detect, make_detector
 CENTERFACE = "CenterFace"
 NEAR = 0.4
 THRESHOLDS = (0.2, 0.25, 0.3, 0.35)
+Outputs = tuple[np.ndarray, np.ndarray]
+"""Keypoints and emotions, see `predictions`."""
 
 
 class Result(NamedTuple):
@@ -91,32 +93,40 @@ def judged_row(name: str, results: dict[str, Result], num_scenes: dict[str, int]
     return [name, *recalls, f"{alarms:.3f}", f"{1000 * seconds:.0f}"]
 
 
-def tilt_row(name: str, scenes: Sequence[Scene], result: Result, faces: Faces, predict: Predictor) -> list[str]:
-    """NME in percent of the distance of the eyes, and the share of faces with the emotion of the whole upright crop."""
-    found = ~np.isnan(result.scores)
-    numbers = np.concatenate([scene.faces for scene in scenes])[found]
-    truth_boxes, boxes = np.concatenate([scene.boxes for scene in scenes])[found], result.boxes[found]
-    owners = np.repeat(np.arange(len(scenes)), [len(scene.faces) for scene in scenes])[found]
-    crops = {
-        model: np.concatenate(
-            [crop(scenes[owner].image, box[None], size) for owner, box in zip(owners, boxes, strict=True)]
-        )
-        for model, size in SIZES.items()
-    }
-    outputs = predict(crops)
-    whole = predict({model: resize_images(faces.images[numbers], size) for model, size in SIZES.items()})
-    truth = crop_to_image(faces.keypoints[numbers], truth_boxes, 96)
-    predicted = crop_to_image(outputs["keypoints"], boxes, SIZES["keypoints"])
+def predictions(scenes: Sequence[Scene], result: Result, predict: Predictor) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (n, 15, 2) in pixels of the scenes and numbers of the emotions (n,), as scoring finds them.
+
+    NaN and -1 for faces that were not found.
+    """
+    owners = np.repeat(np.arange(len(scenes)), [len(scene.faces) for scene in scenes])
+    found = np.flatnonzero(~np.isnan(result.scores))
+    each = [(scenes[owners[number]].image, result.boxes[number : number + 1]) for number in found]
+    in_crop = predict({"keypoints": _joined(crop(*one, SIZES["keypoints"]) for one in each)})["keypoints"]
+    patches = _joined(surroundings(*one) for one in each)
+    emotion = predict({"emotion": aligned_crops(patches, in_crop, SIZES["emotion"])})["emotion"]
+    keypoints, emotions = np.full((len(owners), 15, 2), np.nan), np.full(len(owners), -1)
+    keypoints[found] = crop_to_image(in_crop, result.boxes[found], SIZES["keypoints"])
+    emotions[found] = emotion.argmax(axis=1)
+    return keypoints, emotions
+
+
+def _joined(several: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(several))
+
+
+def tilt_row(name: str, scenes: Sequence[Scene], faces: Faces, tilted: Outputs, upright: Outputs | None) -> list[str]:
+    """NME in percent of the distance of the eyes, and the share of faces with the emotion that they have upright."""
+    numbers = np.concatenate([scene.faces for scene in scenes])
+    truth = crop_to_image(faces.keypoints[numbers], np.concatenate([scene.boxes for scene in scenes]), 96)
     eyes = np.linalg.norm(truth[:, 0] - truth[:, 1], axis=1)
-    errors = np.nanmean(np.linalg.norm(predicted - truth, axis=2), axis=1) / eyes
-    same = outputs["emotion"].argmax(axis=1) == whole["emotion"].argmax(axis=1)
-    return [
-        name,
-        str(int(found.sum())),
-        f"{100 * np.nanmean(errors):.2f}",
-        f"{100 * np.nanmedian(errors):.2f}",
-        f"{same.mean():.3f}",
-    ]
+    keypoints, emotions = tilted
+    found = emotions >= 0
+    errors = np.nanmean(np.linalg.norm(keypoints - truth, axis=2)[found], axis=1) / eyes[found]
+    row = [name, str(int(found.sum())), f"{100 * np.nanmean(errors):.2f}", f"{100 * np.nanmedian(errors):.2f}"]
+    if upright is None:
+        return [*row, ""]
+    both = found & (upright[1] >= 0)
+    return [*row, f"{(emotions == upright[1])[both].mean():.3f} of {int(both.sum())}"]
 
 
 def detectors(yunet: Path | None, tile: int) -> dict[str, Detect]:
@@ -142,25 +152,36 @@ def choose(scenes: dict[str, list[Scene]]) -> None:
     print_table("Half of the subjects, CenterFace", ("threshold", *CELLS, "false alarms a scene"), rows)
 
 
-def judge(scenes: dict[str, list[Scene]], faces: Faces, ways: dict[str, Detect], model_set: str) -> None:
-    """Print what each detector finds, and what the models make of CenterFace's faces."""
-    rows = []
+def judge(scenes: dict[str, list[Scene]], ways: dict[str, Detect]) -> dict[str, Result]:
+    """Print what each detector finds; returns what CenterFace does."""
+    rows, found = [], {}
     for way, detect in ways.items():
         cells = (SMALL, EMPTY) if "tiles" in way else scenes
         results = {name: search(detect, scenes[name]) for name in cells}
         rows.append(judged_row(way, results, numbers_of(scenes)))
         print(rows[-1], file=sys.stderr)
-        if way == CENTERFACE:
-            tilt(scenes, results, faces, model_set)
+        found[way] = results
     print_table("The other half of the subjects", ("detector", *CELLS, "false alarms a scene", "ms"), rows)
+    return found[CENTERFACE]
 
 
-def tilt(scenes: dict[str, list[Scene]], results: dict[str, Result], faces: Faces, model_set: str) -> None:
-    """Print what the models make of the faces that were found."""
+def tilt(
+    scenes: dict[str, list[Scene]],
+    upright: dict[str, list[Scene]],
+    results: dict[str, Result],
+    detect: Detect,
+    faces: Faces,
+    model_set: str,
+) -> None:
+    """Print what the models make of the faces that were found, and of the same faces upright."""
     approved = load_approved_models(GATE_RESULTS[model_set])
     predict = make_predictor(approved.paths, approved.inference)
-    rows = [tilt_row(name, scenes[name], results[name], faces, predict) for name in CELLS]
-    columns = ("cell", "faces", "mean NME, %", "median NME, %", "same emotion as whole")
+    rows = []
+    for name in CELLS:
+        tilted = predictions(scenes[name], results[name], predict)
+        straight = predictions(upright[name], search(detect, upright[name]), predict) if "tilted" in name else None
+        rows.append(tilt_row(name, scenes[name], faces, tilted, straight))
+    columns = ("cell", "faces", "mean NME, %", "median NME, %", "same emotion as upright")
     print_table(f"Keypoints and emotion, CenterFace, {model_set}", columns, rows)
 
 
@@ -186,7 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         choose(scenes_of(faces, first, options.faces // 2, options.empty // 2, options.seed))
     if options.part != "choose":
         scenes = scenes_of(faces, second, options.faces, options.empty, options.seed + 1)
-        judge(scenes, faces, detectors(options.yunet, options.tile), options.model_set)
+        upright = scenes_of(faces, second, options.faces, 0, options.seed + 1, upright=True)
+        ways = detectors(options.yunet, options.tile)
+        tilt(scenes, upright, judge(scenes, ways), ways[CENTERFACE], faces, options.model_set)
 
 
 if __name__ == "__main__":

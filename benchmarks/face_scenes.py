@@ -124,9 +124,8 @@ def halves(persons: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(first), np.flatnonzero(~first)
 
 
-def draw_cell(rng: np.random.Generator, faces: Faces, numbers: np.ndarray, name: str, count: int) -> list[Scene]:
+def draw_cell(rng: np.random.Generator, faces: Faces, numbers: np.ndarray, cell: Cell, count: int) -> list[Scene]:
     """Scenes of a cell with `count` faces at least; each face is drawn as often as any other, or once more."""
-    cell = CELLS[name]
     per_scene = min(cell.columns * cell.rows, count)
     scenes = -(-count // per_scene)
     rounds = [rng.permutation(numbers) for _ in range(-(-scenes * per_scene // len(numbers)))]
@@ -139,8 +138,11 @@ def empty_scenes(rng: np.random.Generator, count: int) -> list[Scene]:
     return [Scene(background(rng).astype(np.uint8), np.empty(0, int), np.empty((0, 4))) for _ in range(count)]
 
 
-def scenes_of(faces: Faces, numbers: np.ndarray, count: int, empty: int, seed: int) -> dict[str, list[Scene]]:
-    """The scenes of all cells, and those without a face."""
+def scenes_of(
+    faces: Faces, numbers: np.ndarray, count: int, empty: int, seed: int, upright: bool = False
+) -> dict[str, list[Scene]]:
+    """The scenes of all cells, and those without a face. With `upright`, the same scenes but that no face is tilted."""
     rng = np.random.default_rng(seed)
-    drawn = {name: draw_cell(rng, faces, numbers, name, count) for name in CELLS}
+    cells = {name: cell._replace(degrees=(0, 0)) if upright else cell for name, cell in CELLS.items()}
+    drawn = {name: draw_cell(rng, faces, numbers, cell, count) for name, cell in cells.items()}
     return drawn | {EMPTY: empty_scenes(rng, empty)}

@@ -25,6 +25,7 @@ from tasks.models.inference_engine import Predictor, make_predictor
 from tasks.readers.records import Record
 from tasks.release.model_sets import GATE_RESULTS
 from tasks.scoring.face_crops import crop_faces
+from tasks.scoring.prediction_rows import model_info, predict_rows
 
 
 def read_faces(path: Path, count: int, seed: int) -> tuple[list[Image.Image], np.ndarray]:
@@ -61,8 +62,8 @@ def row(
         # Of several faces in a picture, the largest counts.
         first = ~crops.detections["source"].duplicated().to_numpy()
         owners = crops.detections["source"].to_numpy(int)[first]
-        outputs = run({name: faces[first] for name, faces in crops.images.items()})
-        emotions = np.asarray(approved.classes)[outputs["emotion"].argmax(axis=1)]
+        rows = predict_rows(crops, run, model_info(approved, ""), settings).predictions
+        emotions = rows["emotion"].to_numpy(zero_copy_only=False)[first]
         accuracies.append((emotions == truth[owners]).sum() / len(truth))
         taken_whole = (crops.detections["box_size"] == size).to_numpy()[first]
         shares.append([len(owners) / len(truth), taken_whole.sum() / len(truth)])

@@ -18,6 +18,7 @@ class Mode(StrEnum):
 class Classes(StrEnum):
     """The emotions that are predicted."""
 
+    auto = "auto"
     output = "output"
     all = "all"
 
@@ -53,8 +54,11 @@ def score(
     ] = Mode.auto,
     classes: Annotated[
         Classes,
-        typer.Option(help="output: the emotions that the gate judged; all: every one the model was trained on."),
-    ] = Classes.output,
+        typer.Option(
+            help="output: the emotions that the gate judged; all: every one the model was trained on; auto: all for "
+            "images, output for rows of tables."
+        ),
+    ] = Classes.auto,
     draw: Annotated[bool, typer.Option("--draw", help="Also write annotated images and a report.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Also write the predictions as CSV.")] = False,
     dask: Annotated[

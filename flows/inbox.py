@@ -58,11 +58,11 @@ def _score(out: Path, approved: ApprovedModels, version: str, settings: params.S
         score_sources(asked_in(out), approved, version, "auto", settings, out)
     settle_list(out)
     count_scored(out)
-    watch_drift(out, approved.reference, settings.drift, version)
+    watch_drift(out, approved, settings.drift, version)
     # They load Matplotlib, which an inbox with nothing new does without.
     from tasks.plots import annotated_images, scoring_report
 
     annotated_images.draw_pictures(out, settings)
-    scoring_report.write_report(out, approved.reference, settings)
+    scoring_report.write_report(out, approved, settings)
     note_arrived(out)
     finish_run(out)

@@ -15,15 +15,13 @@ from tasks.release.model_sets import load_model_set
 from tasks.scoring.predictor import Predictor, make_predictor
 
 
-def load(
-    model_set: str = "released", root: str | PathLike[str] | None = None, classes: Classes = "output"
-) -> Predictor:
+def load(model_set: str = "released", root: str | PathLike[str] | None = None, classes: Classes = "auto") -> Predictor:
     """The models of a model set with the settings of `root`, the checkout that this code belongs to unless given.
 
     `model_set` is that of `faces score`: released, fast, workspace, prod or a version. The current folder may be any;
-    it is another one while the models load. `classes` are the emotions that are predicted: the output classes, which
-    the gate judged, or all that the model was trained on. Sets the environment variables of `process.DEFAULTS`. Raises
-    InputError or SettingsError, with the remedy.
+    it is another one while the models load. `classes` are the emotions that are predicted: `output`, those that the
+    gate judged; `all` that the model was trained on; `auto`, all of images and `output` of rows of tables. Sets the
+    environment variables of `process.DEFAULTS`. Raises InputError or SettingsError, with the remedy.
     """
     # Before TensorFlow is imported, and `dvc` started for a registered version.
     process.set_environment()

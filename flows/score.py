@@ -23,12 +23,13 @@ def score(
     draw: bool = False,
     csv: bool = False,
     dask: str = "",
-    classes: Classes = "output",
+    classes: Classes = "auto",
 ) -> None:
     """Score sources, or `score.input` if there are none, into `out`, with models that passed the quality gate.
 
     `sources` are written as in the column `source`: images, folders of images, patterns, tables, or addresses.
-    `classes` are the emotions that are predicted: those that the gate judged, or all that the model was trained on.
+    `classes` are the emotions that are predicted: those that the gate judged (`output`), all that the model was trained
+    on (`all`), or all of images and those that the gate judged of rows of tables (`auto`).
     """
     approved, version = load_model_set(model_set, classes)
     given = [source_of(text) for text in sources] or [settings.score.input]
@@ -36,7 +37,7 @@ def score(
     found, left_out = find_sources(given)
     score_sources(found, approved, version, mode, settings.score, out, dask)
     count_scored(out, left_out)
-    watch_drift(out, approved.reference, settings.score.drift, version)
+    watch_drift(out, approved, settings.score.drift, version)
     if csv:
         write_csv(out)
     if draw:
@@ -44,5 +45,5 @@ def score(
         from tasks.plots import annotated_images, scoring_report
 
         annotated_images.draw_pictures(out, settings.score)
-        scoring_report.write_report(out, approved.reference, settings.score, left_out)
+        scoring_report.write_report(out, approved, settings.score, left_out)
     finish_run(out)

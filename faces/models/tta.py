@@ -1,6 +1,6 @@
 """Inference: flip TTA (test-time augmentation), the choice of classes, and calibration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -46,11 +46,23 @@ def predict(model, images: np.ndarray, inference: Inference) -> np.ndarray:
 
 def predict_by(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, inference: Inference) -> np.ndarray:
     """As `predict`, where `run` returns the outputs of a model without flip TTA, of all classes and uncalibrated."""
-    outputs = choose_classes(run(images), inference)
-    if inference.flip_tta:
-        flipped = unflip(run(mirror_images(images)), images.shape[2])
-        outputs = average_flipped(outputs, choose_classes(flipped, inference))
-    return calibrate(outputs, inference)
+    return predict_each(run, images, [inference])[0]
+
+
+def predict_each(
+    run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, inferences: Sequence[Inference]
+) -> list[np.ndarray]:
+    """As `predict_by` for each of several settings with the same `flip_tta`; the model runs once for all of them."""
+    outputs = run(images)
+    flipped = unflip(run(mirror_images(images)), images.shape[2]) if inferences[0].flip_tta else None
+    return [_calibrated(outputs, flipped, inference) for inference in inferences]
+
+
+def _calibrated(outputs: np.ndarray, flipped: np.ndarray | None, inference: Inference) -> np.ndarray:
+    chosen = choose_classes(outputs, inference)
+    if flipped is not None:
+        chosen = average_flipped(chosen, choose_classes(flipped, inference))
+    return calibrate(chosen, inference)
 
 
 def choose_classes(outputs: np.ndarray, inference: Inference) -> np.ndarray:

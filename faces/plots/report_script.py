@@ -17,7 +17,7 @@ SCRIPT = r"""
     return element;
   };
   const find = (id) => document.getElementById(id);
-  const percent = (value) => `${(100 * value).toFixed(0)}%`;
+  const percent = (value) => value === null ? "" : `${(100 * value).toFixed(0)}%`;
   const summary = (face) => `${face.emotion} ${percent(face.confidence)}${face.abstained ? "?" : ""}`;
   const named = (source) => make("bdi", {title: source.name}, source.name);
   const linked = (source, ...children) => source.picture
@@ -38,7 +38,8 @@ SCRIPT = r"""
      text: (face) => face.abstained ? make("span", {class: "abstained"}, "abstained") : ""},
     {name: "quality", of: (face) => face.quality || "\uffff", text: (face) => face.quality},
     ...data.classes.map((name, place) => ({
-      name, number: true, of: (face) => face.probabilities[place], text: (face) => percent(face.probabilities[place]),
+      name, number: true, of: (face) => face.probabilities[place] ?? -1,
+      text: (face) => percent(face.probabilities[place]),
     })),
   ];
 

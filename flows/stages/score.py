@@ -17,12 +17,12 @@ MODEL_SET = "workspace"
 def score(settings: params.Params) -> None:
     """Score `score.input` into `data/scored`; after an interruption, resume from the shards in `data/scoring`."""
     out, shards = Path("data/scored"), Path("data/scoring")
-    approved = load_approved_models(Path("reports/gate.json"))
+    approved = load_approved_models(Path("reports/gate.json"), classes="auto")
     given = [source_of(settings.score.input)]
     require_outside(out, given)
     found, left_out = find_sources(given)
     score_sources(found, approved, MODEL_SET, "auto", settings.score, out, shards_folder=shards)
     count_scored(out, left_out)
-    watch_drift(out, approved.reference, settings.score.drift, MODEL_SET)
+    watch_drift(out, approved, settings.score.drift, MODEL_SET)
     write_csv(out)
     finish_run(out, shards)

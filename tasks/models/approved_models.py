@@ -19,8 +19,22 @@ from tasks.models.inference_engine import predictor
 from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
 
-Classes = Literal["output", "all"]
-"""The emotions that are predicted: the output classes, which the gate judges, or all that the model was trained on."""
+Classes = Literal["auto", "output", "all"]
+"""The emotions that are predicted: the output classes, which the gate judges, or all that the model was trained on.
+
+`auto`: all for images and video frames, the output classes for rows of tables.
+"""
+
+
+class TableClasses(NamedTuple):
+    """How rows of tables are predicted, where images are predicted with more classes.
+
+    Their classes, the inference settings of the emotion model, and the reference data for drift checks.
+    """
+
+    classes: list[str]
+    inference: Inference
+    reference: Reference | None
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,7 @@ class ApprovedModels:
 
     `hashes` are the SHA-256 by which the gate result names what is scored: of the exported files, or of the model files
     in gate results without exports. `reference` is the reference data of the evaluated faces for drift checks; None in
-    gate results older than these.
+    gate results older than these. `tables` is None if rows of tables are predicted as images are.
     """
 
     paths: dict[str, Path]
@@ -37,6 +51,12 @@ class ApprovedModels:
     inference: dict[str, Inference]
     classes: list[str]
     reference: Reference | None = None
+    tables: TableClasses | None = None
+
+    @property
+    def table_inference(self) -> Inference | None:
+        """Inference settings of the emotion model for rows of tables; None if they are those for images."""
+        return self.tables.inference if self.tables else None
 
 
 class _Scored(NamedTuple):
@@ -52,9 +72,9 @@ class _Scored(NamedTuple):
 def load_approved_models(gate_result: Path, folder: Path | None = None, classes: Classes = "output") -> ApprovedModels:
     """The models that a passed gate result names; with `folder`, their copies of the same name in it.
 
-    `classes` are the emotions that are predicted: those that the gate result is about, or all that the model was
-    trained on. Models of a gate result without exports are exported now, once. Raises InputError if the gate did not
-    pass, a file is not the one that was evaluated, or `classes` are neither.
+    `classes` are the emotions that are predicted, see `Classes`; the gate result is about the output classes. Models of
+    a gate result without exports are exported now, once. Raises InputError if the gate did not pass, a file is not the
+    one that was evaluated, or `classes` is another word.
     """
     if classes not in get_args(Classes):
         raise InputError(f"classes = {classes!r}: not one of {', '.join(get_args(Classes))}")
@@ -73,7 +93,16 @@ def load_approved_models(gate_result: Path, folder: Path | None = None, classes:
         {model_name: one.inference for model_name, one in scored.items()},
         content["classes"],
         content["reference"],
+        _table_classes(gate_result) if classes == "auto" else None,
     )
+
+
+def _table_classes(gate_result: Path) -> TableClasses | None:
+    """How rows of tables are predicted if images are predicted with all classes; None if these are no more."""
+    output, scored = _read(gate_result, "output")
+    if output["classes"] == _read(gate_result, "auto")[0]["classes"]:
+        return None
+    return TableClasses(output["classes"], scored["emotion"].inference, output["reference"])
 
 
 def _read(gate_result: Path, classes: Classes) -> tuple[dict[str, Any], dict[str, _Scored]]:
@@ -83,8 +112,8 @@ def _read(gate_result: Path, classes: Classes) -> tuple[dict[str, Any], dict[str
     """
     try:
         content = json.loads(gate_result.read_text())
-        if classes == "all":
-            content = _with_all_classes(gate_result, content)
+        if classes != "output":
+            content = _with_all_classes(gate_result, content, explain=classes == "all")
         scored = {model_name: _scored(model) for model_name, model in content["models"].items()}
         reference = Reference(**content["reference"]) if "reference" in content else None
         return {name: content[name] for name in ("passed", "classes")} | {"reference": reference}, scored
@@ -96,12 +125,16 @@ def _read(gate_result: Path, classes: Classes) -> tuple[dict[str, Any], dict[str
         raise InputError(f"{gate_result}: not a gate result ({error!r}); `dvc repro gate` writes one") from None
 
 
-def _with_all_classes(gate_result: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """A gate result whose emotion model predicts all classes that it was trained on; unchanged if these are no more."""
+def _with_all_classes(gate_result: Path, content: dict[str, Any], explain: bool) -> dict[str, Any]:
+    """A gate result whose emotion model predicts all classes that it was trained on; unchanged if these are no more.
+
+    `explain`: log it if these are no more.
+    """
     emotion = content["models"]["emotion"]
     if "all_classes" not in emotion:
-        names = ", ".join(content["classes"])
-        log(f"{gate_result}: the emotion model was trained for {names} alone, so all classes are these")
+        if explain:
+            names = ", ".join(content["classes"])
+            log(f"{gate_result}: the emotion model was trained for {names} alone, so all classes are these")
         return content
     every = emotion["all_classes"]
     models = content["models"] | {"emotion": emotion | every}

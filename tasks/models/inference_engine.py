@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faces.common.pixel_text import SIZES
-from faces.models.tta import Inference, predict_by
+from faces.models.tta import Inference, predict_by, predict_each
 from tasks.common.files import InputError
 
 if TYPE_CHECKING:
@@ -22,15 +22,30 @@ CHUNK = 32
 Predictor = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 """From faces by model, (N, size, size) uint8, to keypoints (N, 15, 2) in pixels and probabilities (N, classes)."""
 
+TABLES = "emotion_of_tables"
+"""The second prediction of the emotion model for every face, where the predictor has settings for rows of tables."""
 
-def make_predictor(paths: Mapping[str, Path], inference: Mapping[str, Inference]) -> Predictor:
-    """Predictions of exported models, by model. In float32 they equal Keras's within 1e-4 and 0.01 px."""
+
+def make_predictor(
+    paths: Mapping[str, Path], inference: Mapping[str, Inference], tables: Inference | None = None
+) -> Predictor:
+    """Predictions of exported models, by model. In float32 they equal Keras's within 1e-4 and 0.01 px.
+
+    With `tables`, they have the entry TABLES too: the probabilities by these settings, of the same run of the model.
+    Only the models whose faces are given are run.
+    """
     runs = {model_name: predictor(path, SIZES[model_name]) for model_name, path in paths.items()}
 
     def predict(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {
-            model_name: predict_by(run, faces[model_name], inference[model_name]) for model_name, run in runs.items()
+        outputs = {
+            model_name: predict_by(run, faces[model_name], inference[model_name])
+            for model_name, run in runs.items()
+            if model_name in faces and (tables is None or model_name != "emotion")
         }
+        if tables is not None and "emotion" in faces:
+            each = predict_each(runs["emotion"], faces["emotion"], [inference["emotion"], tables])
+            outputs |= dict(zip(("emotion", TABLES), each, strict=True))
+        return outputs
 
     return predict
 

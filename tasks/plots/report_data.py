@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,7 +43,7 @@ def report_data(out: Path) -> tuple[dict[str, Any], list[str]]:
     folder, drawn = _folder_of(sources.tolist()), picture_paths(out)
     paths = [found if (found := drawn.get(source)) and found.exists() else None for source in sources]
     thumbnails = _thumbnails([found for found in paths if found][:MAX_THUMBNAILS])
-    probabilities = table[[PROBABILITY + name for name in classes]].to_numpy(float).round(3).tolist()
+    probabilities = _shares(table[[PROBABILITY + name for name in classes]].to_numpy(float))
     quality = [", ".join(flag for flag, is_set in zip(FLAGS, row, strict=True) if is_set) for row in _flags(table)]
     columns = ["row", "face", "emotion", "confidence", "abstained"]
     rows = zip(places.tolist(), *(table[name].tolist() for name in columns), quality, probabilities, strict=True)
@@ -91,6 +92,11 @@ def _first_rows(path: Path, columns: Sequence[str], count: int) -> pd.DataFrame:
             if rows == count:
                 break
     return pa.Table.from_batches(found, empty.schema).select(list(columns)).to_pandas()
+
+
+def _shares(probabilities: np.ndarray) -> list[list[float | None]]:
+    """None for a class that was not asked for: JSON has no NaN."""
+    return [[None if np.isnan(share) else share for share in row] for row in probabilities.round(3).tolist()]
 
 
 def _flags(table: pd.DataFrame) -> list[list[bool]]:

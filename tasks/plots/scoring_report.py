@@ -17,6 +17,7 @@ from faces.scoring.drift import Reference
 from params import Score
 from tasks.common.files import readable, replacing
 from tasks.common.text_escaping import visible
+from tasks.models.approved_models import ApprovedModels
 from tasks.orchestration.artifacts import counted
 from tasks.orchestration.decorators import task
 from tasks.plots.prediction_grid import draw_grid, rows_of
@@ -28,17 +29,20 @@ NUM_EXAMPLES = 24
 
 
 @task
-def write_report(out: Path, reference: Reference | None, settings: Score, left_out: str = "") -> Path:
+def write_report(out: Path, approved: ApprovedModels, settings: Score, left_out: str = "") -> Path:
     """Write `report.html`, a self-contained page, and its two grids: a random sample and the least confident faces.
 
-    Its pictures open the files in `pictures/`. `left_out` says in words what was found and not scored.
+    Its pictures open the files in `pictures/`. `approved` are the models that scored. `left_out` says in words what was
+    found and not scored.
     """
     path = out / "predictions.parquet"
-    scored = pq.read_table(path, columns=["emotion", "confidence", "abstained", "model_version"])
+    scored = pq.read_table(path, columns=["row", "emotion", "confidence", "abstained", "model_version"])
+    kinds = set(pc.unique(pc.greater(scored["row"], 0)).to_pylist())
     num_skipped = pq.read_metadata(out / "skipped.parquet").num_rows
     sections = [f"<p>Faces: {len(scored):,}. Images and table rows without a face: {num_skipped:,}.</p>"]
-    sections.append(_summary(scored, classes_of(path), settings, left_out))
+    sections.append(_summary(scored, _asked(approved, kinds), settings, left_out))
     if len(scored):
+        reference = _reference(approved, kinds)
         sections += [_charts(scored, classes_of(path), reference, settings), *_drift_section(out / FILE)]
         sections.append(browser(*report_data(out)))
         sections += _examples(out, scored["confidence"].to_numpy(), settings)
@@ -50,8 +54,26 @@ def write_report(out: Path, reference: Reference | None, settings: Score, left_o
     return out / "report.html"
 
 
-def _summary(scored: pa.Table, classes: list[str], settings: Score, left_out: str) -> str:
-    pairs = {"Emotions asked for": ", ".join(map(visible, classes))}
+def _asked(approved: ApprovedModels, kinds: set[bool]) -> dict[str, str]:
+    """The emotions that were asked for, with their title. `kinds`: whether there are images (False), rows (True)."""
+    every, title = ", ".join(map(visible, approved.classes)), "Emotions asked for"
+    if not approved.tables:
+        return {title: every}
+    of_tables = ", ".join(map(visible, approved.tables.classes))
+    return {f"{title}, in images": every} | ({f"{title}, in rows of tables": of_tables} if True in kinds else {})
+
+
+def _reference(approved: ApprovedModels, kinds: set[bool]) -> Reference | None:
+    """The reference data of all scored faces; None if images and rows of tables have different ones."""
+    if not approved.tables:
+        return approved.reference
+    if len(kinds) > 1:
+        return None
+    return approved.tables.reference if True in kinds else approved.reference
+
+
+def _summary(scored: pa.Table, asked: dict[str, str], settings: Score, left_out: str) -> str:
+    pairs = dict(asked)
     if len(scored):
         abstained = pc.sum(scored["abstained"]).as_py()
         pairs["Abstained"] = (

@@ -14,7 +14,7 @@ GATE_RESULTS = {"workspace": Path("reports/gate.json")} | {
 """Gate results of the model sets that are no registered versions, relative to the project's folder."""
 
 
-def load_model_set(model_set: str, classes: Classes = "output") -> tuple[ApprovedModels, str]:
+def load_model_set(model_set: str, classes: Classes = "auto") -> tuple[ApprovedModels, str]:
     """The approved models of a model set, and the model version for the table of predictions.
 
     `classes` are those of `load_approved_models`. Raises InputError if there is no such model set, or it did not pass

@@ -14,7 +14,7 @@ from tasks.orchestration.decorators import task
 from tasks.readers.records import Shard, count_records, shards_of
 from tasks.scoring.face_crops import Crops, crop_faces
 from tasks.scoring.face_detector import make_detector
-from tasks.scoring.prediction_rows import ModelInfo, Rows, model_info, prediction_rows
+from tasks.scoring.prediction_rows import ModelInfo, Rows, model_info, predict_rows
 from tasks.scoring.run_folder import begin_run, begin_stage_run, clear_output, run_fingerprint
 from tasks.scoring.shards import is_joined, is_scored, join_shards, remove_shards, write_shard
 
@@ -56,7 +56,7 @@ def score_sources(
 
         scored = score_on_dask(pending, dask, approved, info, mode, settings)
     else:
-        predict = predict or make_predictor(approved.paths, approved.inference)
+        predict = predict or make_predictor(approved.paths, approved.inference, approved.table_inference)
         scored = score_here(pending, predict, info, mode, settings)
     _write_each(scored, work, pending)
     if shards_folder:
@@ -118,5 +118,5 @@ def score_here(
             submitted = (shard, pool.submit(crop_faces, shard.records, mode, settings)) if shard else None
             if waiting:
                 crops = waiting[1].result()
-                yield waiting[0], prediction_rows(crops, predict(crops.images), info, settings)
+                yield waiting[0], predict_rows(crops, predict, info, settings)
             waiting = submitted

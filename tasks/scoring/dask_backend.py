@@ -20,7 +20,7 @@ from tasks.models.approved_models import ApprovedModels
 from tasks.models.inference_engine import Predictor, make_predictor
 from tasks.readers.records import Record, Shard
 from tasks.scoring.face_crops import crop_faces
-from tasks.scoring.prediction_rows import ModelInfo, Rows, prediction_rows
+from tasks.scoring.prediction_rows import ModelInfo, Rows, predict_rows
 
 TIMEOUT_SECONDS = 20
 QUEUED_SHARDS = 2
@@ -42,7 +42,7 @@ def score_on_dask(
         if not num_workers:
             raise InputError(f"--dask {address}: the scheduler has no worker; start one in a checkout of this commit")
         contents = {model_name: path.read_bytes() for model_name, path in approved.paths.items()}
-        sent = client.scatter((contents, approved.inference), broadcast=True)
+        sent = client.scatter((contents, approved.inference, approved.table_inference), broadcast=True)
         waiting: deque[tuple[Shard, Future]] = deque()
         for shard in shards:
             task = client.submit(
@@ -61,16 +61,18 @@ def _next_result(waiting: deque[tuple[Shard, Future]]) -> tuple[Shard, Rows]:
 
 
 def _score_on_worker(records: list[Record], sent: Any, info: ModelInfo, mode: str, settings: Score) -> Rows:
-    contents, inference = sent
-    predict = _predictor(tuple(contents.items()), tuple(inference.items()))
+    contents, inference, tables = sent
+    predict = _predictor(tuple(contents.items()), tuple(inference.items()), tables)
     crops = crop_faces(records, mode, settings)
-    return prediction_rows(crops, predict(crops.images), info, settings)
+    return predict_rows(crops, predict, info, settings)
 
 
 @lru_cache(maxsize=1)
-def _predictor(contents: tuple[tuple[str, bytes], ...], inference: tuple[tuple[str, Inference], ...]) -> Predictor:
+def _predictor(
+    contents: tuple[tuple[str, bytes], ...], inference: tuple[tuple[str, Inference], ...], tables: Inference | None
+) -> Predictor:
     with TemporaryDirectory() as folder:
         paths = {model_name: Path(folder) / f"{model_name}.onnx" for model_name, _ in contents}
         for model_name, content in contents:
             paths[model_name].write_bytes(content)
-        return make_predictor(paths, dict(inference))
+        return make_predictor(paths, dict(inference), tables)

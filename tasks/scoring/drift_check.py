@@ -1,14 +1,17 @@
 """Compares scored faces with the reference data: the faces that the models were evaluated on."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import params
-from faces.scoring.drift import MIN_FACES, Reference, measure_drift
+from faces.scoring.drift import MIN_FACES, Drift, Reference, measure_drift
 from tasks.common.files import readable, replacing
+from tasks.models.approved_models import ApprovedModels
 from tasks.orchestration.artifacts import counted, emit, log, log_table
 from tasks.orchestration.decorators import task
 
@@ -31,21 +34,22 @@ def not_judged(num_faces: int) -> str:
 
 
 @task
-def watch_drift(out: Path, reference: Reference | None, settings: params.Drift, version: str) -> None:
+def watch_drift(out: Path, approved: ApprovedModels, settings: params.Drift, version: str) -> None:
     """Write `drift.json` and log the table; if a property drifted, log it and emit the event `faces.drift`, once.
 
-    `version` names the models. Fewer than MIN_FACES faces are compared and not judged. Nothing is compared if no face
-    was found, or if `reference` is None: gate results of earlier versions hold no reference data.
+    `version` names the models. Faces of images and of rows of tables are compared apart if they were predicted with
+    different classes. Fewer than MIN_FACES faces are compared and not judged. Nothing is compared if no face was found,
+    or without reference data, which gate results of earlier versions do not hold.
     """
-    if reference is None:
+    if approved.reference is None:
         log("drift: the gate result of these models holds no reference data; nothing is compared")
         return
-    table = pq.read_table(out / "predictions.parquet", columns=["emotion", *reference.quantiles])
+    table = pq.read_table(out / "predictions.parquet", columns=["row", "emotion", *approved.reference.quantiles])
     if not len(table):
         return
-    emotions = count_values(table["emotion"])
-    properties = {name: table[name].to_numpy() for name in reference.quantiles}
-    results = measure_drift(reference, emotions, properties, **settings.model_dump())
+    results = [
+        drift for faces, reference, of in _groups(table, approved) for drift in _drift(faces, reference, settings, of)
+    ]
     drifted = [result.property for result in results if result.drifted]
     rows = [result._asdict() for result in results]
     shown = [{**row, "drifted": OUTCOMES[row["drifted"]]} for row in rows]
@@ -63,3 +67,24 @@ def watch_drift(out: Path, reference: Reference | None, settings: params.Drift, 
         content = {"drifted": drifted, "judged": not unjudged, "faces": len(table), "min_faces": MIN_FACES}
         content |= {"models": version, "properties": rows}
         temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _groups(table: pa.Table, approved: ApprovedModels) -> Iterator[tuple[pa.Table, Reference, str]]:
+    """The faces that have reference data in common, that data, and in words what they are if there are two groups."""
+    groups = [(table, approved.reference, "")]
+    if approved.tables:
+        is_row = pc.greater(table["row"], 0)
+        groups = [
+            (table.filter(pc.invert(is_row)), approved.reference, " of images"),
+            (table.filter(is_row), approved.tables.reference, " of rows of tables"),
+        ]
+    found = [group for group in groups if len(group[0])]
+    for faces, reference, of in found:
+        if reference:
+            yield faces, reference, of if len(found) > 1 else ""
+
+
+def _drift(faces: pa.Table, reference: Reference, settings: params.Drift, of: str) -> list[Drift]:
+    properties = {name: faces[name].to_numpy() for name in reference.quantiles}
+    found = measure_drift(reference, count_values(faces["emotion"]), properties, **settings.model_dump())
+    return [drift._replace(property=f"{drift.property}{of}") for drift in found]

@@ -10,6 +10,7 @@ import pandas as pd
 from faces.common.geometry import resize_images
 from faces.common.pixel_text import SIZES
 from faces.data.grey_levels import level_problem
+from faces.scoring.alignment import PATCH, surroundings
 from faces.scoring.face_crops import crop
 from faces.scoring.tight_crops import fills, second_look
 from params import Score
@@ -23,18 +24,23 @@ from tasks.scoring.face_detector import make_detector
 
 BOX = ["box_x", "box_y", "box_size", "angle"]
 BOX_COLUMNS = ["source", "row", "face", *BOX, "detection_score"]
+NO_CROP = "its faces cannot be cropped"
 
 
 class Crops(NamedTuple):
     """The faces of some records, one row each in `detections` (BOX_COLUMNS), and the records without a face.
 
     BOX is a face's box in pixels of its image, and degrees, see `faces.scoring.face_framing`; `detection_score` is NaN
-    if no detector ran. `images` are (n, size, size) uint8. `skipped` has `source`, `row` and `reason`.
+    if no detector ran. `images` are (n, size, size) uint8. `skipped` has `source`, `row` and `reason`. `detected` (m,)
+    are the numbers of the faces that are cropped by a detector's box, and `patches` their surroundings, see
+    `faces.scoring.alignment`.
     """
 
     detections: pd.DataFrame
     images: dict[str, np.ndarray]
     skipped: pd.DataFrame
+    detected: np.ndarray
+    patches: np.ndarray
 
 
 def crop_faces(records: Sequence[Record], mode: str, settings: Score) -> Crops:
@@ -42,18 +48,25 @@ def crop_faces(records: Sequence[Record], mode: str, settings: Score) -> Crops:
 
     `auto` takes an image whole up to `max_crop_px`, and with CenterFace also a larger one that one face fills.
     """
-    detections, skipped = [], []
+    detections: list[tuple[object, ...]] = []
+    skipped: list[tuple[object, ...]] = []
+    detected: list[int] = []
+    patches = [np.empty((0, PATCH, PATCH), np.uint8)]
     images: dict[str, list[np.ndarray]] = {
         model_name: [np.empty((0, size, size), np.uint8)] for model_name, size in SIZES.items()
     }
     for record in records:
         name = text_of(record.source)
         try:
-            image, boxes, scores = _detections(record, mode, settings)
+            image, boxes, scores, by_detector = _detections(record, mode, settings)
             crops = {model_name: crop_boxes(image, boxes, size) for model_name, size in SIZES.items()}
+            with content_errors(NO_CROP):
+                around = surroundings(image, boxes if by_detector else boxes[:0])
         except UnreadableInput as error:
             skipped.append((name, record.row, readable(str(error))))
             continue
+        detected += range(len(detections), len(detections) + len(around))
+        patches.append(around)
         for number, (box, score) in enumerate(zip(boxes, scores, strict=True), start=1):
             detections.append((name, record.row, number, *box.tolist(), score))
         for model_name in SIZES:
@@ -62,11 +75,16 @@ def crop_faces(records: Sequence[Record], mode: str, settings: Score) -> Crops:
         pd.DataFrame(detections, columns=BOX_COLUMNS),
         {model_name: np.concatenate(crops) for model_name, crops in images.items()},
         pd.DataFrame(skipped, columns=["source", "row", "reason"]),
+        np.array(detected, int),
+        np.concatenate(patches),
     )
 
 
-def _detections(record: Record, mode: str, settings: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """An image, the boxes (n, 4) of its faces, and their scores (n,). Raises UnreadableInput if it has no face."""
+def _detections(record: Record, mode: str, settings: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """An image, the boxes (n, 4) of its faces, their scores (n,), and whether the boxes are a detector's.
+
+    Raises UnreadableInput if it has no face.
+    """
     image = load_image(record, settings)
     is_crop = isinstance(record.content, np.ndarray)
     if is_crop or mode == "whole" or (mode == "auto" and max(image.shape) <= settings.max_crop_px):
@@ -74,17 +92,17 @@ def _detections(record: Record, mode: str, settings: Score) -> tuple[np.ndarray,
             raise UnreadableInput(
                 "the square box around it has more pixels than score.max_image_pixels; make the image smaller"
             )
-        return image, _whole(image), np.array([np.nan])
+        return image, _whole(image), np.array([np.nan]), False
     detect = make_detector(settings)
     with content_errors("face detection failed"):
         boxes, scores = detect(image)
         if mode == "auto" and settings.detector.name == "centerface" and _may_be_whole(image, settings):
             score = None if len(boxes) else second_look(image, run_centerface)
             if score or fills(boxes, image.shape):
-                return image, _whole(image), np.array([score]) if score else scores
+                return image, _whole(image), np.array([score]) if score else scores, False
     if not len(boxes):
         raise UnreadableInput(_no_face(image, mode, settings))
-    return image, boxes, scores
+    return image, boxes, scores, True
 
 
 def _may_be_whole(image: np.ndarray, settings: Score) -> bool:
@@ -127,7 +145,7 @@ def _whole(image: np.ndarray) -> np.ndarray:
 def crop_boxes(image: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
     """Crops (n, size, size) uint8 of the boxes (n, 4) of an image (H, W). Raises UnreadableInput if OpenCV fails."""
     height, width = image.shape
-    with content_errors("its faces cannot be cropped"):
+    with content_errors(NO_CROP):
         if height == width and boxes.tolist() == [[0, 0, height, 0]]:
             # Resized as the faces of a table are: the same face gets the same prediction.
             return resize_images(image[None], size)

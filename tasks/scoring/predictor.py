@@ -54,7 +54,9 @@ class Predictor:
         """
         _check_mode(mode)
         _check_images(images)
-        return self._table(_shards(images, mode, self.settings.shard_size), mode)
+        # These are numbered as rows of a table are, and predicted as images are.
+        info = self.info._replace(table_classes=None)
+        return self._table(_shards(images, mode, self.settings.shard_size), mode, info)
 
     def predict_files(
         self, paths: PathLike | Iterable[PathLike], mode: Mode = "auto", out: PathLike | None = None
@@ -68,7 +70,7 @@ class Predictor:
         given = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
         sources, left_out = find_sources(given)
         if out is None:
-            return self._table(shards_of(sources, self.settings.shard_size), mode, left_out)
+            return self._table(shards_of(sources, self.settings.shard_size), mode, self.info, left_out)
         folder = Path(out)
         require_outside(folder, given)
         score_sources(sources, self.approved, self.info.version, mode, self.settings, folder, predict=self.run)
@@ -76,8 +78,8 @@ class Predictor:
         predictions, skipped = (pd.read_parquet(folder / f"{name}.parquet") for name in ("predictions", "skipped"))
         return _with_skipped(predictions, skipped, left_out)
 
-    def _table(self, shards: Iterable[Shard], mode: Mode, left_out: str = "") -> pd.DataFrame:
-        rows = [rows for _, rows in score_here(shards, self.run, self.info, mode, self.settings)]
+    def _table(self, shards: Iterable[Shard], mode: Mode, info: ModelInfo, left_out: str = "") -> pd.DataFrame:
+        rows = [rows for _, rows in score_here(shards, self.run, info, mode, self.settings)]
         predictions, skipped = (pa.concat_tables(tables).to_pandas() for tables in zip(*rows, strict=True))
         return _with_skipped(predictions, skipped, left_out)
 
@@ -85,7 +87,7 @@ class Predictor:
 def make_predictor(approved: ApprovedModels, version: str, settings: Score) -> Predictor:
     """Load approved models. Raises InputError if a model or the face detector cannot be loaded."""
     make_detector(settings)
-    run = inference_engine.make_predictor(approved.paths, approved.inference)
+    run = inference_engine.make_predictor(approved.paths, approved.inference, approved.table_inference)
     return Predictor(model_info(approved, version), approved, settings, run)
 
 

@@ -49,6 +49,7 @@ def run_fingerprint(
         "models": approved.hashes,
         "inference": {model_name: _as_json(inference) for model_name, inference in approved.inference.items()},
         "classes": approved.classes,
+        "table_classes": approved.tables and [approved.tables.classes, _as_json(approved.tables.inference)],
         "version": version,
         "mode": mode,
         "settings": settings.model_dump(mode="json"),

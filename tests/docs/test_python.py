@@ -48,8 +48,8 @@ def test_the_example_runs_in_any_folder(tmp_path: Path) -> None:
 
 
 def test_the_defaults_are_those_of_the_page() -> None:
-    assert 'load(model_set="released", root=None, classes="output")' in PAGE
-    assert load.__defaults__ == ("released", None, "output")
+    assert 'load(model_set="released", root=None, classes="auto")' in PAGE
+    assert load.__defaults__ == ("released", None, "auto")
 
 
 def test_the_page_quotes_the_message() -> None:

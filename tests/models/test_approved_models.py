@@ -8,7 +8,7 @@ import pytest
 from faces.models.tta import Inference
 from faces.scoring.drift import Reference
 from tasks.common.files import InputError, sha256
-from tasks.models.approved_models import load_approved_models, named_files
+from tasks.models.approved_models import TableClasses, load_approved_models, named_files
 from tasks.models.exports import PRECISIONS, export_path
 from tests.conftest import ROOT
 
@@ -64,6 +64,24 @@ def with_all_classes(path: Path) -> Path:
     return path
 
 
+def test_images_are_predicted_with_all_classes_and_rows_of_tables_with_the_output_classes(tmp_path: Path) -> None:
+    path = with_all_classes(gate_result(tmp_path))
+    approved, output, every = (load_approved_models(path, classes=classes) for classes in ("auto", "output", "all"))
+    assert approved.classes == every.classes
+    assert approved.inference == every.inference
+    assert approved.tables == TableClasses(output.classes, output.inference["emotion"], output.reference)
+    assert approved.table_inference == output.inference["emotion"]
+    assert (output.tables, every.tables, output.table_inference) == (None, None, None)
+
+
+def test_a_model_without_more_classes_predicts_tables_as_it_does_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = gate_result(tmp_path)
+    assert load_approved_models(path, classes="auto") == load_approved_models(path)
+    assert not capsys.readouterr().out
+
+
 def test_all_classes_have_a_calibration_and_a_reference_of_their_own(tmp_path: Path) -> None:
     path = with_all_classes(gate_result(tmp_path))
     output, every = load_approved_models(path), load_approved_models(path, classes="all")
@@ -84,8 +102,8 @@ def test_model_that_was_trained_on_no_other_classes_says_so(tmp_path: Path, capl
     assert caplog.text.count("the emotion model was trained for sad, anger alone, so all classes are these") == 1
 
 
-def test_classes_are_either_of_two(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="classes = 'seven': not one of output, all"):
+def test_other_classes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="classes = 'seven': not one of auto, output, all"):
         load_approved_models(gate_result(tmp_path), classes="seven")  # type: ignore[arg-type]
 
 

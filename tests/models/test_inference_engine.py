@@ -11,7 +11,7 @@ from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
 from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.models.exports import export_path
-from tasks.models.inference_engine import CHUNK, Predictor, make_predictor
+from tasks.models.inference_engine import CHUNK, TABLES, Predictor, make_predictor
 from tasks.models.keras_files import load_model
 from tasks.release.model_sets import PUBLISHED
 from tests.conftest import ROOT
@@ -64,6 +64,19 @@ def test_float32_predictions_equal_those_of_keras(
     np.testing.assert_allclose(found["emotion"], by_keras["emotion"], atol=1e-4)
     np.testing.assert_allclose(found["keypoints"], by_keras["keypoints"], atol=0.01)
     assert found["emotion"].std(axis=0).max() > 0.1
+
+
+def test_settings_for_tables_give_a_second_prediction_of_the_same_run(approved: ApprovedModels, faces: Faces) -> None:
+    every, fewer = (
+        approved.inference["emotion"],
+        approved.inference["emotion"]._replace(temperature=1.5, class_indices=(2, 0), biases=(0.1, -0.1)),
+    )
+    both = make_predictor(approved.paths, approved.inference, fewer)(faces)
+    first = make_predictor(approved.paths, approved.inference)(faces)
+    second = make_predictor(approved.paths, approved.inference | {"emotion": fewer})(faces)
+    assert every.class_indices != fewer.class_indices
+    assert {name: both.pop(name).tobytes() for name in first} == {name: first[name].tobytes() for name in first}
+    assert {name: found.tobytes() for name, found in both.items()} == {TABLES: second["emotion"].tobytes()}
 
 
 def test_int8_predictions_are_near_those_of_keras(predict: Predictor, faces: Faces, by_keras: Faces) -> None:

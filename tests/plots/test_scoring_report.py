@@ -20,6 +20,7 @@ from tasks.plots.annotated_images import draw_pictures
 from tasks.plots.scoring_report import write_report
 from tasks.scoring.drift_check import watch_drift
 from tests.plots.scored_folder import CLASSES, SETTINGS, write_scored
+from tests.scoring.approved import models_with
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 VOID = {"meta", "img", "input", "br"}
@@ -69,7 +70,7 @@ class Page(HTMLParser):
 
 
 def report(out: Path, left_out: str = "", reference: Reference | None = None) -> Page:
-    return Page(write_report(out, reference, SETTINGS, left_out).read_text(encoding="utf-8"))
+    return Page(write_report(out, models_with(reference), SETTINGS, left_out).read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_the_classes_and_the_abstained_faces_are_shown(tmp_path: Path) -> None:
     out = write_scored(tmp_path / "out", [f"{number}.png" for number in range(4)], **columns)
     found = report(out)
     text = " ".join(found.texts)
-    assert f"Emotions asked for {', '.join(CLASSES)}" in text
+    assert f"Emotions asked for {', '.join(models_with(None).classes)}" in text
     assert "2 faces (50.0%), less confident than score.confidence_threshold = 0.4" in text
     data = json.loads(found.data)
     assert data["classes"] == CLASSES
@@ -195,7 +196,7 @@ def test_a_hundred_thousand_faces_give_a_page_of_few_megabytes(tmp_path: Path) -
 def test_drift_of_few_faces_is_not_judged_and_the_report_says_so(count: int, tmp_path: Path) -> None:
     out = write_scored(tmp_path / "out", [f"{number}.png" for number in range(count)], emotion="sad")
     drift = params.Drift(psi_threshold=0.25, p_value=0.001)
-    watch_drift(out, REFERENCE, drift, "v1")
+    watch_drift(out, models_with(REFERENCE), drift, "v1")
     texts = report(out, reference=REFERENCE).texts
     if count < MIN_FACES:
         noun = "face is" if count == 1 else "faces are"
@@ -224,7 +225,7 @@ def test_sources_are_named_within_the_folder_they_share(tmp_path: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
 def test_a_browser_sorts_filters_and_opens_an_overlay(hostile: Path) -> None:
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    write_report(hostile, None, SETTINGS)
+    write_report(hostile, models_with(None), SETTINGS)
     messages: list[str] = []
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])

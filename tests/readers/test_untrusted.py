@@ -55,7 +55,7 @@ READ = "jpg, png, webp, bmp, tiff, gif, avif and heic"
 
 @pytest.fixture(autouse=True)
 def stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: stub_outputs)
 
 
 def other_formats() -> dict[str, bytes]:
@@ -141,7 +141,7 @@ def test_a_large_image_in_a_training_folder_is_not_decoded(tmp_path: Path, monke
         "b.png": webp_of_a_canvas(16384),
         "c.png": gif_of_a_frame(65535),
     }
-    monkeypatch.setattr(tasks.readers.images, "_grey", never)
+    monkeypatch.setattr(tasks.readers.images, "_opaque", never)
     monkeypatch.setattr(Image.Image, "load", never)
     raw = bring_in("emotion", tree_of(large, tmp_path, False), tmp_path / "raw.csv")
     sizes = ["60000x60000", "16384x16384", "65535x65535"]
@@ -257,12 +257,12 @@ def batch(tmp_path: Path) -> Path:
 
 
 def failing(error: BaseException) -> Callable:
-    def grey(image: Image.Image, samples: object) -> np.ndarray:
+    def opaque(image: Image.Image, samples: object) -> Image.Image:
         if image.size == (50, 50):
             raise error
-        return np.asarray(image)
+        return image
 
-    return grey
+    return opaque
 
 
 CONTENT = (OverflowError, RuntimeError, NotImplementedError, AttributeError, KeyError, AssertionError, RecursionError)
@@ -272,7 +272,7 @@ CONTENT = (OverflowError, RuntimeError, NotImplementedError, AttributeError, Key
 def test_any_error_of_a_decoder_is_one_skipped_record(
     error: Exception, batch: Path, approved: ApprovedModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.readers.images, "_grey", failing(error))
+    monkeypatch.setattr(tasks.readers.images, "_opaque", failing(error))
     assert len(scored(batch, approved, tmp_path / "out")) == 2
     (reason,) = skipped(tmp_path / "out").values()
     assert reason.startswith("is truncated or corrupt (")
@@ -286,7 +286,7 @@ def test_a_fault_of_the_machine_ends_the_run_and_the_next_run_scores_everything(
     error: BaseException, batch: Path, approved: ApprovedModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(tasks.readers.images, "_grey", failing(error))
+        patched.setattr(tasks.readers.images, "_opaque", failing(error))
         with pytest.raises(type(error)):
             scored(batch, approved, tmp_path / "out")
         assert not (tmp_path / "out/predictions.parquet").exists()

@@ -24,7 +24,7 @@ from faces.models.tta import Inference
 from flows.predictor import load
 from flows.promote import promote, rollback
 from flows.score import score
-from params import Promote, TrainKeypoints
+from params import Promote
 from tasks.common.dataset import FaceDataset, load_dataset, save_dataset
 from tasks.common.files import InputError, sha256
 from tasks.evaluation.predictions import Predictions, save_predictions
@@ -314,10 +314,11 @@ def test_the_gate_result_is_upgraded_and_the_models_load() -> None:
         ("emotion", "no slice below"),
     ]
     assert "normalization.json" in content["models"]["emotion"]["data"]
-    keypoints = TrainKeypoints.model_validate(content["models"]["keypoints"]["recipe"])
-    assert (keypoints.loss, keypoints.architecture.stem_stride, keypoints.augmentation.degrees) == ("mse", 2, 15.0)
-    emotion = content["models"]["emotion"]["recipe"]
+    keypoints, emotion = (content["models"][model_name]["recipe"] for model_name in ("keypoints", "emotion"))
+    assert_is_training_of_today("keypoints", keypoints)
     assert_is_training_of_today("emotion", emotion)
+    architecture, augmentation = keypoints["architecture"], keypoints["augmentation"]
+    assert (keypoints["loss"], architecture["stem_stride"], augmentation["degrees"]) == ("mse", 2, 15.0)
     assert (emotion["loss"]["logit_adjustment_tau"], emotion["augmentation"]["mixup_alpha"]) == (0.5, 0.2)
     model_path = fetch(OLD).parent / MODEL_FILES / "keypoints.keras"
     assert load_model(model_path).get_layer("points").stride == 4

@@ -50,7 +50,7 @@ def made(folder: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: stub_outputs)
 
 
 def test_everything_that_is_found_adds_up_in_the_tables_the_log_and_the_report(

@@ -37,6 +37,7 @@ from tasks.scoring.run_folder import finish_run
 from tasks.scoring.shards import WORK
 from tasks.scoring.summary import count_scored, write_csv
 from tests.conftest import ROOT
+from tests.scoring.approved import models_with
 
 CLASSES = ["anger", "sad", "happiness"]
 CORNERS = ((30, 40), (330, 70), (640, 30))
@@ -49,20 +50,21 @@ def hashes(paths: dict[str, Path]) -> dict[str, str]:
 
 
 def stub_outputs(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Outputs of a stub model, which depend on all pixels of a face and on no other face."""
-    grey = faces["emotion"].reshape(-1, 48 * 48).astype(float)
-    logits = np.stack([grey.mean(axis=1), grey.std(axis=1) * 2, grey[:, ::7].mean(axis=1)], axis=1) / 40
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    keypoints = np.tile(np.linspace(20, 70, 30).reshape(15, 2), (len(grey), 1, 1))
-    return {
-        "emotion": probabilities,
-        "keypoints": keypoints + faces["keypoints"].mean(axis=(1, 2))[:, None, None] / 100,
-    }
+    """Outputs of stub models, which depend on all pixels of a face and on no other face."""
+    outputs = {}
+    if "emotion" in faces:
+        grey = faces["emotion"].reshape(-1, 48 * 48).astype(float)
+        logits = np.stack([grey.mean(axis=1), grey.std(axis=1) * 2, grey[:, ::7].mean(axis=1)], axis=1) / 40
+        outputs["emotion"] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    if "keypoints" in faces:
+        levels = faces["keypoints"].mean(axis=(1, 2))[:, None, None]
+        outputs["keypoints"] = np.linspace(20, 70, 30).reshape(15, 2) + levels / 100
+    return outputs
 
 
 @pytest.fixture(autouse=True)
 def stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: stub_outputs)
 
 
 @pytest.fixture(scope="module")
@@ -209,19 +211,20 @@ def test_an_interrupted_run_resumes_and_scores_nothing_twice(
 
     def failing(at: int) -> Callable:
         def predict(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            if len(seen) == at:
-                raise KeyboardInterrupt
-            seen.append(len(faces["emotion"]))
+            if "emotion" in faces:
+                if len(seen) == at:
+                    raise KeyboardInterrupt
+                seen.append(len(faces["emotion"]))
             return stub_outputs(faces)
 
         return predict
 
     for at in (0, 2, 7):
-        monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference, at=at: failing(at))
+        monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_, at=at: failing(at))
         with pytest.raises(KeyboardInterrupt):
             scored(sources, approved, tmp_path / "out", shard_size=3)
         assert not (tmp_path / "out/predictions.parquet").exists()
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: failing(-1))
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: failing(-1))
     scored(sources, approved, tmp_path / "out", shard_size=3)
     assert same_bytes(tmp_path / "out", tmp_path / "whole")
     assert sum(seen) == len(pd.read_parquet(tmp_path / "out/predictions.parquet"))
@@ -237,7 +240,7 @@ def test_existing_results_are_not_overwritten(
     def interrupted(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: interrupted)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: interrupted)
     with pytest.raises(KeyboardInterrupt):
         scored(sources / "crops", approved, tmp_path / "other")
     with pytest.raises(InputError, match="holds an unfinished run with other settings"):
@@ -512,7 +515,7 @@ def test_a_full_disk_leaves_no_partial_file(
         scored(sources, approved, tmp_path / "out", shard_size=3)
     assert not (tmp_path / "out/predictions.parquet").exists()
     monkeypatch.undo()
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: stub_outputs)
     pd.testing.assert_frame_equal(scored(sources, approved, tmp_path / "out", shard_size=3), whole)
 
 
@@ -523,8 +526,8 @@ def test_a_report_is_written_even_if_the_sources_are_gone(
     out = tmp_path / "out"
     scored(sources, approved, out)
     reference = Reference({"anger": 3, "sad": 1}, {"brightness": [float(level) for level in range(100, 141)]})
-    watch_drift(out, reference, params.Drift(psi_threshold=0.25, p_value=0.001), "tiny")
-    page = write_report(out, reference, settings()).read_text()
+    watch_drift(out, models_with(reference), params.Drift(psi_threshold=0.25, p_value=0.001), "tiny")
+    page = write_report(out, models_with(reference), settings()).read_text()
     table, skipped = pd.read_parquet(out / "predictions.parquet"), pd.read_parquet(out / "skipped.parquet")
     assert f"Faces: {len(table):,}. Images and table rows without a face: {len(skipped):,}." in page
     assert page.count("data:image/png;base64,") == 4
@@ -535,7 +538,7 @@ def test_a_report_is_written_even_if_the_sources_are_gone(
     shutil.rmtree(sources)
     for path in (out / "report.html", out / "faces.png", out / "least-sure.png"):
         path.unlink()
-    page = write_report(out, None, settings()).read_text()
+    page = write_report(out, models_with(None), settings()).read_text()
     assert page.count("data:image/png;base64,") == 2
     assert not (out / "faces.png").exists()
 
@@ -544,7 +547,7 @@ def test_a_report_without_a_face_says_so(approved: ApprovedModels, tmp_path: Pat
     (tmp_path / "<b>.png").write_bytes(b"not an image")
     out = tmp_path / "<i>"
     scored(tmp_path / "<b>.png", approved, out)
-    page = write_report(out, None, settings()).read_text()
+    page = write_report(out, models_with(None), settings()).read_text()
     assert "Faces: 0. Images and table rows without a face: 1." in page
     assert "&lt;i&gt;" in page
     assert "<i>" not in page

@@ -27,6 +27,7 @@ from tasks.common.dataset import save_dataset
 from tasks.evaluation.drift_reference import write_drift_reference
 from tasks.evaluation.predictions import Predictions, save_predictions
 from tasks.scoring.drift_check import FILE, watch_drift
+from tests.scoring.approved import models_with
 from tests.tiny import CLASSES, part
 
 BOUNDS = {"psi_threshold": 0.25, "p_value": 0.001}
@@ -174,7 +175,7 @@ def test_the_reference_data_are_test_faces_and_their_predictions(tmp_path: Path)
 
 def scored(folder: Path, faces: int, **changes: Any) -> Path:
     folder.mkdir()
-    table = pd.DataFrame({"emotion": named(faces, 7), **values(faces, 7, **changes)})
+    table = pd.DataFrame({"row": 0, "emotion": named(faces, 7), **values(faces, 7, **changes)})
     table.to_parquet(folder / "predictions.parquet")
     return folder
 
@@ -191,10 +192,10 @@ def test_a_batch_that_drifted_is_logged_and_emits_an_event(
 ) -> None:
     settings = params.Drift(**BOUNDS)
     same, other = scored(tmp_path / "same", 300), scored(tmp_path / "other", 300, shift=50)
-    watch_drift(same, REFERENCE, settings, "v1")
+    watch_drift(same, models_with(REFERENCE), settings, "v1")
     assert json.loads((same / FILE).read_text())["drifted"] == []
     assert events == []
-    watch_drift(other, REFERENCE, settings, "v1")
+    watch_drift(other, models_with(REFERENCE), settings, "v1")
     content = json.loads((other / FILE).read_text())
     assert content["drifted"] == ["brightness"]
     assert content["properties"][1]["reference"] == f"{REFERENCE.quantiles['brightness'][STEPS // 2]:.3g}"
@@ -203,8 +204,8 @@ def test_a_batch_that_drifted_is_logged_and_emits_an_event(
 
 
 def test_nothing_is_compared_without_reference_data_or_without_faces(tmp_path: Path, events: list) -> None:
-    watch_drift(scored(tmp_path / "older", 9), None, params.Drift(**BOUNDS), "v1")
-    watch_drift(scored(tmp_path / "empty", 0), REFERENCE, params.Drift(**BOUNDS), "v1")
+    watch_drift(scored(tmp_path / "older", 9), models_with(None), params.Drift(**BOUNDS), "v1")
+    watch_drift(scored(tmp_path / "empty", 0), models_with(REFERENCE), params.Drift(**BOUNDS), "v1")
     assert not list(tmp_path.rglob(FILE))
     assert events == []
 
@@ -220,7 +221,7 @@ def test_fewer_faces_than_the_minimum_are_measured_and_not_judged(
     )
     for faces in (1, MIN_FACES - 1, MIN_FACES):
         out = scored(tmp_path / str(faces), faces, shift=500)
-        watch_drift(out, REFERENCE, params.Drift(**BOUNDS), "v1")
+        watch_drift(out, models_with(REFERENCE), params.Drift(**BOUNDS), "v1")
         content = json.loads((out / FILE).read_text())
         assert content["judged"] == (faces == MIN_FACES)
         assert content["min_faces"] == MIN_FACES

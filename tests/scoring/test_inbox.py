@@ -50,7 +50,7 @@ def production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     times = iter(range(100))
     monkeypatch.setattr(flows.inbox, "load_model_set", load_model_set)
     monkeypatch.setattr(flows.inbox, "_now", lambda: f"time {next(times):02}")
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: stub_outputs)
     return versions
 
 

@@ -24,7 +24,7 @@ SIZE, FACES = 96, 7
 
 @pytest.fixture
 def approved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ApprovedModels:
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: stub_outputs)
     return models(tmp_path / "models")
 
 

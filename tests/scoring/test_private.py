@@ -21,6 +21,7 @@ from tasks.scoring.batch import score_sources
 from tasks.scoring.shards import WORK
 from tasks.scoring.summary import write_csv
 from tests.conftest import ROOT, copy_settings, set_params
+from tests.scoring.approved import models_with
 from tests.scoring.test_batch import CLASSES, hashes, settings, stub_outputs
 from tests.scoring.test_resume import models
 
@@ -44,7 +45,7 @@ def scored(repository: Path, out: Path, monkeypatch: pytest.MonkeyPatch, predict
     paths = {model_name: repository / ".git" / f"{model_name}.onnx" for model_name in ("keypoints", "emotion")}
     for model_name, path in paths.items():
         path.write_text(model_name)
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: predict)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: predict)
     approved = ApprovedModels(paths, hashes(paths), dict.fromkeys(paths, Inference(False)), CLASSES)
     score_sources(["face.png"], approved, "v1.0.0", "auto", settings(), out)
 
@@ -62,7 +63,7 @@ def test_git_stages_nothing_of_a_scored_folder(repository: Path, monkeypatch: py
     scored(repository, out, monkeypatch)
     draw_pictures(out, settings())
     write_csv(out)
-    write_report(out, None, settings())
+    write_report(out, models_with(None), settings())
     assert {"predictions.parquet", "predictions.csv", "report.html", "pictures"} <= {
         path.name for path in out.iterdir()
     }
@@ -87,9 +88,9 @@ def test_predictions_of_the_score_input_are_ignored_too(repository: Path, monkey
     copy_settings(repository)
     set_params(repository, score__input="face.png")
     approved = models(repository / ".git/models")
-    monkeypatch.setattr(flows.score, "load_model_set", lambda models, classes="output": (approved, models))
-    monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda gate_result: approved)
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
+    monkeypatch.setattr(flows.score, "load_model_set", lambda models, classes="auto": (approved, models))
+    monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda *_, **__: approved)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: stub_outputs)
     flows.score.score(params.load(), [], "released", Path("mine"), draw=True, csv=True)
     flows.stages.score.score(params.load())
     for name in ("mine/predictions.csv", "mine/faces.png", "data/scored/predictions.csv"):

@@ -19,7 +19,7 @@ FACE = " ".join(str(100 + place % 9) for place in range(256))
 
 @pytest.fixture(autouse=True)
 def stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: stub_outputs)
 
 
 def progress_of(

@@ -59,8 +59,8 @@ def set_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     crops(Path("in"))
     approved = models(Path("models"))
-    monkeypatch.setattr(flows.score, "load_model_set", lambda models, classes="output": (approved, models))
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: stub_outputs)
+    monkeypatch.setattr(flows.score, "load_model_set", lambda models, classes="auto": (approved, models))
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: stub_outputs)
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def test_a_run_interrupted_at_any_step_ends_as_an_uninterrupted_one(
     def twice(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         raise AssertionError("scored twice")
 
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: twice)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: twice)
     score()
     assert files(OUT) == uninterrupted
     with pytest.raises(InputError, match=r"out: exists already"):
@@ -278,8 +278,8 @@ from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import STEPS, models, score
 
 approved = models(Path("stubs"))
-flows.score.load_model_set = lambda models, classes="output": (approved, models)
-tasks.scoring.batch.make_predictor = lambda paths, inference: stub_outputs
+flows.score.load_model_set = lambda models, classes="auto": (approved, models)
+tasks.scoring.batch.make_predictor = lambda *_: stub_outputs
 
 
 def killed_at(owner, name, after):

@@ -47,7 +47,7 @@ def set_up_stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkout with settings, a split as `score.input`, and stub models."""
     set_up(folder, monkeypatch)
     approved, _ = flows.score.load_model_set("workspace")
-    monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda gate_result: approved)
+    monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda *_, **__: approved)
     split(INPUT)
     set_params(Path(), score__input=str(INPUT), score__shard_size=SHARD, report_predictions__num_examples=4)
 
@@ -78,7 +78,7 @@ def forbid_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
     def twice(faces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         raise AssertionError("scored twice")
 
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: twice)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: twice)
 
 
 def test_the_stage_writes_tables_and_nothing_else() -> None:
@@ -181,7 +181,7 @@ def test_a_stage_interrupted_while_scoring_resumes_after_its_last_complete_shard
         seen.append(len(faces["emotion"]))
         return stub_outputs(faces)
 
-    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda paths, inference: failing)
+    monkeypatch.setattr(tasks.scoring.batch, "make_predictor", lambda *_: failing)
     with pytest.raises(KeyboardInterrupt):
         stage()
     assert not list(STAGE.iterdir())
@@ -219,7 +219,7 @@ def test_an_unfinished_run_with_another_fingerprint_is_scored_again(
     elif other == "models":
         approved, _ = flows.score.load_model_set("workspace")
         others = replace(approved, hashes=approved.hashes | {"emotion": "another"})
-        monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda gate_result: others)
+        monkeypatch.setattr(flows.stages.score, "load_approved_models", lambda *_, **__: others)
     else:
         monkeypatch.setattr(tasks.scoring.run_folder, "code_files", lambda: [INPUT])
     forbid_scoring(monkeypatch)
@@ -302,8 +302,8 @@ from tests.scoring.test_batch import stub_outputs
 from tests.scoring.test_resume import models
 
 approved = models(Path("stubs"))
-flows.stages.score.load_approved_models = lambda gate_result: approved
-tasks.scoring.batch.make_predictor = lambda paths, inference: stub_outputs
+flows.stages.score.load_approved_models = lambda *_, **__: approved
+tasks.scoring.batch.make_predictor = lambda *_: stub_outputs
 
 
 def killed_at(owner, name, after):
