@@ -26,6 +26,7 @@ UNITS = {
     "max_image_pixels": "pixels", "interocular_distance_px": "px of 96x96", "keypoint_offset_px": "px of 96x96",
     "max_rmse_px": "px of 96x96", "min_pixel_std": "grey levels", "min_brightness": "grey levels",
     "min_laplacian_variance": "grey levels²", "retry_delay_seconds": "s", "degrees": "degrees",
+    "max_gap_s": "s", "window_s": "s", "min_iou": "of the union",
     "translate": "of the image side", "blur_sigma": "of the image side", "noise_std": "grey levels",
     "contrast": "factor", "scale": "factor", "max_hamming_distance": "bits of 64", "shard_size": "images or rows",
     "epochs": "epochs", "patience": "epochs", "cached_epochs": "epochs", "max_nme": "of the eye distance",

@@ -132,7 +132,8 @@ def test_the_pipeline_s_page_shows_its_stages(review: Review, done: dict[str, An
 
 @pytest.mark.timeout(300)
 def test_the_ui_shows_every_stage_s_figures(review: Review, done: dict[str, Any]) -> None:
-    names = {stage.partition("@")[0] for stage in FIGURES}
+    # Prefect names a flow after its function, with dashes.
+    names = {stage.partition("@")[0].replace("_", "-") for stage in FIGURES}
     runs = {stage_of(run): run["id"] for name in names for run in flow_runs(f"{review.address}/api", name)}
     for stage, minimum in FIGURES.items():
         figures = review.artifacts(runs[stage], "image")
@@ -153,7 +154,7 @@ def test_a_stage_s_page_shows_its_artifacts_and_the_report_its_gate_result(
     runs = {stage_of(run): run["id"] for run in flow_runs(f"{review.address}/api", "evaluate")}
     review.open(f"/runs/flow-run/{runs['evaluate@emotion']}", "evaluate@emotion")
     review.page.get_by_text("Artifacts", exact=True).click()
-    for artifact in ("confusion", "worst-errors", "reliability"):
+    for artifact in ("metrics-emotion", "classes-emotion", "slices-emotion"):
         review.page.get_by_text(artifact).first.wait_for()
     review.shoot("evaluate")
     (report,) = review.artifacts(done["id"], "markdown")

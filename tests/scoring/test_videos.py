@@ -274,7 +274,7 @@ approved = models(out.parent / "models" / f"{out.name}{at}")
 calls = iter(range(10_000))
 
 def killed(faces):
-    if next(calls) == at:
+    if "emotion" in faces and next(calls) == at:
         os.kill(os.getpid(), signal.SIGKILL)
     return stub_outputs(faces)
 
