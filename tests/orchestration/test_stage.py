@@ -404,7 +404,7 @@ def test_a_command_s_arguments_and_options_are_the_flow_s_parameters(
         ("pipeline", "evaluate@emotion", "--force"),
     )
     assert [run(*command).exit_code for command in commands] == [0] * len(commands)
-    given = {"dask": "", "draw": False, "mode": "auto", "classes": "auto"}
+    given: dict[str, object] = {"dask": "", "draw": False, "mode": "auto", "classes": "auto", "fps": None}
     own = {
         "sources": ["a.png"],
         "model_set": "fast",

@@ -55,7 +55,7 @@ def test_a_picture_file_of_one_level_is_skipped_with_the_reason(name: str, tmp_p
     content, reason = files()[name]
     for mode in ("auto", "detect", "whole"):
         crops = crop_faces([Record("a.png", 0, content)], mode, SCORE)
-        assert crops.skipped.to_numpy().tolist() == [["a.png", 0, reason]]
+        assert crops.skipped[["source", "row", "reason"]].to_numpy().tolist() == [["a.png", 0, reason]]
     (tmp_path / "faces/happy").mkdir(parents=True)
     (tmp_path / "faces/happy/a.png").write_bytes(content)
     row = pd.read_csv(bring_in("emotion", str(tmp_path / "faces"), tmp_path / "out.csv")).iloc[0]
@@ -75,7 +75,7 @@ def test_a_row_of_one_level_is_skipped_with_the_reason_of_a_picture(name: str, k
         table = pd.DataFrame({"pixels": texts})
         table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
     crops = crop_faces(list(read_records(str(path))), "auto", SCORE)
-    assert crops.skipped.to_numpy().tolist() == [[str(path), 1, reason]]
+    assert crops.skipped[["source", "row", "reason"]].to_numpy().tolist() == [[str(path), 1, reason]]
     assert crops.detections["row"].tolist() == [2]
 
 
