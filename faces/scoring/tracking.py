@@ -1,4 +1,4 @@
-"""Follows the faces of a video from frame to frame by the overlap of their boxes, and smooths what is said of each.
+"""Follows the faces of a video from frame to frame by the overlap of their boxes, and smooths their emotions.
 
 As SORT (Bewley et al. 2016, Simple Online and Realtime Tracking), with a constant velocity in place of the Kalman
 filter, and greedy in place of optimal matching: faces seldom compete for a box.
