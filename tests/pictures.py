@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.fft import idctn
 
 from faces.common.schema import COORDINATES
-from faces.preparation.near_duplicates import perceptual_hashes
+from faces.preparation.perceptual_hash import perceptual_hashes
 from params import PrepareEmotion, PrepareKeypoints
 
 CLOSE = (10, 0.9)

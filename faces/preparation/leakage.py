@@ -3,19 +3,27 @@
 The search goes the other way round: by correlation first, over every pair of faces in different splits. Only the hash
 is shared, because it is part of the definition of a near-duplicate. From the correlation `SAME_IMAGE` on, the hash is
 ignored.
+
+A correlation is the dot product of two standardized faces u and v. With an orthonormal basis of K dimensions, of which
+p and q are the coefficients, and the norms r and s of what the basis leaves out, u v = p q + (what is left out) is at
+most p q + r s, by the inequality of Cauchy and Schwarz. So the pairs whose p q + r s reaches the threshold contain all
+that correlate by it, for any basis. Principal components leave few others, whose correlation is then computed.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
+from sklearn.utils.extmath import randomized_svd
 
-from faces.preparation.near_duplicates import perceptual_hashes
+from faces.preparation.perceptual_hash import perceptual_hashes
 
-Pairs = set[tuple[int, int]]
-"""Numbers of two faces, each in its own split."""
-
-BLOCK = 512
+BLOCK = 2048
+"""Faces of either split whose pairs are compared at one time."""
+COMPONENTS = 48
+COMPONENTS_FROM = 1024
+"""Faces of each split from which the principal components are computed."""
 SAME_IMAGE = 0.99
 """From this correlation on, two faces are near-duplicates whatever their hashes."""
 ROUNDING = 1e-4
@@ -39,9 +47,14 @@ def count_leakage(
     pairs = list(combinations(images, 2))
     num_near, num_correlated = 0, 0
     for number, (one, other) in enumerate(pairs):
-        near, correlated = _pairs_across(images[one], images[other], max_hamming_distance, min_correlation)
-        num_near, num_correlated = num_near + len(near), num_correlated + len(correlated)
-        on_progress((number + 1) / len(pairs))
+        near, correlated = _pairs_across(
+            images[one],
+            images[other],
+            max_hamming_distance,
+            min_correlation,
+            _fraction_of(on_progress, number, len(pairs)),
+        )
+        num_near, num_correlated = num_near + len(near), num_correlated + correlated
     return {
         "images_in_multiple_splits": _images_in_multiple_splits(images),
         "cross_split_near_duplicates": num_near,
@@ -53,14 +66,15 @@ def count_leakage(
 def seen(images: np.ndarray, others: np.ndarray, max_hamming_distance: int, min_correlation: float) -> np.ndarray:
     """Which faces (N, H, W) uint8 have a copy or near-duplicate among the `others`, mirrored or not; (N,) bool."""
     near, _ = _pairs_across(images, others, max_hamming_distance, min_correlation)
-    return np.isin(np.arange(len(images)), [one for one, _ in near])
+    return np.isin(np.arange(len(images)), near[:, 0])
 
 
 def _images_in_multiple_splits(images: dict[str, np.ndarray]) -> int:
     splits_of: dict[bytes, set[str]] = {}
     for split, split_images in images.items():
         for image in split_images:
-            splits_of.setdefault(min(image.tobytes(), np.fliplr(image).tobytes()), set()).add(split)
+            either = min(image.tobytes(), np.fliplr(image).tobytes())
+            splits_of.setdefault(hashlib.blake2b(either, digest_size=16).digest(), set()).add(split)
     return sum(len(splits) > 1 for splits in splits_of.values())
 
 
@@ -73,32 +87,87 @@ def _subjects_in_multiple_splits(subjects: dict[str, Sequence[str]]) -> int:
 
 
 def _pairs_across(
-    one: np.ndarray, other: np.ndarray, max_hamming_distance: int, min_correlation: float
-) -> tuple[Pairs, Pairs]:
-    """Pairs (near-duplicate, correlated at all) between two splits; the second is compared mirrored as well."""
-    near: Pairs = set()
-    correlated: Pairs = set()
-    flat = _unit(one)
+    one: np.ndarray,
+    other: np.ndarray,
+    max_hamming_distance: int,
+    min_correlation: float,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> tuple[np.ndarray, int]:
+    """Near-duplicates (M, 2) by their numbers in both splits, and how many pairs correlate at all.
+
+    The second split is compared mirrored as well.
+    """
+    if not len(one) or not len(other):
+        on_progress(1)
+        return np.zeros((0, 2), np.int64), 0
+    basis = _principal_components(one, other)
     one_hashes, other_hashes = (
         [perceptual_hashes(view) for view in (images, images[:, :, ::-1])] for images in (one, other)
     )
+    near, correlated = [np.zeros((0, 2), np.int64)], [np.zeros((0, 2), np.int64)]
     # Either face of a mirrored pair may be the mirrored one: the distance depends on it, the correlation does not.
-    for view, ways in ((other, [(0, 0)]), (other[:, :, ::-1], [(0, 1), (1, 0)])):
-        for start in range(0, len(view), BLOCK):
-            block = _unit(view[start : start + BLOCK])
-            correlations = flat @ block.T
-            first, second = np.nonzero(correlations >= min_correlation + ROUNDING)
-            same = correlations[first, second] >= SAME_IMAGE
-            second += start
-            distance = np.min(
-                [np.bitwise_count(one_hashes[a][first] ^ other_hashes[b][second]) for a, b in ways], axis=0
-            )
-            found = list(zip(first.tolist(), second.tolist(), strict=True))
-            correlated.update(found)
-            near.update(
-                pair for pair, is_near in zip(found, same | (distance <= max_hamming_distance), strict=True) if is_near
-            )
-    return near, correlated
+    views = ((other, [(0, 0)]), (other[:, :, ::-1], [(0, 1), (1, 0)]))
+    for number, (view, ways) in enumerate(views):
+        pairs, correlations = _correlated(
+            one,
+            view,
+            basis,
+            min_correlation + ROUNDING,
+            _fraction_of(on_progress, number, len(views)),
+        )
+        first, second = pairs.T
+        distance = np.min([np.bitwise_count(one_hashes[a][first] ^ other_hashes[b][second]) for a, b in ways], axis=0)
+        correlated.append(pairs)
+        near.append(pairs[(correlations >= SAME_IMAGE) | (distance <= max_hamming_distance)])
+    return np.unique(np.concatenate(near), axis=0), len(np.unique(np.concatenate(correlated), axis=0))
+
+
+def _correlated(
+    one: np.ndarray,
+    other: np.ndarray,
+    basis: np.ndarray,
+    threshold: float,
+    on_progress: Callable[[float], None],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs (M, 2) of faces of both splits that correlate by the threshold, and their correlations (M,)."""
+    pairs, correlations = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.float32)]
+    coefficients = [_coefficients(images, basis) for images in (one, other)]
+    for start in range(0, len(one), BLOCK):
+        for other_start in range(0, len(other), BLOCK):
+            bounds = coefficients[0][start : start + BLOCK] @ coefficients[1][other_start : other_start + BLOCK].T
+            places = np.flatnonzero(bounds >= threshold - ROUNDING)
+            first, second = np.divmod(places, bounds.shape[1])
+            found = np.stack([start + first, other_start + second], axis=1)
+            for some in np.array_split(found, len(found) // BLOCK + 1):
+                values = np.einsum("ij,ij->i", _unit(one[some[:, 0]]), _unit(other[some[:, 1]]))
+                pairs.append(some[values >= threshold])
+                correlations.append(values[values >= threshold])
+        on_progress(min((start + BLOCK) / len(one), 1))
+    return np.concatenate(pairs), np.concatenate(correlations)
+
+
+def _principal_components(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """An orthonormal basis (K, H * W) of most of what some faces of both splits show, mirrored or not."""
+    some = np.concatenate([each[:: len(each) // COMPONENTS_FROM + 1] for each in (one, other)])
+    units = _unit(np.concatenate([some, some[:, :, ::-1]]))
+    components: np.ndarray = randomized_svd(units, min(COMPONENTS, len(units)), random_state=0)[2]
+    return components
+
+
+def _coefficients(images: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """(N, K + 1): each face in the basis (K, H * W), and the norm of what the basis leaves out of it."""
+    found = np.empty((len(images), len(basis) + 1), np.float32)
+    for start in range(0, len(images), BLOCK):
+        units = _unit(images[start : start + BLOCK])
+        block = units @ basis.T
+        left_out = (units * units).sum(axis=1) - (block * block).sum(axis=1)
+        found[start : start + BLOCK] = np.column_stack([block, np.sqrt(np.maximum(left_out, 0))])
+    return found
+
+
+def _fraction_of(on_progress: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:
+    """The progress of part `number` of `count` equal parts."""
+    return lambda done: on_progress((number + done) / count)
 
 
 def _unit(images: np.ndarray) -> np.ndarray:

@@ -3,16 +3,16 @@
 import hashlib
 from collections.abc import Callable
 
-import cv2
+import faiss
 import numpy as np
 import pandas as pd
-from scipy.fft import dctn
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-HASH_SIDE = 8
-REDUCED_SIDE = 32
+from faces.preparation.perceptual_hash import perceptual_hashes
+
 BLOCK = 1024
+"""Faces whose neighbours are searched at one time, and pairs that are correlated at one time."""
 
 
 def image_keys(images: np.ndarray) -> list[str]:
@@ -20,26 +20,13 @@ def image_keys(images: np.ndarray) -> list[str]:
     return [min(_digest(image), _digest(image[:, ::-1])) for image in images]
 
 
+def count_distinct(images: np.ndarray) -> int:
+    """How many of the faces (N, H, W) are not exact copies of an earlier one."""
+    return len({_digest(image) for image in images})
+
+
 def _digest(image: np.ndarray) -> str:
     return hashlib.sha1(np.ascontiguousarray(image).tobytes(), usedforsecurity=False).hexdigest()
-
-
-def perceptual_hashes(images: np.ndarray) -> np.ndarray:
-    """64 bits per face (N, H, W), uint64: which low frequencies of the face at 32x32 px exceed their median.
-
-    The DCT hash of Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010. The median
-    excludes the mean brightness.
-    """
-    size = (REDUCED_SIDE, REDUCED_SIDE)
-    how = cv2.INTER_AREA if images.shape[1] > REDUCED_SIDE else cv2.INTER_LINEAR
-    hashes = np.empty(len(images), np.uint64)
-    for start in range(0, len(images), BLOCK):
-        reduced = np.stack([cv2.resize(image, size, interpolation=how) for image in images[start : start + BLOCK]])
-        # In double precision, so that a hash does not depend on the block that contains its face.
-        low = dctn(reduced.astype(float), axes=(1, 2))[:, :HASH_SIDE, :HASH_SIDE].reshape(len(reduced), -1)
-        bits = low > np.median(low[:, 1:], axis=1, keepdims=True)
-        hashes[start : start + BLOCK] = np.packbits(bits, axis=1).view(np.uint64)[:, 0]
-    return hashes
 
 
 def standardized(images: np.ndarray) -> np.ndarray:
@@ -61,37 +48,48 @@ def find_near_duplicates(
     Columns `first`, `second` (numbers of faces, first < second), `correlation`, `mirrored`. Two faces are
     near-duplicates if their hashes differ by at most `max_hamming_distance` bits and their pixels correlate by at least
     `min_correlation`. The hash alone would chain unrelated faces together; the correlation alone is expensive.
-    `on_progress` is called with the fraction done. The time grows with N squared, at one or two nanoseconds a pair.
+    `on_progress` is called with the fraction done.
+
+    FAISS compares the hashes of all pairs, so the search is exact, and its time grows with N squared. The images may be
+    memory-mapped: only those of pairs with similar hashes are read.
     """
-    flipped = images[:, :, ::-1]
-    hashes, flipped_hashes = perceptual_hashes(images), perceptual_hashes(flipped)
-    flat, flipped_flat = standardized(images), standardized(flipped)
+    hashes, flipped_hashes = perceptual_hashes(images), perceptual_hashes(images[:, :, ::-1])
     # The distance depends on which of two faces is mirrored, the correlation does not: either face may be.
-    ways = [
-        (hashes, hashes, flat, False),
-        (hashes, flipped_hashes, flipped_flat, True),
-        (flipped_hashes, hashes, flipped_flat, True),
-    ]
-    found = []
-    for number, (first_hashes, second_hashes, second_flat, mirrored) in enumerate(ways):
-        for start in range(0, max(len(images), 1), BLOCK):
-            distances = np.bitwise_count(first_hashes[start : start + BLOCK, None] ^ second_hashes[None, start:])
-            first, second = np.nonzero(distances <= max_hamming_distance)
-            pairs = np.stack([first, second], axis=1)[first < second] + start
-            table = pd.DataFrame({"first": pairs[:, 0], "second": pairs[:, 1]})
-            table["correlation"], table["mirrored"] = _correlations(flat, second_flat, pairs), mirrored
+    ways = [(hashes, hashes, False), (hashes, flipped_hashes, True), (flipped_hashes, hashes, True)]
+    found = [_table(images, np.zeros((0, 2), np.int64), False)]
+    for number, (queries, others, mirrored) in enumerate(ways):
+        for start in range(0, len(images), BLOCK):
+            pairs = start + _similar_hashes(queries[start : start + BLOCK], others[start:], max_hamming_distance)
+            table = _table(images, pairs[pairs[:, 0] < pairs[:, 1]], mirrored)
             found.append(table[table["correlation"] >= min_correlation])
-            on_progress((number + min((start + BLOCK) / max(len(images), 1), 1)) / len(ways))
+            on_progress((number + min((start + BLOCK) / len(images), 1)) / len(ways))
     table = pd.concat(found, ignore_index=True).sort_values(["first", "second", "correlation"])
     return table.drop_duplicates(["first", "second"], keep="last", ignore_index=True)
 
 
-def _correlations(flat: np.ndarray, other: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Of rows pairs[:, 0] of `flat` with rows pairs[:, 1] of `other`, both (N, H * W) standardized; (M,)."""
+def _similar_hashes(queries: np.ndarray, others: np.ndarray, max_hamming_distance: int) -> np.ndarray:
+    """Index pairs (M, 2) of hashes that differ by at most that many bits: of `queries` (Q,) and `others` (N,)."""
+    index = faiss.IndexBinaryFlat(8 * others.itemsize)
+    index.add(others.view(np.uint8).reshape(len(others), -1))
+    # FAISS finds distances below the radius.
+    ends, _, found = index.range_search(queries.view(np.uint8).reshape(len(queries), -1), max_hamming_distance + 1)
+    return np.stack([np.repeat(np.arange(len(queries)), np.diff(ends.astype(np.int64))), found], axis=1)
+
+
+def _table(images: np.ndarray, pairs: np.ndarray, mirrored: bool) -> pd.DataFrame:
+    """The pairs (M, 2) with the correlation of their images, the second one mirrored or not."""
     blocks = [pairs[start : start + BLOCK] for start in range(0, len(pairs), BLOCK)]
-    return np.concatenate(
-        [np.zeros(0), *(np.einsum("ij,ij->i", flat[each[:, 0]], other[each[:, 1]]) for each in blocks)]
-    )
+    each = [_correlations(images[block[:, 0]], images[block[:, 1]], mirrored) for block in blocks]
+    correlation = np.concatenate([np.zeros(0, np.float32), *each])
+    return pd.DataFrame(
+        {"first": pairs[:, 0], "second": pairs[:, 1], "correlation": correlation, "mirrored": mirrored}
+    ).astype({"mirrored": bool})
+
+
+def _correlations(images: np.ndarray, others: np.ndarray, mirrored: bool) -> np.ndarray:
+    """Of each of `images` (M, H, W) with that of `others` in its place; (M,) float32."""
+    second = standardized(others[:, :, ::-1] if mirrored else others)
+    return np.einsum("ij,ij->i", standardized(images), second)
 
 
 def duplicate_components(count: int, pairs: np.ndarray) -> np.ndarray:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from tasks.common.files import InputError, replacing
-from tasks.common.npz import read_arrays
+from tasks.common.npz import map_array, read_arrays, write_arrays
 
 LEAKY_STRATEGY = "random"
 """The split strategy with leakage, kept to demonstrate its effect."""
 
 PER_FACE = ("images", "targets", "rows", "groups", "subjects", "augmentation_kind")
+OF_ALL = ("classes", "output_classes", "strategy")
 
 
 @dataclass(frozen=True)
@@ -77,23 +78,36 @@ class FaceDataset:
 
 
 def concatenate(datasets: Sequence[FaceDataset]) -> FaceDataset:
-    """Concatenate the faces of several datasets; classes and strategy are those of the first."""
+    """Concatenate the faces of several datasets; classes and strategy are those of the first.
+
+    Images are not copied if only one of the datasets has faces.
+    """
+    filled = [dataset for dataset in datasets if len(dataset)]
+    if len(filled) == 1:
+        return replace(filled[0], **{name: getattr(datasets[0], name) for name in OF_ALL})
     arrays = {name: np.concatenate([getattr(dataset, name) for dataset in datasets]) for name in PER_FACE}
     return replace(datasets[0], **arrays)
 
 
-def save_dataset(path: Path, dataset: FaceDataset) -> None:
-    """Write a dataset as `.npz`. Equal datasets give equal bytes."""
+def save_dataset(path: Path, dataset: FaceDataset, rows: np.ndarray | None = None) -> None:
+    """Write a dataset, or its faces at the indices `rows` (M,), as `.npz`. Equal datasets give equal bytes.
+
+    With `rows`, memory-mapped images are copied block by block.
+    """
+    arrays = vars(dataset)
+    if rows is not None:
+        arrays = {name: each[rows] if name in PER_FACE[1:] else each for name, each in arrays.items()}
     with replacing(path) as temporary:
-        np.savez(temporary, allow_pickle=False, **vars(dataset))
+        write_arrays(temporary, arrays, rows, "images")
 
 
 def load_dataset(path: Path) -> FaceDataset:
-    """Read a dataset. Raises InputError if the file is absent or not a valid dataset."""
+    """Read a dataset, with memory-mapped images. Raises InputError if the file is absent or not a valid dataset."""
     if not path.exists():
         raise InputError(f"{path}: there is no such file; `dvc repro` makes it")
     try:
-        dataset = FaceDataset(**read_arrays(path, FaceDataset.__dataclass_fields__))
+        others = [name for name in FaceDataset.__dataclass_fields__ if name != "images"]
+        dataset = FaceDataset(images=map_array(path, "images"), **read_arrays(path, others))
         _check(dataset)
     except ValueError as error:
         raise InputError(f"{path}: not a file of prepared faces ({error}); `dvc repro` makes one") from None

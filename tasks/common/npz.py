@@ -1,13 +1,14 @@
-"""Reads NumPy archives, `.npz`, without pickles, and without reserving more memory than a file can fill."""
+"""NumPy archives, `.npz`: read without pickles and without reserving more memory than a file can fill, or mapped."""
 
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,7 @@ ARCHIVE_ERRORS = (OSError, EOFError, RuntimeError, NotImplementedError, zlib.err
 HEADER_ERRORS = (SyntaxError, TokenError, OverflowError)
 """Errors of NumPy for an array's header, which it parses as Python."""
 BLOCK = 2**20
+ROWS = 1024
 
 
 class Header(NamedTuple):
@@ -57,6 +59,50 @@ def read_rows(path: Path, name: str, at_once: int) -> Iterator[np.ndarray]:
             for start in range(0, shape[0], at_once):
                 block = (min(at_once, shape[0] - start), *shape[1:])
                 yield np.frombuffer(handle.read(math.prod(block) * dtype.itemsize), dtype).reshape(block)
+
+
+def map_array(path: Path, name: str) -> np.ndarray:
+    """An array, memory-mapped and read-only, if it is stored uncompressed by row; else as `read_arrays` reads it.
+
+    Raises ValueError as `read_arrays` does, also for corrupt bytes.
+    """
+    with _members(path, [name]) as (archive, members):
+        member = members[name]
+        with archive.open(member) as handle:
+            header = _checked_header(handle, member)
+            begins = handle.tell()
+            while handle.read(BLOCK):  # the checksum is compared at the end
+                pass
+        if member.compress_type != zipfile.ZIP_STORED or header.by_column or 0 in header.shape:
+            return _array(archive, member)
+        offset = _content_offset(path, member) + begins
+    return np.asarray(np.memmap(path, header.dtype, "r", offset, header.shape))
+
+
+def write_arrays(path: Path, arrays: dict[str, Any], rows: np.ndarray | None = None, by_row: str = "") -> None:
+    """Write arrays as `np.savez` does, byte for byte; of the array `by_row`, only `rows` (M,), block by block."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, value in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as handle:
+                if name != by_row or rows is None:
+                    np.lib.format.write_array(handle, np.asanyarray(value), allow_pickle=False)
+                else:
+                    _write_rows(handle, value, rows)
+
+
+def _write_rows(handle: IO[bytes], array: np.ndarray, rows: np.ndarray) -> None:
+    header = np.lib.format.header_data_from_array_1_0(array[:0])
+    np.lib.format.write_array_header_1_0(handle, header | {"shape": (len(rows), *array.shape[1:])})
+    for start in range(0, len(rows), ROWS):
+        handle.write(np.ascontiguousarray(array[rows[start : start + ROWS]]).tobytes())
+
+
+def _content_offset(path: Path, member: zipfile.ZipInfo) -> int:
+    """Where a member's bytes begin in the file: after its own header of 30 bytes, its name, and an extra field."""
+    with path.open("rb") as handle:
+        handle.seek(member.header_offset + 26)
+        name, extra = struct.unpack("<HH", handle.read(4))
+    return member.header_offset + 30 + int(name) + int(extra)
 
 
 @contextmanager

@@ -7,15 +7,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faces.common.stored_images import images_of
 from faces.preparation.label_conflicts import resolve_label_conflicts
-from faces.preparation.near_duplicates import duplicate_components, find_near_duplicates, image_keys
+from faces.preparation.near_duplicates import (
+    count_distinct,
+    duplicate_components,
+    find_near_duplicates,
+    image_keys,
+)
 from faces.preparation.splits import groups
 from params import Duplicates, EmotionDuplicates, PrepareEmotion, PrepareKeypoints
 from tasks.common.csv_escaping import protected
 from tasks.common.files import InputError, replacing
 from tasks.orchestration.artifacts import Progress, counted, log, log_table
 from tasks.orchestration.decorators import task
+from tasks.preparation.mapped_images import columns_without_pixels, mapped_images
 
 SMALL_COMPONENT = 10
 """A component of up to this many faces is allowed in a table of any size."""
@@ -35,24 +40,21 @@ def group_faces(model_name: str, valid: Path, settings: PrepareKeypoints | Prepa
     `out`, a CSV: row, component (row of its first face), group, label ("" for keypoints), dropped ("" if the row is
     kept). Raises InputError if a component is too large to consist of near-duplicates.
     """
-    table = pd.read_parquet(valid)
+    table = columns_without_pixels(valid)
     faces = pd.DataFrame({"row": table["row"], "component": table["row"], "group": "", "label": "", "dropped": ""})
     if isinstance(settings, PrepareEmotion):
         faces["label"] = table["emotion"]
         faces["dropped"] = np.where(table["emotion"].isin(settings.train_classes), "", NOT_TRAINED)
     # Faces of other classes must not decide how the others are grouped.
     trained = (faces["dropped"] == "").to_numpy()
-    images, rows, labels = (
-        images_of(table, model_name)[trained],
-        table["row"].to_numpy()[trained],
-        faces["label"][trained],
-    )
+    rows, labels = table["row"].to_numpy()[trained], faces["label"][trained]
     subjects = table["person"][trained].tolist() if "person" in table else [""] * len(rows)
     log(f"{model_name}: looking for copies and near-duplicates among {counted(len(rows), 'face')}")
-    progress, duplicates = Progress(f"grouping-{model_name}", f"{model_name}: faces compared"), settings.duplicates
-    near = find_near_duplicates(images, duplicates.max_hamming_distance, duplicates.min_correlation, progress.update)
+    duplicates = settings.duplicates
+    with mapped_images(valid, model_name, trained, out.parent) as images:
+        near = _near_duplicates(model_name, images, duplicates)
+        keys, num_distinct = image_keys(images), count_distinct(images)
     pairs = near[["first", "second"]].to_numpy()
-    keys = image_keys(images)
     component = duplicate_components(len(rows), _with_copies(keys, pairs))
     _refuse_large_component(model_name, valid, rows, component, duplicates)
     policy = duplicates.label_conflicts if isinstance(duplicates, EmotionDuplicates) else "keep"
@@ -63,7 +65,7 @@ def group_faces(model_name: str, valid: Path, settings: PrepareKeypoints | Prepa
     faces.loc[trained, "label"] = resolved
     faces.loc[trained, "dropped"] = np.where(kept, "", CONFLICTING)
     _write_tables(out, faces, near.assign(first=rows[pairs[:, 0]], second=rows[pairs[:, 1]]))
-    counts = _counts(images, keys, pairs, component) | {
+    counts = _counts(num_distinct, keys, pairs, component) | {
         "conflicts": policy,
         "conflicting_components": len(np.unique(component[conflict])),
         "conflicting_faces": int(conflict.sum()),
@@ -122,13 +124,17 @@ def _write_tables(out: Path, faces: pd.DataFrame, pairs: pd.DataFrame) -> None:
         pairs.to_csv(temporary, index=False)
 
 
-def _counts(images: np.ndarray, keys: list[str], pairs: np.ndarray, component: np.ndarray) -> dict[str, int]:
+def _near_duplicates(model_name: str, images: np.ndarray, duplicates: Duplicates) -> pd.DataFrame:
+    progress = Progress(f"grouping-{model_name}", f"{model_name}: faces compared")
+    return find_near_duplicates(images, duplicates.max_hamming_distance, duplicates.min_correlation, progress.update)
+
+
+def _counts(num_distinct: int, keys: list[str], pairs: np.ndarray, component: np.ndarray) -> dict[str, int]:
     sizes = np.bincount(component)
-    distinct = len({image.tobytes() for image in images})
     return {
-        "faces": len(images),
-        "exact_copies": len(images) - distinct,
-        "mirrored_copies": distinct - len(set(keys)),
+        "faces": len(keys),
+        "exact_copies": len(keys) - num_distinct,
+        "mirrored_copies": num_distinct - len(set(keys)),
         "near_duplicate_pairs": len(pairs),
         "components": int((sizes > 1).sum()),
         "faces_in_components": int(sizes[sizes > 1].sum()),

@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
-
 from faces.preparation.normalization import pixel_statistics
 from tasks.common.dataset import load_dataset
 from tasks.common.files import replacing
@@ -15,8 +13,7 @@ from tasks.orchestration.decorators import task
 @task
 def normalize(model_name: str, prepared: Path) -> Path:
     """Write mean and standard deviation of the training faces and their copies; the model normalizes its input."""
-    images = np.concatenate([load_dataset(prepared / f"{name}.npz").images for name in ("train", "augmented")])
-    statistics = pixel_statistics(images)
+    statistics = pixel_statistics(*(load_dataset(prepared / f"{name}.npz").images for name in ("train", "augmented")))
     with replacing(prepared / "normalization.json") as temporary:
         temporary.write_text(json.dumps(statistics))
     log(f"{model_name}: mean grey level {statistics['mean']:.1f}, standard deviation {statistics['std']:.1f}")

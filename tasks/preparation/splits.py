@@ -1,6 +1,7 @@
 """Splits the faces into train, validation and test."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from tasks.common.dataset import FaceDataset, concatenate, save_dataset
 from tasks.common.files import InputError, replacing
 from tasks.orchestration.artifacts import log
 from tasks.orchestration.decorators import task
+from tasks.preparation.mapped_images import columns_without_pixels, mapped_images
 from tasks.preparation.offline_augmentation import copies
 
 NO_OUTPUT_CLASS = "class not in output_classes"
@@ -38,7 +40,7 @@ def split(
     `splits.csv` lists the split of each valid row, or why it is dropped. Raises InputError if a split is empty or lacks
     a class, or if the class fractions of a group split differ too much from those of the whole dataset.
     """
-    table, faces = pd.read_parquet(valid), unprotected(pd.read_csv(grouped, keep_default_na=False))
+    table, faces = columns_without_pixels(valid), unprotected(pd.read_csv(grouped, keep_default_na=False))
     kept = (faces["dropped"] == "").to_numpy()
     group_names = faces.loc[kept, "group"].tolist()
     split_of = np.full(len(faces), DROPPED, "<U10")
@@ -48,14 +50,15 @@ def split(
     else:
         split_of[kept] = group_split(group_names, rules.seed, rules.val_size, rules.test_size)
     faces.loc[kept & (split_of == DROPPED), "dropped"] = STRADDLES
-    dataset = _dataset(model_name, table, faces, settings)
-    not_evaluated = (split_of == "test") & ~_has_output_class(dataset)
-    faces.loc[not_evaluated, "dropped"] = NO_OUTPUT_CLASS
-    split_of[not_evaluated] = DROPPED
-    faces["part"] = split_of
-    with replacing(prepared / "splits.csv") as temporary:
-        protected(faces).to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
-    _write_splits(model_name, valid, dataset, split_of, rules, prepared)
+    with mapped_images(valid, model_name, np.ones(len(table), bool), prepared) as images:
+        dataset = _dataset(images, table, faces, settings)
+        not_evaluated = (split_of == "test") & ~_has_output_class(dataset)
+        faces.loc[not_evaluated, "dropped"] = NO_OUTPUT_CLASS
+        split_of[not_evaluated] = DROPPED
+        faces["part"] = split_of
+        with replacing(prepared / "splits.csv") as temporary:
+            protected(faces).to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
+        _write_splits(model_name, valid, dataset, split_of, rules, prepared)
     return prepared
 
 
@@ -66,7 +69,7 @@ def augment_then_split(
     """Copy every face first, then split faces and copies at random: the original project's order, which leaks."""
     table, faces = pd.read_parquet(valid), unprotected(pd.read_csv(grouped, keep_default_na=False))
     kept = (faces["dropped"] == "").to_numpy()
-    originals = _dataset(model_name, table, faces, settings)[kept]
+    originals = _dataset(images_of(table, model_name), table, faces, settings)[kept]
     dataset = concatenate([originals, copies(originals, settings.offline_augmentation)])
     split_of = random_split(len(dataset), settings.split.seed, settings.split.val_size, settings.split.test_size)
     not_evaluated = (split_of == "test") & ~_has_output_class(dataset)
@@ -110,14 +113,13 @@ def _usages(valid: Path, table: pd.DataFrame) -> np.ndarray:
 
 
 def _dataset(
-    model_name: str, table: pd.DataFrame, faces: pd.DataFrame, settings: PrepareKeypoints | PrepareEmotion
+    images: np.ndarray, table: pd.DataFrame, faces: pd.DataFrame, settings: PrepareKeypoints | PrepareEmotion
 ) -> FaceDataset:
     """All valid faces; the target of a face whose class is not in `train_classes` is -1."""
     rows = table["row"].to_numpy(np.int64)
     groups = faces.groupby("group")["row"].transform("min").to_numpy(np.int64)
     subjects = table["person"].to_numpy(str) if "person" in table else np.full(len(table), "")
     kinds, strategy = np.full(len(rows), "original", "<U10"), np.array(settings.split.strategy)
-    images = images_of(table, model_name)
     if not isinstance(settings, PrepareEmotion):
         points = table[list(COORDINATES)].to_numpy(np.float32).reshape(-1, 15, 2)
         points = points + np.array(settings.keypoint_offset_px, np.float32)
@@ -141,14 +143,17 @@ def _write_splits(
     if dataset.is_emotion:
         _check_classes(valid, dataset, split_of, settings)
     for name in SPLITS:
-        subset = dataset[split_of == name]
-        save_dataset(prepared / f"{name}.npz", subset.with_output_classes() if name == "test" else subset)
+        # Test faces of other classes than the output classes are dropped already.
+        saved = dataset.relabel_to_output_classes() if name == "test" else dataset
+        save_dataset(prepared / f"{name}.npz", saved, np.flatnonzero(split_of == name))
     log(f"{model_name}: {', '.join(f'{name} {count}' for name, count in counts.items())}{dataset.leakage_warning}")
 
 
 def _check_classes(valid: Path, dataset: FaceDataset, split_of: np.ndarray, settings: Split) -> None:
     kept = (split_of != DROPPED) & _has_output_class(dataset)
-    dataset, split_of = dataset[kept].with_output_classes(), split_of[kept]
+    # Without images, which would be copied.
+    dataset = replace(dataset, images=dataset.images[:, :0])[kept].with_output_classes()
+    split_of = split_of[kept]
     remedy = (
         "give more of them, choose another prepare.emotion.split.seed, or remove it from prepare.emotion.train_classes"
     )

@@ -1,6 +1,7 @@
 """The summary of prepared faces for a reviewer."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +38,10 @@ def report_prepared(model_name: str, prepared: Path, report: Path) -> None:
     }
     with replacing(report) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    whole = concatenate([replace(split, images=split.images[:, :0]) for split in splits.values()])
     rows = [
         {"split": name, "rows": len(dataset), **(_class_fractions(dataset) if dataset.is_emotion else {})}
-        for name, dataset in ({"whole": concatenate(list(splits.values()))} | datasets).items()
+        for name, dataset in ({"whole": whole} | datasets).items()
     ]
     leakage_warning = train.leakage_warning or "; no leakage"
     log_table(f"prepare-{model_name}", rows, f"{model_name}: rows and class fractions per split{leakage_warning}")

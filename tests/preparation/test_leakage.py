@@ -190,7 +190,7 @@ def test_check_shares_no_code_with_grouping_and_splitting() -> None:
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     imported = {f"{node.module}.{name.name}" for node in imports for name in node.names}
     own = {name for name in imported if name.startswith(("faces", "tasks"))}
-    assert own == {"faces.preparation.near_duplicates.perceptual_hashes"}
+    assert own == {"faces.preparation.perceptual_hash.perceptual_hashes"}
 
 
 def planted_table(kind: str) -> pd.DataFrame:

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from faces.preparation import near_duplicates
+from faces.preparation import near_duplicates, perceptual_hash
 from faces.preparation.label_conflicts import resolve_label_conflicts
 from faces.preparation.near_duplicates import (
     duplicate_components,
     find_near_duplicates,
     image_keys,
-    perceptual_hashes,
     standardized,
 )
+from faces.preparation.perceptual_hash import perceptual_hashes
 from tests.pictures import CLOSE, mirrored, noisy, one_sided_pair, strangers
 
 FACES = strangers(40)
@@ -81,7 +81,7 @@ def test_hashes_equal_those_of_the_reference(side: int) -> None:
 def test_hash_does_not_depend_on_its_block(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     every = np.concatenate([FACES, np.minimum(FACES, mirrored(FACES))])
     expected = perceptual_hashes(every)
-    monkeypatch.setattr(near_duplicates, "BLOCK", block)
+    monkeypatch.setattr(perceptual_hash, "BLOCK", block)
     np.testing.assert_array_equal(perceptual_hashes(every), expected)
     np.testing.assert_array_equal(perceptual_hashes(every[::-1]), expected[::-1])
 
