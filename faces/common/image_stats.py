@@ -6,7 +6,8 @@ import numpy as np
 
 def brightness(images: np.ndarray) -> np.ndarray:
     """Mean grey level (N,) of each image (N, H, W) uint8."""
-    return images.mean(axis=(1, 2))
+    means: np.ndarray = images.mean(axis=(1, 2))
+    return means
 
 
 def sharpness(images: np.ndarray) -> np.ndarray:

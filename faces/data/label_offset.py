@@ -63,7 +63,8 @@ def _offset(mean: np.ndarray) -> float:
 
 def _translated(image: np.ndarray, dx: float, dy: float) -> np.ndarray:
     transform = np.array([[1, 0, dx], [0, 1, dy]])
-    return cv2.warpAffine(image, transform, image.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    translated: np.ndarray = cv2.warpAffine(image, transform, image.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    return translated
 
 
 def describe_label_offset(result: Symmetry) -> str:

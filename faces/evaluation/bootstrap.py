@@ -68,7 +68,8 @@ def bootstrap_intervals(
 
 def rests_on_enough(resampled: np.ndarray) -> np.ndarray:
     """Returns whether a metric, resampled (R, ...), is defined in nearly all resamples, (...)."""
-    return np.isnan(resampled).mean(axis=0) <= MAY_MISS
+    enough: np.ndarray = np.isnan(resampled).mean(axis=0) <= MAY_MISS
+    return enough
 
 
 def _bounds(resampled: np.ndarray) -> np.ndarray:

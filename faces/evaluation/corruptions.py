@@ -35,7 +35,8 @@ def blurred(images: np.ndarray, sigma: float, seed: int = 0) -> np.ndarray:
 def noisy(images: np.ndarray, std: float, seed: int = 0) -> np.ndarray:
     """Gaussian noise with the standard deviation `std` in grey levels; the same pattern at every strength."""
     pattern = np.random.default_rng(seed).standard_normal(images.shape, np.float32)
-    return np.clip(np.rint(images + np.float32(std) * pattern), 0, 255).astype(np.uint8)
+    noised: np.ndarray = np.clip(np.rint(images + np.float32(std) * pattern), 0, 255).astype(np.uint8)
+    return noised
 
 
 def compressed(images: np.ndarray, quality: float, seed: int = 0) -> np.ndarray:
@@ -43,7 +44,7 @@ def compressed(images: np.ndarray, quality: float, seed: int = 0) -> np.ndarray:
     flags = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
 
     def recompress(image: np.ndarray) -> np.ndarray:
-        decoded = cv2.imdecode(cv2.imencode(".jpg", image, flags)[1], cv2.IMREAD_GRAYSCALE)
+        decoded: np.ndarray | None = cv2.imdecode(cv2.imencode(".jpg", image, flags)[1], cv2.IMREAD_GRAYSCALE)
         assert decoded is not None
         return decoded
 
@@ -71,11 +72,13 @@ def rotated_points(points: np.ndarray, degrees: float, seed: int, side: int) -> 
     """Points of square images after `rotated`; a point that leaves the image keeps its position outside."""
     rotations = np.array([_rotation(side, degrees * sign) for sign in _signs(len(points), seed)]).reshape(-1, 2, 3)
     moved = np.einsum("nij,nkj->nki", rotations[:, :, :2], points) + rotations[:, None, :, 2]
-    return moved.astype(points.dtype)
+    rounded: np.ndarray = moved.astype(points.dtype)
+    return rounded
 
 
 def _rotation(side: int, degrees: float) -> np.ndarray:
-    return cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), degrees, 1.0)
+    rotation: np.ndarray = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), degrees, 1.0)
+    return rotation
 
 
 def closer(images: np.ndarray, factor: float, seed: int = 0) -> np.ndarray:
@@ -93,7 +96,8 @@ def closer_points(points: np.ndarray, factor: float, seed: int, side: int) -> np
 
 
 def _zoom(side: int, factor: float) -> np.ndarray:
-    return cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), 0.0, factor)
+    zoom: np.ndarray = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), 0.0, factor)
+    return zoom
 
 
 def occluded(images: np.ndarray, fraction: float, seed: int = 0) -> np.ndarray:
@@ -111,7 +115,8 @@ def gamma_changed(images: np.ndarray, gamma: float, seed: int = 0) -> np.ndarray
     """255 (v / 255) ** g; g is randomly `gamma`, which darkens, or 1 / `gamma`, which lightens, for each image."""
     exponents = gamma ** _signs(len(images), seed)
     tables = np.rint(255 * (np.arange(256) / 255) ** exponents[:, None]).astype(np.uint8)
-    return tables[np.arange(len(images))[:, None, None], images]
+    changed: np.ndarray = tables[np.arange(len(images))[:, None, None], images]
+    return changed
 
 
 def _stay(points: np.ndarray, strength: float, seed: int, side: int) -> np.ndarray:

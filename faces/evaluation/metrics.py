@@ -15,7 +15,8 @@ def face_nme(points_true: np.ndarray, points_predicted: np.ndarray) -> np.ndarra
     eyes = np.linalg.norm(points_true[:, LEFT_EYE] - points_true[:, RIGHT_EYE], axis=1)
     labelled = ~np.isnan(errors)
     mean = np.where(labelled, errors, 0).sum(axis=1) / np.maximum(labelled.sum(axis=1), 1)
-    return mean / eyes
+    relative_errors: np.ndarray = mean / eyes
+    return relative_errors
 
 
 def nme(points_true: np.ndarray, points_predicted: np.ndarray) -> float:

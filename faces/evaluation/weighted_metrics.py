@@ -13,7 +13,8 @@ from faces.evaluation.selective import sort_by_confidence
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Numerator over denominator, NaN where the denominator is 0."""
     out = np.full(np.broadcast(numerator, denominator).shape, np.nan)
-    return np.divide(numerator, denominator, out=out, where=denominator > 0)
+    ratio: np.ndarray = np.divide(numerator, denominator, out=out, where=denominator > 0)
+    return ratio
 
 
 def _mean(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

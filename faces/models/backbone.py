@@ -5,6 +5,7 @@ from keras import layers
 
 from faces.common.schema import KEYPOINTS
 from faces.models.spatial_softmax import spatial_softmax
+from faces.models.tensors import Tensor
 
 
 def emotion_model(size: int, classes: int, backbone: keras.Model, *, input_size: int, dropout: float) -> keras.Model:
@@ -31,7 +32,7 @@ def keypoints_model(size: int, backbone: keras.Model, *, input_size: int, dropou
     return keras.Model(inputs, spatial_softmax(x, size // side), name="keypoints")
 
 
-def _features(size: int, backbone: keras.Model, input_size: int) -> tuple:
+def _features(size: int, backbone: keras.Model, input_size: int) -> tuple[Tensor, Tensor]:
     """The input, and the backbone's features of it; a backbone takes grey levels 0 to 255 in each of its channels."""
     inputs = keras.Input((size, size), dtype="uint8", name="faces")
     x = layers.Rescaling(1.0, name="grey_levels")(layers.Reshape((size, size, 1), name="channel")(inputs))

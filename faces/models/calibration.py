@@ -30,14 +30,16 @@ def _logits(probabilities: np.ndarray) -> np.ndarray:
 
 def restrict_classes(probabilities: np.ndarray, class_indices: Sequence[int]) -> np.ndarray:
     """Probabilities (N, len(class_indices)), given that a face is of one of these classes, in this order; float64."""
-    return softmax(_logits(probabilities)[:, list(class_indices)], axis=1)
+    restricted: np.ndarray = softmax(_logits(probabilities)[:, list(class_indices)], axis=1)
+    return restricted
 
 
 def apply_temperature(
     probabilities: np.ndarray, temperature: float, biases: Sequence[float] | np.ndarray = (0.0,)
 ) -> np.ndarray:
     """softmax((log p + biases) / T), float64: T > 1 lowers the confidence, T < 1 raises it, and 1 / T inverts T."""
-    return softmax((_logits(probabilities) + np.asarray(biases)) / temperature, axis=1)
+    calibrated: np.ndarray = softmax((_logits(probabilities) + np.asarray(biases)) / temperature, axis=1)
+    return calibrated
 
 
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -71,7 +73,8 @@ def fit_bias_correction(labels: np.ndarray, probabilities: np.ndarray) -> np.nda
     start = [1.0, *[0.0] * logits.shape[1]]
     bounds = [tuple(np.exp(LOG_BOUNDS)), *[(None, None)] * logits.shape[1]]
     found = minimize(loss, start, method="L-BFGS-B", bounds=bounds).x[1:]
-    return found - found.mean()
+    centred: np.ndarray = found - found.mean()
+    return centred
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> Reliability:

@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from faces.common.schema import KEYPOINTS
+from faces.models.tensors import Tensor
 
 SIDE = 96
 """Pixels. The original resized its 48x48 emotion faces to the size of the keypoint faces; here a layer does."""
@@ -21,19 +22,19 @@ STAGES = {"stage2": (64, 64, 256), "stage3": (128, 128, 512)}
 """Filters of the three convolutions of each block, by stage; the first stage is the stem."""
 
 
-def _conv_bn(x, filters: int, kernel: int, name: str):
+def _conv_bn(x: Tensor, filters: int, kernel: int, name: str) -> Tensor:
     x = layers.Conv2D(filters, kernel, padding="same", name=f"{name}_conv")(x)
     return layers.BatchNormalization(name=f"{name}_bn")(x)
 
 
-def _conv_pool_bn(x, filters: int, name: str):
+def _conv_pool_bn(x: Tensor, filters: int, name: str) -> Tensor:
     """A 1x1 convolution, max pooling and batch normalization: (N, H, W, C) to (N, H/2, W/2, filters)."""
     x = layers.Conv2D(filters, 1, name=f"{name}_conv")(x)
     x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
     return layers.BatchNormalization(name=f"{name}_bn")(x)
 
 
-def _rest_of_block(main, shortcut, filters: tuple[int, int, int], name: str):
+def _rest_of_block(main: Tensor, shortcut: Tensor, filters: tuple[int, int, int], name: str) -> Tensor:
     """The main path from its first ReLU on (3x3, 1x1), then the sum of both paths."""
     main = layers.ReLU(name=f"{name}_main1_relu")(main)
     main = layers.ReLU(name=f"{name}_main2_relu")(_conv_bn(main, filters[1], 3, f"{name}_main2"))
@@ -41,19 +42,19 @@ def _rest_of_block(main, shortcut, filters: tuple[int, int, int], name: str):
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_sum")([main, shortcut]))
 
 
-def convolution_block(x, filters: tuple[int, int, int], name: str):
+def convolution_block(x: Tensor, filters: tuple[int, int, int], name: str) -> Tensor:
     """(N, H, W, C) to (N, H/2, W/2, filters[2]): both paths pool after their first 1x1 convolution."""
     main = _conv_pool_bn(x, filters[0], f"{name}_main1")
     shortcut = _conv_pool_bn(x, filters[2], f"{name}_short")
     return _rest_of_block(main, shortcut, filters, name)
 
 
-def identity_block(x, filters: tuple[int, int, int], name: str):
+def identity_block(x: Tensor, filters: tuple[int, int, int], name: str) -> Tensor:
     """(N, H, W, filters[2]) to the same shape: the input is added to the output of three convolutions."""
     return _rest_of_block(_conv_bn(x, filters[0], 1, f"{name}_main1"), x, filters, name)
 
 
-def _trunk(inputs, mean: float, std: float):
+def _trunk(inputs: Tensor, mean: float, std: float) -> Tensor:
     """Grey levels (N, size, size) to features (N, 2048): normalize, stem, two stages of three blocks, pool."""
     x = layers.Reshape((*inputs.shape[1:], 1), name="channel")(inputs)
     if inputs.shape[1] != SIDE:

@@ -12,17 +12,18 @@ from keras import layers
 
 from faces.common.schema import KEYPOINTS
 from faces.models.spatial_softmax import spatial_softmax
+from faces.models.tensors import Tensor
 
 MOMENTUM = 0.9
 """Of batch normalization's moving statistics: Keras's 0.99 needs more steps than a short training has."""
 
 
-def _conv_bn(x, filters: int, kernel: int, name: str, strides: int = 1):
+def _conv_bn(x: Tensor, filters: int, kernel: int, name: str, strides: int = 1) -> Tensor:
     x = layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False, name=f"{name}_conv")(x)
     return layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(x)
 
 
-def basic_block(x, filters: int, halve: bool, name: str):
+def basic_block(x: Tensor, filters: int, halve: bool, name: str) -> Tensor:
     """(N, H, W, C) to (N, H, W, filters), or to half the height and width: two 3x3 convolutions and a shortcut."""
     main = _conv_bn(x, filters, 3, f"{name}_main1", strides=2 if halve else 1)
     main = layers.ReLU(name=f"{name}_main1_relu")(main)
@@ -34,7 +35,9 @@ def basic_block(x, filters: int, halve: bool, name: str):
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_sum")([main, x]))
 
 
-def _stages(inputs, widths: Sequence[int], depths: Sequence[int], stem_stride: int, mean: float, std: float) -> list:
+def _stages(
+    inputs: Tensor, widths: Sequence[int], depths: Sequence[int], stem_stride: int, mean: float, std: float
+) -> list[Tensor]:
     """Feature maps of each stage, each of half the height and width of the previous one; the stem has `stem_stride`."""
     x = layers.Reshape((*inputs.shape[1:], 1), name="channel")(inputs)
     # Layer names are those of the saved models; a new spelling would change their bytes.

@@ -1,11 +1,15 @@
 """Spatial softmax: the last layers of the keypoints model, from score maps to keypoints."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers, ops
 
+from faces.models.tensors import Tensor
 
-def spatial_softmax(scores, stride: int):
+
+def spatial_softmax(scores: Tensor, stride: int) -> Tensor:
     """Score maps (N, h, w, K) to the mean position under each map's softmax, (N, K, 2), x then y in image pixels.
 
     `stride` is the side of the image divided by that of the maps. Differentiable, and finer than the grid (Nibali et
@@ -29,21 +33,21 @@ def _cell_centres(height: int, width: int, stride: int) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable(package="faces")
-class SoftArgmax(layers.Layer):
+class SoftArgmax(layers.Layer):  # type: ignore[misc]  # mypy does not read Keras
     """`spatial_softmax` as one layer: what keypoints models of earlier versions hold, which are still scored."""
 
-    def __init__(self, stride: int, **options):
+    def __init__(self, stride: int, **options: Any) -> None:
         super().__init__(**options)
         self.stride = stride
 
-    def call(self, scores):
+    def call(self, scores: Tensor) -> Tensor:
         _, height, width, points = scores.shape
         weights = ops.softmax(ops.reshape(scores, (-1, height * width, points)), axis=1)
         centres = ops.cast(_cell_centres(height, width, self.stride), weights.dtype)
         return ops.einsum("nsk,sc->nkc", weights, centres)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], input_shape[3], 2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "stride": self.stride}

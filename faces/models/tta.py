@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from faces.common.geometry import mirror_images, mirror_points
 from faces.models.calibration import apply_temperature, restrict_classes
+
+if TYPE_CHECKING:
+    import keras
 
 BATCH = 256
 
@@ -36,10 +39,11 @@ def unflip(outputs: np.ndarray, width: int) -> np.ndarray:
 
 def average_flipped(no_tta: np.ndarray, flipped: np.ndarray) -> np.ndarray:
     """The mean of predictions for faces and of those for their mirror images, after `unflip`."""
-    return (no_tta + flipped) / 2
+    mean: np.ndarray = (no_tta + flipped) / 2
+    return mean
 
 
-def predict(model, images: np.ndarray, inference: Inference) -> np.ndarray:
+def predict(model: "keras.Model", images: np.ndarray, inference: Inference) -> np.ndarray:
     """Keypoints (N, 15, 2) in pixels or probabilities (N, classes) of faces (N, H, W) uint8."""
     return predict_by(partial(predict_no_tta, model), images, inference)
 
@@ -78,11 +82,12 @@ def calibrate(outputs: np.ndarray, inference: Inference) -> np.ndarray:
     return apply_temperature(outputs, inference.temperature, inference.biases or (0.0,))
 
 
-def predict_no_tta(model, images: np.ndarray) -> np.ndarray:
+def predict_no_tta(model: "keras.Model", images: np.ndarray) -> np.ndarray:
     """Uncalibrated outputs of a Keras model without flip TTA, in batches."""
-    return model.predict(images, batch_size=BATCH, verbose=0)
+    outputs: np.ndarray = model.predict(images, batch_size=BATCH, verbose=0)
+    return outputs
 
 
-def predict_flipped(model, images: np.ndarray) -> np.ndarray:
+def predict_flipped(model: "keras.Model", images: np.ndarray) -> np.ndarray:
     """Uncalibrated outputs of a Keras model for the mirrored faces, mapped back by `unflip`."""
     return unflip(predict_no_tta(model, mirror_images(images)), images.shape[2])

@@ -127,7 +127,8 @@ def robustness_figure(lines: dict[str, np.ndarray], clean: np.ndarray, metric: s
 
 def _whiskers(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Lengths to both sides, (2, K); 0 where an interval is unknown or does not contain the value, as for an ECE."""
-    return np.nan_to_num(np.maximum(np.stack([value - low, high - value]), 0))
+    lengths: np.ndarray = np.nan_to_num(np.maximum(np.stack([value - low, high - value]), 0))
+    return lengths
 
 
 def confusion_figure(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from faces.common.schema import KEYPOINTS
@@ -16,7 +17,7 @@ TITLE_INCHES = 4.5
 """Wide enough for a title of sixty letters."""
 
 
-def _grid(count: int, columns: int, title: str) -> tuple[Figure, list]:
+def _grid(count: int, columns: int, title: str) -> tuple[Figure, list[Axes]]:
     rows = -(-count // columns)
     figure = Figure(figsize=(max(1.5 * columns, TITLE_INCHES), 1.72 * rows + 0.45), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -40,8 +41,10 @@ def faces_figure(
     for face, axis in enumerate(axes):
         axis.imshow(images[face], cmap="gray", vmin=0, vmax=255)
         if truth is not None:
-            axis.scatter(*truth[face].T, s=16, facecolors="none", edgecolors=TRUTH_COLOUR, linewidths=0.8)
+            x, y = truth[face].T
+            axis.scatter(x, y, s=16, facecolors="none", edgecolors=TRUTH_COLOUR, linewidths=0.8)
         if points is not None:
-            axis.scatter(*points[face].T, s=3, c=POINT_COLOURS)
+            x, y = points[face].T
+            axis.scatter(x, y, s=3, c=POINT_COLOURS)
         axis.set_title(captions[face], fontsize=7, pad=2, color=colours[face] if colours else "black")
     return figure

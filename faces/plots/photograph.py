@@ -62,7 +62,8 @@ def _resized(photograph: np.ndarray) -> np.ndarray:
     if factor == 1:
         return photograph.copy()
     size = max(round(width * factor), 1), max(round(height * factor), 1)
-    return cv2.resize(photograph, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    resized: np.ndarray = cv2.resize(photograph, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    return resized
 
 
 def _corners(boxes: np.ndarray, angles: np.ndarray) -> np.ndarray:
@@ -140,4 +141,5 @@ def _rgb(colour: str) -> tuple[int, int, int]:
 
 def _fixed(points: np.ndarray) -> np.ndarray:
     """Coordinates as OpenCV takes them with SHIFT; what is far outside stays far outside, in 32 bits."""
-    return np.rint(np.clip(points, -16_384, 32_767) * 2**SHIFT).astype(np.int32)
+    coordinates: np.ndarray = np.rint(np.clip(points, -16_384, 32_767) * 2**SHIFT).astype(np.int32)
+    return coordinates

@@ -34,7 +34,8 @@ def standardized(images: np.ndarray) -> np.ndarray:
     flat = images.reshape(len(images), images.shape[1] * images.shape[2]).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(flat, axis=1, keepdims=True)
-    return np.divide(flat, norms, out=np.zeros_like(flat), where=norms > 1e-3)
+    unit_rows: np.ndarray = np.divide(flat, norms, out=np.zeros_like(flat), where=norms > 1e-3)
+    return unit_rows
 
 
 def find_near_duplicates(
@@ -101,4 +102,5 @@ def duplicate_components(count: int, pairs: np.ndarray) -> np.ndarray:
     component = connected_components(graph, directed=False)[1]
     first = np.full(component.max(initial=-1) + 1, count)
     np.minimum.at(first, component, np.arange(count))
-    return first[component]
+    components: np.ndarray = first[component]
+    return components

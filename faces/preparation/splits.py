@@ -89,4 +89,5 @@ def class_fraction_differences(targets: np.ndarray, split_of: np.ndarray, classe
 
 def expected_difference(overall: np.ndarray, rows: int) -> np.ndarray:
     """How far the class fractions (classes,) of a split of `rows` rows may differ by chance: four standard errors."""
-    return 4 * np.sqrt(overall * (1 - overall) / max(rows, 1))
+    difference: np.ndarray = 4 * np.sqrt(overall * (1 - overall) / max(rows, 1))
+    return difference

@@ -1,7 +1,7 @@
 """The gate's checks of metrics, baselines and slices; each is decided on the metric's 95% interval."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -82,7 +82,9 @@ def no_slice_below(model_name: str, check: str, slices: Mapping[str, Interval], 
     return Check(model_name, above.check, *interval, "no slice below", threshold, above.outcome)
 
 
-def int8_checks(model_name: str, check: str, worse: Interval, threshold: float, metrics: Mapping) -> list[Check]:
+def int8_checks(
+    model_name: str, check: str, worse: Interval, threshold: float, metrics: Mapping[str, Any]
+) -> list[Check]:
     """Fails if the whole interval of what int8 makes worse is above the threshold; no check of a float32 evaluation.
 
     The two precisions differ in a few test images, so a bound on the upper end would need very many of them. An unknown

@@ -31,7 +31,8 @@ def crop(image: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
 def image_to_crop(points: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
     """Points (n, k, 2) in pixels of an image, in pixels of the crops of its boxes (n, 4); inverts `crop_to_image`."""
     scale = (boxes[:, 2] / size)[:, None, None]
-    return (_turned(points, boxes, -boxes[:, 3]) - boxes[:, None, :2] + 0.5) / scale - 0.5
+    in_crops: np.ndarray = (_turned(points, boxes, -boxes[:, 3]) - boxes[:, None, :2] + 0.5) / scale - 0.5
+    return in_crops
 
 
 def crop_to_image(points: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:

@@ -30,7 +30,8 @@ def framed(points: np.ndarray, sides: np.ndarray, in_crop: np.ndarray) -> np.nda
 
 def spread(points: np.ndarray) -> np.ndarray:
     """How far points (..., k, 2) are from their mean: (...), the root of the sum of the squared distances."""
-    return np.linalg.norm(points - points.mean(axis=-2, keepdims=True), axis=(-2, -1))
+    distances: np.ndarray = np.linalg.norm(points - points.mean(axis=-2, keepdims=True), axis=(-2, -1))
+    return distances
 
 
 def straightened(boxes: np.ndarray) -> np.ndarray:

@@ -70,4 +70,5 @@ def blur(mask: np.ndarray, sigma: float) -> np.ndarray:
 
 def fixed(points: np.ndarray) -> np.ndarray:
     """Fixed-point coordinates for OpenCV's `shift`; integers are pixel centres there too."""
-    return np.rint(points * (1 << SHIFT)).astype(np.int32)
+    coordinates: np.ndarray = np.rint(points * (1 << SHIFT)).astype(np.int32)
+    return coordinates

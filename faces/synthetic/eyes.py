@@ -21,7 +21,8 @@ def eye_corners(look: Look, side: int) -> np.ndarray:
 
 def eye_centre(side: int) -> np.ndarray:
     """The pupil, (3,)."""
-    return on_face(np.array([side * 0.5]), np.array([-0.012]))[0]
+    pupil: np.ndarray = on_face(np.array([side * 0.5]), np.array([-0.012]))[0]
+    return pupil
 
 
 def lids(look: Look, mood: Expression, side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -49,11 +49,14 @@ def paint_hair(canvas: Canvas, look: Look) -> None:
 
 def _hairline(look: Look, x: np.ndarray) -> np.ndarray:
     """Height (n,) of the lower edge of the hair at positions -1..1 across the head."""
+    height: np.ndarray
     sides = np.maximum((np.abs(x) - 0.6) / 0.4, 0) ** 2
     drop = {"long": 1.3, "curly": 0.7}.get(look.hair_style, 0.6)
     if look.hair_style == "fringe":
-        return -0.6 + 0.025 * np.cos(14 * x) + (drop - 0.1) * sides
-    if look.hair_style in ("parted", "long"):
+        height = -0.6 + 0.025 * np.cos(14 * x) + (drop - 0.1) * sides
+    elif look.hair_style in ("parted", "long"):
         away = np.abs(x - look.parting) / (1 + np.abs(look.parting))
-        return look.hairline - 0.12 + 0.38 * away**1.4 + drop * sides
-    return look.hairline + 0.1 * x**2 + 0.015 * np.cos(17 * x) + drop * sides
+        height = look.hairline - 0.12 + 0.38 * away**1.4 + drop * sides
+    else:
+        height = look.hairline + 0.1 * x**2 + 0.015 * np.cos(17 * x) + drop * sides
+    return height

@@ -48,4 +48,5 @@ def paint_wrinkle(canvas: Canvas, look: Look, mood: Expression) -> None:
 
 
 def _disc(centre: np.ndarray, radius_x: float, radius_y: float) -> np.ndarray:
-    return centre + np.column_stack([CIRCLE * [radius_x, radius_y], np.zeros(len(CIRCLE))])
+    outline: np.ndarray = centre + np.column_stack([CIRCLE * [radius_x, radius_y], np.zeros(len(CIRCLE))])
+    return outline

@@ -43,10 +43,12 @@ class Pose:
     def project(self, points: np.ndarray) -> np.ndarray:
         """Project points (n, 3) on the face, or (n, 2) on the outline of the head, to pixels (n, 2)."""
         if points.shape[-1] == 3:
-            return points @ self.rotation[:2].T * self.scale + self.origin
-        # The outline of a round head does not change when it turns: only its centre moves.
-        outline = (points - HEAD_CENTRE[:2]) @ self.roll.T + self.rotation[:2] @ HEAD_CENTRE
-        return outline * self.scale + self.origin
+            turned = points @ self.rotation[:2].T
+        else:
+            # The outline of a round head does not change when it turns: only its centre moves.
+            turned = (points - HEAD_CENTRE[:2]) @ self.roll.T + self.rotation[:2] @ HEAD_CENTRE
+        projected: np.ndarray = turned * self.scale + self.origin
+        return projected
 
 
 def rotation_matrix(roll: float, yaw: float, pitch: float) -> np.ndarray:
@@ -55,7 +57,8 @@ def rotation_matrix(roll: float, yaw: float, pitch: float) -> np.ndarray:
     around_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     around_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    return around_z @ around_y @ around_x
+    rotation: np.ndarray = around_z @ around_y @ around_x
+    return rotation
 
 
 def draw_pose(generator: np.random.Generator, framing: Framing, size: int, keypoints: np.ndarray) -> Pose:

@@ -36,4 +36,5 @@ def photograph(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     if sigma > 0.2:
         lit = np.asarray(cv2.GaussianBlur(lit, (0, 0), sigma))
     grainy = lit + noise * generator.standard_normal((size, size), dtype=np.float32)
-    return np.clip(np.rint(grainy), 0, 255).astype(np.uint8)
+    photo: np.ndarray = np.clip(np.rint(grainy), 0, 255).astype(np.uint8)
+    return photo

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from faces.common.schema import MIRROR_ORDER
+from faces.models.tensors import Tensor
 
 
 class AugmentationParams(NamedTuple):
@@ -93,7 +94,8 @@ def _gaussians(sigmas: np.ndarray, radius: int) -> np.ndarray:
     """Weights (N, 2 radius + 1) that sum to 1, from `sigmas` (N,) in px; a sigma of nearly 0 changes nothing."""
     taps = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (taps / np.maximum(sigmas, 1e-3)[:, None]) ** 2)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    normalized: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return normalized
 
 
 def _output_to_input_transforms(point_affines: np.ndarray) -> np.ndarray:
@@ -103,7 +105,7 @@ def _output_to_input_transforms(point_affines: np.ndarray) -> np.ndarray:
     return np.concatenate([rows, np.zeros((len(point_affines), 2))], axis=1).astype(np.float32)
 
 
-def augment_images(images, params: AugmentationParams):
+def augment_images(images: Tensor, params: AugmentationParams) -> Tensor:
     """Augmented faces (N, size, size) uint8 of the same shape; pixels from outside a face repeat its edge."""
     x = ops.cast(images, "float32")[..., None]
     x = ops.image.affine_transform(
@@ -115,7 +117,7 @@ def augment_images(images, params: AugmentationParams):
     return ops.cast(ops.round(ops.clip(x, 0, 255)), "uint8")
 
 
-def augment_keypoints(points, params: AugmentationParams, size: int):
+def augment_keypoints(points: Tensor, params: AugmentationParams, size: int) -> Tensor:
     """Keypoints (N, 15, 2) of the augmented faces, NaN where unlabelled or moved out of the image."""
     moved = ops.einsum("nij,nkj->nki", params.point_affines[:, :, :2], points) + params.point_affines[:, None, :, 2]
     moved = ops.where(
@@ -126,7 +128,7 @@ def augment_keypoints(points, params: AugmentationParams, size: int):
     return ops.where(inside, moved, float("nan"))
 
 
-def _blur(x, weights, axis: int):
+def _blur(x: Tensor, weights: np.ndarray, axis: int) -> Tensor:
     """Convolve (N, H, W) along one axis with each face's own weights (N, taps)."""
     taps, side = weights.shape[1], x.shape[axis]
     padding = [[0, 0], [0, 0], [0, 0]]
@@ -136,12 +138,12 @@ def _blur(x, weights, axis: int):
     return sum(_per_face(weights[:, k]) * image for k, image in enumerate(shifted))
 
 
-def _per_face(values):
+def _per_face(values: np.ndarray) -> Tensor:
     """(N,) as (N, 1, 1)."""
     return ops.convert_to_tensor(values)[:, None, None]
 
 
-def _inside(erase_boxes, size: int):
+def _inside(erase_boxes: np.ndarray, size: int) -> Tensor:
     """Which pixels are inside the boxes (N, 4) of their face, (N, size, size) bool."""
     position = ops.arange(size, dtype="int32")
     erase_boxes = ops.convert_to_tensor(erase_boxes)

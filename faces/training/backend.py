@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import keras
 import numpy as np
+
+from faces.models.tensors import Tensor
+
+Function = TypeVar("Function", bound=Callable[..., Tensor])
 
 
 class Backend(NamedTuple):
@@ -19,19 +23,20 @@ class Backend(NamedTuple):
     on_device: bool
     prefetch_threads: int
 
-    def compiled(self, function: Callable) -> Callable:
+    def compiled(self, function: Function) -> Function:
         """A function of arrays as the backend runs it fastest, with the same results: JAX compiles it."""
         if self.name != "jax":
             return function
         import jax
 
-        return jax.jit(function)
+        compiled: Function = jax.jit(function)
+        return compiled
 
-    def placed(self, array: np.ndarray) -> Any:
+    def placed(self, array: np.ndarray) -> Tensor:
         """An array, on the accelerator if faces are kept there."""
         return keras.ops.convert_to_tensor(array) if self.on_device else array
 
-    def fetched(self, array: Any) -> Any:
+    def fetched(self, array: Tensor) -> Tensor:
         """A computed array for a batch: in NumPy unless faces are kept on the accelerator."""
         return array if self.on_device else np.asarray(array)
 

@@ -5,10 +5,17 @@ from collections.abc import Callable, Iterator
 import keras
 import numpy as np
 
+from faces.models.tensors import Tensor
+
 UPDATE_BATCH_SIZE = 256
 
+BatchStatistics = Callable[[list[Tensor], list[Tensor], np.ndarray], list[Tensor]]
+"""From the trainable and the other variables of a model and a batch of faces to means and variances."""
 
-def batch_norm_updater(model: keras.Model, compiled: Callable[[Callable], Callable]) -> Callable[[np.ndarray], None]:
+
+def batch_norm_updater(
+    model: keras.Model, compiled: Callable[[BatchStatistics], BatchStatistics]
+) -> Callable[[np.ndarray], None]:
     """A function that computes batch normalization's means and variances from faces (N, H, W) without augmentation.
 
     It sets them in place, to their means over the batches. The moving statistics of training come from augmented faces,
@@ -21,7 +28,7 @@ def batch_norm_updater(model: keras.Model, compiled: Callable[[Callable], Callab
     statistics = {id(variable) for layer in norms for variable in (layer.moving_mean, layer.moving_variance)}
     which = [number for number, one in enumerate(model.non_trainable_variables) if id(one) in statistics]
 
-    def batch_statistics(trainable: list, non_trainable: list, batch: np.ndarray) -> list:
+    def batch_statistics(trainable: list[Tensor], non_trainable: list[Tensor], batch: np.ndarray) -> list[Tensor]:
         """Means and variances of one batch, in the order of `which`."""
         momenta, rates = [layer.momentum for layer in norms], [layer.rate for layer in dropouts]
         for layer in norms:

@@ -1,14 +1,15 @@
 """Training batches: shuffled, and augmented anew in every epoch."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
+from faces.models.tensors import Tensor
 from faces.training.distillation import distillation_targets
 
-Augment = Callable[[np.random.Generator, Any, np.ndarray], tuple[Any, Any]]
+Augment = Callable[[np.random.Generator, Tensor, np.ndarray], tuple[Tensor, Tensor]]
 """From a generator, images (N, H, W) uint8 and targets (N, ...) to augmented ones."""
 
 
@@ -18,7 +19,7 @@ class TrainingFaces(NamedTuple):
     `images` (N, H, W) uint8, in NumPy or on a device; `targets` (N, ...), those of unlabelled faces NaN or all 0.
     """
 
-    images: Any
+    images: Tensor
     targets: np.ndarray
     num_labeled: int
     unlabeled_samples: int = 0
@@ -49,7 +50,7 @@ class Distillation(NamedTuple):
     teacher_weight: float
 
 
-class Batches(keras.utils.PyDataset):
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # mypy does not read Keras
     """All batches of some epochs in order, each of `batch_size` faces (batch_size, H, W) uint8 and their targets.
 
     Faces that do not fill a batch at the end of an epoch are skipped; every epoch is shuffled anew. A batch depends
@@ -77,7 +78,7 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return self.steps * len(self._epochs)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         epoch, number = self._epochs[index // self.steps], index % self.steps
         if self._distillation is None:
             return self.augmented(epoch, number)[1:]
@@ -86,7 +87,7 @@ class Batches(keras.utils.PyDataset):
         predictions = self._distillation.predictions[epoch, positions].astype(np.float32)
         return faces, distillation_targets(targets, predictions, self._distillation.teacher_weight)
 
-    def augmented(self, epoch: int, number: int) -> tuple[np.ndarray, Any, Any]:
+    def augmented(self, epoch: int, number: int) -> tuple[np.ndarray, Tensor, Tensor]:
         """A batch of an epoch before distillation: positions in the epoch's order, augmented faces and targets."""
         order = np.random.default_rng([self._seed, epoch]).permutation(self._faces.per_epoch)
         positions = order[number * self.batch_size : (number + 1) * self.batch_size]

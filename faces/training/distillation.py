@@ -1,12 +1,12 @@
 """Knowledge distillation (Hinton et al. 2015, Distilling the Knowledge in a Neural Network)."""
 
-from typing import Any
-
 import keras
 import numpy as np
 
+from faces.models.tensors import Tensor
 
-def distillation_targets(labels: Any, predictions: np.ndarray, teacher_weight: float) -> Any:
+
+def distillation_targets(labels: Tensor, predictions: np.ndarray, teacher_weight: float) -> Tensor:
     """Targets float32: `teacher_weight` of each is the teachers' prediction, the rest the label, of the same shape.
 
     Class probabilities (N, classes): where the labels of a row sum to less than 1, the prediction replaces the missing

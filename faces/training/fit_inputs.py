@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from faces.models.tensors import Tensor
 from faces.training.batches import Batches
 
 VALIDATION_BATCH_SIZE = 256
@@ -38,7 +39,7 @@ def fit_inputs(
     return {"x": train.with_options(options), "validation_data": of_validation.with_options(options)}
 
 
-class Prefetching(keras.utils.PyDataset):
+class Prefetching(keras.utils.PyDataset):  # type: ignore[misc]  # mypy does not read Keras
     """Batches that threads prepare in advance. They must be requested in order, each once.
 
     Keras's own workers start anew in every epoch, and cannot be counted on to stay ahead of an accelerator.
@@ -47,14 +48,13 @@ class Prefetching(keras.utils.PyDataset):
     def __init__(self, batches: Batches, threads: int) -> None:
         super().__init__()
         self._batches, self._pool, self._ahead = batches, ThreadPoolExecutor(threads), PREFETCHED_BATCHES * threads
-        self._prefetched: dict[int, Future] = {}
+        self._prefetched: dict[int, Future[tuple[Tensor, Tensor]]] = {}
 
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         for number in range(index, min(index + self._ahead, len(self))):
             if number not in self._prefetched:
                 self._prefetched[number] = self._pool.submit(self._batches.__getitem__, number)
-        batch: tuple[Any, Any] = self._prefetched.pop(index).result()
-        return batch
+        return self._prefetched.pop(index).result()

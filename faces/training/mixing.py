@@ -1,8 +1,10 @@
 """MixUp and CutMix: each face is mixed with another one of its batch."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from faces.models.tensors import Tensor
 
 
 class Mixing(NamedTuple):
@@ -17,8 +19,8 @@ class Mixing(NamedTuple):
 
 
 def mix_faces(
-    generator: np.random.Generator, faces: Any, targets: np.ndarray, mixing: Mixing
-) -> tuple[Any, np.ndarray]:
+    generator: np.random.Generator, faces: Tensor, targets: np.ndarray, mixing: Mixing
+) -> tuple[Tensor, np.ndarray]:
     """Faces (N, H, W) uint8 and class probabilities (N, classes), each mixed with another one of the batch.
 
     The faces may be an array of NumPy or of JAX.
@@ -36,7 +38,7 @@ def mix_faces(
     return mixed, (ratio * targets + (1 - ratio) * targets[other]).astype(np.float32)
 
 
-def _cutmix(generator: np.random.Generator, faces: Any, others: Any, ratio: float) -> tuple[Any, float]:
+def _cutmix(generator: np.random.Generator, faces: Tensor, others: Tensor, ratio: float) -> tuple[Tensor, float]:
     """Faces with a square of the others, and the ratio of the area that is not pasted, to the whole pixel."""
     size = faces.shape[1]
     side = round(size * (1 - ratio) ** 0.5)

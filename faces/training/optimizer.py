@@ -1,11 +1,11 @@
 """The optimizer, its learning-rate schedule, and the compiled model."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
 
 from faces.training.backend import jit_compile
+from faces.training.losses import Loss
 
 
 class OptimizerSettings(NamedTuple):
@@ -36,7 +36,7 @@ def cosine_schedule(
 
 
 def compile_model(
-    model: keras.Model, loss: str | Callable, metrics: list[str], settings: OptimizerSettings, steps: int
+    model: keras.Model, loss: str | Loss, metrics: list[str], settings: OptimizerSettings, steps: int
 ) -> None:
     """Compile the model for a training of `steps` steps, in place."""
     optimizer = _optimizer(settings, steps)

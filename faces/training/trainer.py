@@ -1,7 +1,7 @@
 """Fits a model and keeps its best epoch by validation loss; training can be resumed after any epoch."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -11,6 +11,7 @@ from faces.training.backend import Backend, jit_compile
 from faces.training.batch_norm import batch_norm_updater
 from faces.training.batches import Batches
 from faces.training.fit_inputs import VALIDATION_BATCH_SIZE, fit_inputs
+from faces.training.losses import Loss
 from faces.training.optimizer import OptimizerSettings, compile_model
 
 
@@ -33,6 +34,10 @@ class Checkpoint(NamedTuple):
     epochs: list[Epoch]
 
 
+Logs = dict[str, float]
+"""Losses and metrics by name, as Keras hands them to callbacks."""
+
+
 def best_epoch(epochs: list[Epoch]) -> Epoch:
     """The epoch of the lowest validation loss; the earliest of several."""
     return min(epochs, key=lambda epoch: epoch.metrics["val_loss"])
@@ -43,11 +48,17 @@ def is_over(done: list[Epoch], epochs: int, patience: int) -> bool:
     return bool(done) and (len(done) >= epochs or done[-1].number - best_epoch(done).number >= patience)
 
 
-class BestWeightsCheckpoint(keras.callbacks.Callback):
+class BestWeightsCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # mypy does not read Keras
     """Keeps the weights of the lowest validation loss, averaged ones with `ema_decay`; stops early by `patience`."""
 
     def __init__(
-        self, num_faces: int, epochs: int, patience: int, checkpoint: Checkpoint | None, on_epoch, on_checkpoint
+        self,
+        num_faces: int,
+        epochs: int,
+        patience: int,
+        checkpoint: Checkpoint | None,
+        on_epoch: Callable[[Epoch], None],
+        on_checkpoint: Callable[[Checkpoint], None],
     ) -> None:
         super().__init__()
         self._num_faces, self._on_epoch, self._on_checkpoint = num_faces, on_epoch, on_checkpoint
@@ -55,14 +66,14 @@ class BestWeightsCheckpoint(keras.callbacks.Callback):
         self.epochs: list[Epoch] = list(checkpoint.epochs) if checkpoint else []
         self.best: list[np.ndarray] = checkpoint.best if checkpoint else []
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._started = time.perf_counter()
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs) -> None:
         if not self.epochs or logs["loss"] < best_epoch(self.epochs).metrics["val_loss"]:
             self.best = _values(self.model.variables)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         seconds = time.perf_counter() - self._started
         metrics = {name: float(value) for name, value in (logs or {}).items()}
         self.epochs.append(Epoch(epoch + 1, self._num_epochs, seconds, self._num_faces / seconds, metrics))
@@ -72,11 +83,11 @@ class BestWeightsCheckpoint(keras.callbacks.Callback):
         self._on_checkpoint(Checkpoint(_values(self.model.variables), optimizer, self.best, list(self.epochs)))
 
 
-def _values(variables) -> list[np.ndarray]:
+def _values(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
     return [np.array(variable) for variable in variables]
 
 
-def _assign(variables, values: list[np.ndarray]) -> None:
+def _assign(variables: Sequence[keras.Variable], values: list[np.ndarray]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
@@ -86,7 +97,7 @@ def fit_model(
     batches: Callable[[range], Batches],
     validation: tuple[np.ndarray, np.ndarray],
     *,
-    loss: str | Callable,
+    loss: str | Loss,
     metrics: list[str],
     optimizer: OptimizerSettings,
     epochs: int,
@@ -148,7 +159,7 @@ def validate_unchanged(
     model: keras.Model,
     validation: tuple[np.ndarray, np.ndarray],
     *,
-    loss: str | Callable,
+    loss: str | Loss,
     metrics: list[str],
 ) -> list[Epoch]:
     """The epoch 0 of a model that is not trained: its validation loss and metrics."""

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 import params
 from docs.generate import settings
-from docs.generate.__main__ import DOCS, PAGES
+from docs.generate.__main__ import DOCS, PAGES, content
 from docs.generate.pipeline_figure import edges_of, layers, reduced
 from docs.generate.stages import stages
 from tests.conftest import ROOT, tracked_files
@@ -16,7 +16,7 @@ from tests.conftest import ROOT, tracked_files
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_current(name: str) -> None:
-    assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](), "run `make docs`"
+    assert (DOCS / name).read_bytes() == content(name), "run `make docs`"
 
 
 def test_the_page_of_settings_has_a_row_for_each_value() -> None:

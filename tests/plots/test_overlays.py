@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import tasks.plots.annotated_images
-from faces.plots.photograph import POINT_COLOUR
+from faces.plots.face_grid import POINT_COLOUR
 from tasks.common.files import text_of
 from tasks.plots.annotated_images import draw_pictures, pictures_of
 from tests.plots.scored_folder import SETTINGS, write_scored

@@ -12,13 +12,13 @@ from faces.scoring.alignment import (
     MARGIN,
     PATCH,
     SCALE,
-    SIZE,
     WEIGHT,
     aligned_boxes,
     aligned_crops,
     surroundings,
 )
 from faces.scoring.face_crops import crop, image_to_crop
+from faces.scoring.face_framing import SIZE
 from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import EMOTION_FRAMING
 from tasks.readers.records import Record
