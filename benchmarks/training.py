@@ -1,12 +1,12 @@
-"""Training speed of recipes: faces per second, seconds to a target accuracy on test faces, and peak memory.
+"""Training speed of recipes: faces per second, seconds to a target accuracy on validation faces, and peak memory.
 
     python -m benchmarks.training [--prepared data/prepared/emotion] [--target 0.55] [--recipes original quick]
 
 Run it after `dvc repro prepare@emotion`. Each recipe of conf/recipe trains in a separate process, one after another, on
-the same prepared faces. Times exclude the evaluation on test faces. A recipe's learning rate schedule is that of a
-short training of `--epochs` epochs: a warmup of six epochs makes no sense for a training of one. The evaluated weights
-are those of the last step, not their moving average. Times include the making of batches, and the batch norm update
-before each evaluation where a recipe has one.
+the same prepared faces. Times exclude the evaluation, which is on the validation split: test faces are not read. A
+recipe's learning rate schedule is that of a short training of `--epochs` epochs: a warmup of six epochs makes no sense
+for a training of one. The evaluated weights are those of the last step, not their moving average. Times include the
+making of batches, and the batch norm update before each evaluation where a recipe has one.
 """
 
 import argparse
@@ -36,7 +36,7 @@ RECIPES = ("sample", "quick", "full", "original")
 
 
 class Evaluation(NamedTuple):
-    """Seconds of training and number of training faces before an evaluation, and the accuracy on test faces."""
+    """Seconds of training and number of training faces before an evaluation, and the accuracy on validation faces."""
 
     seconds: float
     num_faces: int
@@ -73,10 +73,11 @@ def timed(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def accuracy_of(model: keras.Model, train: FaceDataset, test: FaceDataset) -> float:
-    """Return the accuracy on the test split, among the output classes."""
-    outputs = model.predict(test.images, batch_size=256, verbose=0)
-    return float((outputs[:, train.output_class_indices].argmax(axis=1) == test.targets).mean())
+def accuracy_of(model: keras.Model, validation: FaceDataset) -> float:
+    """Return the accuracy on the faces of output classes, among these classes."""
+    judged = validation.with_output_classes()
+    outputs = model.predict(judged.images, batch_size=256, verbose=0)
+    return float((outputs[:, validation.output_class_indices].argmax(axis=1) == judged.targets).mean())
 
 
 def train_until(
@@ -86,8 +87,8 @@ def train_until(
     evaluate_every: int = EVALUATE_EVERY,
     on_evaluation: Callable[[Evaluation], None] = lambda _: None,
 ) -> Result:
-    """Train until the test accuracy reaches `target`, or to the last epoch; the last step is evaluated too."""
-    train, test = load_dataset(prepared / "train.npz"), load_dataset(prepared / "test.npz")
+    """Train until the validation accuracy reaches `target`, or to the last epoch; the last step is evaluated too."""
+    train, validation = (load_dataset(prepared / f"{name}.npz") for name in ("train", "validation"))
     batches = batches_of(training_faces(train), settings, host_backend())(range(settings.epochs))
     model = compiled(train, settings, json.loads((prepared / "normalization.json").read_text()), len(batches))
     bn_images, update = batch_norm_samples(train, settings), batch_norm_updater(model, host_backend().compiled)
@@ -99,7 +100,7 @@ def train_until(
             continue
         if bn_images is not None:
             seconds += timed(lambda: update(bn_images))
-        curve.append(Evaluation(seconds, num_faces, accuracy_of(model, train, test)))
+        curve.append(Evaluation(seconds, num_faces, accuracy_of(model, validation)))
         on_evaluation(curve[-1])
         if curve[-1].accuracy >= target:
             break
@@ -148,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     rows = [table_row(recipe, measured(recipe, options)) for recipe in options.recipes]
     columns = ("recipe", "parameters", "faces/s", "seconds", "faces", "accuracy", "peak MB")
-    print_table(f"Training to a test accuracy of {options.target:.0%}", columns, rows)
+    print_table(f"Training to a validation accuracy of {options.target:.0%}", columns, rows)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ FACES = 192
 @pytest.fixture
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(ROOT)
-    for split, num_faces in (("train", FACES), ("test", 20)):
+    for split, num_faces in (("train", FACES), ("validation", 20)):
         save_dataset(tmp_path / f"{split}.npz", part("emotion", num_faces))
     (tmp_path / "normalization.json").write_text(json.dumps(CONSTANTS))
     return tmp_path
@@ -44,7 +44,7 @@ def test_training_ends_at_the_target(prepared: Path) -> None:
 def test_the_command_shows_each_recipe(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--prepared", str(prepared), "--epochs", "1", "--target", "0.0", "--recipes", "sample"])
     title, *lines = capsys.readouterr().out.splitlines()
-    assert title.strip() == "Training to a test accuracy of 0%"
+    assert title.strip() == "Training to a validation accuracy of 0%"
     _, cells = [[cell.strip() for cell in line[1:-1].split(line[0])] for line in lines if line[0] in "┃│"]
     assert (cells[0], cells[4]) == ("sample", "192")
     assert all(float(cell.replace(",", "")) >= 0 for cell in cells[1:])
