@@ -90,7 +90,8 @@ def _table(images: np.ndarray, pairs: np.ndarray, mirrored: bool) -> pd.DataFram
 def _correlations(images: np.ndarray, others: np.ndarray, mirrored: bool) -> np.ndarray:
     """Of each of `images` (M, H, W) with that of `others` in its place; (M,) float32."""
     second = standardized(others[:, :, ::-1] if mirrored else others)
-    return np.einsum("ij,ij->i", standardized(images), second)
+    found: np.ndarray = np.einsum("ij,ij->i", standardized(images), second)
+    return found
 
 
 def duplicate_components(count: int, pairs: np.ndarray) -> np.ndarray:
