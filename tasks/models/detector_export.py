@@ -23,12 +23,6 @@ SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
 OPSET, IR_VERSION = 17, 8
 """Versions of ONNX that have scales for each channel."""
 NUM_PHOTOGRAPHS, NUM_FACES, SEED = 12, 120, 0
-LAYOUTS = (
-    Cell((96, 200), (0, 45), 4, 3),
-    Cell((38, 77), (0, 30), 6, 4),
-    Cell((200, 400), (0, 20), 1, 1),
-)
-"""Of the drawn photographs that activations are calibrated on: faces of all sizes, upright and tilted."""
 
 
 def export_detector(path: Path) -> None:
@@ -47,10 +41,11 @@ def export_detector(path: Path) -> None:
 
 
 def calibration_photographs(count: int) -> list[np.ndarray]:
-    """Drawn photographs (H, W) uint8, of the LAYOUTS in turn."""
+    """Drawn photographs (H, W) uint8, with faces of all sizes, upright and tilted."""
+    cells = [Cell((96, 200), (0, 45), 4, 3), Cell((38, 77), (0, 30), 6, 4), Cell((200, 400), (0, 20), 1, 1)]
     rng = np.random.default_rng(SEED)
     faces, _ = draw_faces(rng, np.arange(NUM_FACES) % 5, SIZES["keypoints"], KEYPOINTS_FRAMING)
-    layouts = [LAYOUTS[number % len(LAYOUTS)] for number in range(count)]
+    layouts = [cells[number % len(cells)] for number in range(count)]
     return [
         draw_scene(rng, faces, rng.permutation(NUM_FACES)[: cell.columns * cell.rows], cell).image for cell in layouts
     ]

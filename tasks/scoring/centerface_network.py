@@ -27,8 +27,6 @@ MAX_AT_ONCE = 4
 MAX_KERNELS = 500
 """Compiled operations that are kept, of the shapes last used: the network has about 90 for each shape."""
 REMEDY = "restore it with `git checkout models/detector`, or set score.detector to {name: cascade}"
-COMPILING = Lock()
-"""Held while the network is compiled, which the first photographs would otherwise all do."""
 
 
 def run_centerface(image: np.ndarray) -> Maps:
@@ -39,7 +37,7 @@ def run_centerface(image: np.ndarray) -> Maps:
     height, width = image.shape
     filled = np.zeros((1, 1, *(-(-side // SIDE_STEP) * SIDE_STEP for side in image.shape)), np.float32)
     filled[0, 0, :height, :width] = image
-    with COMPILING:
+    with _compiling():
         requests = _requests()
     request = requests.get()
     try:
@@ -56,6 +54,12 @@ def photographs_at_once() -> int:
     """How many photographs are searched at one time: one for each core that this process may use, up to a limit."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MAX_AT_ONCE)
+
+
+@lru_cache(maxsize=1)
+def _compiling() -> Lock:
+    """Held while the network is compiled: else each of the first photographs would compile it."""
+    return Lock()
 
 
 @lru_cache(maxsize=1)
