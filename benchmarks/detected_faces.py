@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.face_scenes import Scene
+from faces.synthetic.photographs import Scene
 from tasks.scoring.face_detector import Detect
 
 NEAR = 0.4

@@ -21,9 +21,10 @@ import numpy as np
 
 import params
 from benchmarks.detected_faces import Result, search
-from benchmarks.face_scenes import CELLS, EMPTY, SMALL, Scene, halves, read_faces, scenes_of
+from benchmarks.face_scenes import CELLS, EMPTY, SMALL, halves, read_faces, scenes_of
 from benchmarks.tables import print_table
 from benchmarks.tilted_faces import tilt
+from faces.synthetic.photographs import Scene
 from params import Detector
 from tasks.release.model_sets import GATE_RESULTS
 from tasks.scoring.face_detector import Detect, make_detector

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from benchmarks.detected_faces import Result, search
-from benchmarks.face_scenes import CELLS, Faces, Scene
+from benchmarks.face_scenes import CELLS, Faces
 from benchmarks.tables import print_table
 from faces.common.pixel_text import SIZES
 from faces.scoring.alignment import aligned_crops, surroundings
 from faces.scoring.face_crops import crop, crop_to_image
+from faces.synthetic.photographs import Scene
 from tasks.models.approved_models import load_approved_models
 from tasks.models.inference_engine import Predictor, make_predictor
 from tasks.release.model_sets import GATE_RESULTS

@@ -124,7 +124,11 @@ def test_hooks_run_the_checks_of_make_test_from_the_virtual_environment() -> Non
     ("folder", "not_outputs", "released"),
     [
         ("data", {"data/inbox", "data/inbox_results", "data/scoring"}, set()),
-        ("models", {"models/checkpoints", "models/fetched"}, {"models/released", "models/fast", "models/pretrained"}),
+        (
+            "models",
+            {"models/checkpoints", "models/fetched"},
+            {"models/released", "models/fast", "models/detector", "models/pretrained"},
+        ),
     ],
 )
 def test_readmes_list_each_folder_and_git_tracks_no_other_files(

@@ -258,8 +258,13 @@ HEAVY = {
         "tasks/training/pretrained.py",
         "tasks/training/report.py",
     },
-    "nncf": {"tasks/models/export.py"},
-    "onnx": {"tasks/models/export.py", "tasks/models/onnx_files.py"},
+    "nncf": {"tasks/models/quantization.py"},
+    "onnx": {
+        "tasks/models/detector_export.py",
+        "tasks/models/export.py",
+        "tasks/models/onnx_files.py",
+        "tasks/models/quantization.py",
+    },
     "openvino": {"tasks/models/inference_engine.py", "tasks/scoring/centerface_network.py"},
     "tensorflow": set(),
 }

@@ -1,16 +1,7 @@
-"""Exports trained models in both precisions: float32, and int8 by post-training quantization.
+"""Exports trained models in both precisions: float32, and int8 by post-training quantization."""
 
-Quantization is NNCF's (post-training, by the ranges of activations on calibration images; Jacob et al. 2018,
-Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference).
-"""
-
-import contextlib
-import io
 import json
-import logging
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import onnx
@@ -21,7 +12,8 @@ from tasks.common.files import replacing, sha256
 from tasks.models.exports import PRECISIONS, export_path
 from tasks.models.inference_engine import CHUNK
 from tasks.models.keras_files import load_model
-from tasks.models.onnx_files import export_float32, save_onnx
+from tasks.models.onnx_files import export_float32
+from tasks.models.quantization import quantized, save_onnx
 from tasks.orchestration.artifacts import log, log_table
 from tasks.orchestration.decorators import task
 
@@ -66,28 +58,8 @@ def calibration_images(images: np.ndarray, count: int) -> np.ndarray:
 def export_int8(float32: Path, images: np.ndarray, path: Path) -> None:
     """Write an exported model in int8, with activations calibrated on images (N, H, W) uint8.
 
-    From the softmax on, it stays float32: in int8 the cell centres of the keypoints model double its error. Weights use
-    half of the int8 range, so that the sums of products do not saturate on processors without VNNI instructions.
+    From the softmax on, it stays float32: in int8 the cell centres of the keypoints model double its error.
     """
-    nncf = _nncf()
     model = onnx.load(float32)
     batches = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
-    name = model.graph.input[0].name
-    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws progress bars
-        quantized = nncf.quantize(
-            model,
-            nncf.Dataset(batches, lambda batch: {name: batch}),
-            subset_size=len(batches),
-            ignored_scope=nncf.IgnoredScope(names=after_softmax(model)),
-            advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix="enable"),
-        )
-    save_onnx(quantized, path)
-
-
-def _nncf() -> ModuleType:
-    # NNCF reports usage by this package when it is imported; where it is absent, it reports nothing.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import nncf
-
-    nncf.set_log_level(logging.ERROR)
-    return nncf
+    save_onnx(quantized(model, batches, after_softmax(model)), path)

@@ -11,8 +11,9 @@ import onnx
 
 from faces.models.onnx_graph import with_stable_names
 from faces.models.portable import portable
-from tasks.common.files import InputError, replacing
+from tasks.common.files import InputError
 from tasks.models.keras_files import load_model
+from tasks.models.quantization import save_onnx
 
 
 def export_float32(model: keras.Model, path: Path) -> None:
@@ -26,13 +27,6 @@ def export_float32(model: keras.Model, path: Path) -> None:
         model.export(file, format="onnx", verbose=False)
         exported = onnx.load(file)
     save_onnx(with_stable_names(exported, model.name, model.output.shape[1:]), path)
-
-
-def save_onnx(model: onnx.ModelProto, path: Path) -> None:
-    """Write a valid ONNX model; equal models give equal bytes."""
-    onnx.checker.check_model(model)
-    with replacing(path) as temporary:
-        temporary.write_bytes(model.SerializeToString(deterministic=True))
 
 
 if __name__ == "__main__":

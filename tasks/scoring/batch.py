@@ -12,6 +12,7 @@ from tasks.models.inference_engine import Predictor, make_predictor
 from tasks.orchestration.artifacts import Progress, counted, log
 from tasks.orchestration.decorators import task
 from tasks.readers.records import Shard, count_records, shards_of
+from tasks.scoring.centerface_network import photographs_at_once
 from tasks.scoring.face_crops import Crops, crop_faces
 from tasks.scoring.face_detector import make_detector
 from tasks.scoring.prediction_rows import ModelInfo, Rows, model_info, predict_rows
@@ -117,11 +118,14 @@ def _write_each(scored: Iterable[tuple[Shard, Rows]], work: Path, pending: _Pend
 def score_here(
     shards: Iterable[Shard], predict: Predictor, info: ModelInfo, mode: str, settings: Score
 ) -> Iterator[tuple[Shard, Rows]]:
-    """Each shard with its rows; the faces of a shard are cropped while the models run on the shard before it."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    """Each shard with its rows.
+
+    The faces of a shard are cropped, several photographs at a time, while the models run on the shard before it.
+    """
+    with ThreadPoolExecutor(photographs_at_once()) as pool, ThreadPoolExecutor(max_workers=1) as ahead:
         waiting: tuple[Shard, Future[Crops]] | None = None
         for shard in chain(shards, [None]):
-            submitted = (shard, pool.submit(crop_faces, shard.records, mode, settings)) if shard else None
+            submitted = (shard, ahead.submit(crop_faces, shard.records, mode, settings, pool)) if shard else None
             if waiting:
                 crops = waiting[1].result()
                 yield waiting[0], predict_rows(crops, predict, info, settings)

@@ -1,6 +1,10 @@
 """Crops faces from images, frames and rows of tables, at the input sizes of both models."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from functools import partial
+from threading import Lock
 from typing import NamedTuple
 from zipfile import ZipFile
 
@@ -27,6 +31,8 @@ PLACE = ["source", "row", "frame", "time_s"]
 """Columns that say where a record is: `frame` and `time_s` of frames only."""
 BOX_COLUMNS = [*PLACE, "face", *BOX, "detection_score"]
 NO_CROP = "its faces cannot be cropped"
+LARGE_PIXELS = 24_000_000
+"""Of a larger image no second one is processed at the same time: one of `max_image_pixels` may need a gigabyte."""
 
 
 class Crops(NamedTuple):
@@ -45,41 +51,63 @@ class Crops(NamedTuple):
     patches: np.ndarray
 
 
-def crop_faces(records: Sequence[Record], mode: str, settings: Score) -> Crops:
+class _Cropped(NamedTuple):
+    """One record's boxes (n, 4), scores (n,), crops by model, and patches, none if the boxes are no detector's."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    crops: dict[str, np.ndarray]
+    patches: np.ndarray
+
+
+def crop_faces(records: Sequence[Record], mode: str, settings: Score, pool: Executor | None = None) -> Crops:
     """The faces of records. `mode`: `detect` faces, or take each image `whole`.
 
-    `auto` takes an image whole up to `max_crop_px`, and with CenterFace also a larger one that one face fills.
+    `auto` takes an image whole up to `max_crop_px`, and with CenterFace also a larger one that one face fills. With
+    `pool`, images are processed side by side, but for large ones; the result is the same.
     """
     detections: list[tuple[object, ...]] = []
     skipped: list[tuple[object, ...]] = []
     detected: list[int] = []
-    patches = [np.empty((0, PATCH, PATCH), np.uint8)]
-    images: dict[str, list[np.ndarray]] = {
-        model_name: [np.empty((0, size, size), np.uint8)] for model_name, size in SIZES.items()
-    }
-    for record in records:
+    with_faces: list[_Cropped] = []
+    cropped = partial(_cropped, mode=mode, settings=settings, large=Lock())
+    # Rows of tables take less time than handing them over.
+    is_table = all(_is_known_face(record) for record in records)
+    for record, found in zip(records, (pool.map if pool and not is_table else map)(cropped, records), strict=True):
         place = (text_of(record.source), record.row, record.frame, record.time_s)
+        if isinstance(found, str):
+            skipped.append((*place, found))
+            continue
+        with_faces.append(found)
+        detected += range(len(detections), len(detections) + len(found.patches))
+        for number, (box, score) in enumerate(zip(found.boxes, found.scores, strict=True), start=1):
+            detections.append((*place, number, *box.tolist(), score))
+    images = {
+        model_name: np.concatenate(
+            [np.empty((0, size, size), np.uint8), *(one.crops[model_name] for one in with_faces)]
+        )
+        for model_name, size in SIZES.items()
+    }
+    patches = np.concatenate([np.empty((0, PATCH, PATCH), np.uint8), *(one.patches for one in with_faces)])
+    tables = _table(detections, BOX_COLUMNS), _table(skipped, [*PLACE, "reason"])
+    return Crops(tables[0], images, tables[1], np.array(detected, int), patches)
+
+
+def _cropped(record: Record, mode: str, settings: Score, large: Lock) -> _Cropped | str:
+    """The faces of a record, or the reason why it has none. An image over LARGE_PIXELS holds the lock `large`."""
+    with ExitStack() as held:
+
+        def wait_if_large(width: int, height: int) -> None:
+            if width * height > LARGE_PIXELS:
+                held.enter_context(large)
+
         try:
-            image, boxes, scores, by_detector = _detections(record, mode, settings)
+            image, boxes, scores, by_detector = _detections(record, mode, settings, wait_if_large)
             crops = {model_name: crop_boxes(image, boxes, size) for model_name, size in SIZES.items()}
             with content_errors(NO_CROP):
-                around = surroundings(image, boxes if by_detector else boxes[:0])
+                return _Cropped(boxes, scores, crops, surroundings(image, boxes if by_detector else boxes[:0]))
         except UnreadableInput as error:
-            skipped.append((*place, readable(str(error))))
-            continue
-        detected += range(len(detections), len(detections) + len(around))
-        patches.append(around)
-        for number, (box, score) in enumerate(zip(boxes, scores, strict=True), start=1):
-            detections.append((*place, number, *box.tolist(), score))
-        for model_name in SIZES:
-            images[model_name].append(crops[model_name])
-    return Crops(
-        _table(detections, BOX_COLUMNS),
-        {model_name: np.concatenate(crops) for model_name, crops in images.items()},
-        _table(skipped, [*PLACE, "reason"]),
-        np.array(detected, int),
-        np.concatenate(patches),
-    )
+            return readable(str(error))
 
 
 def _table(rows: Sequence[tuple[object, ...]], columns: list[str]) -> pd.DataFrame:
@@ -87,14 +115,19 @@ def _table(rows: Sequence[tuple[object, ...]], columns: list[str]) -> pd.DataFra
     return pd.DataFrame(rows, columns=columns).astype({"frame": "Int64", "time_s": "float64"})
 
 
-def _detections(record: Record, mode: str, settings: Score) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+def _is_known_face(record: Record) -> bool:
+    return isinstance(record.content, np.ndarray) and record.frame is None
+
+
+def _detections(
+    record: Record, mode: str, settings: Score, check: Callable[[int, int], None]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     """An image, the boxes (n, 4) of its faces, their scores (n,), and whether the boxes are a detector's.
 
     Raises UnreadableInput if it has no face.
     """
-    image = load_image(record, settings)
-    is_crop = isinstance(record.content, np.ndarray) and record.frame is None
-    if is_crop or mode == "whole" or (mode == "auto" and max(image.shape) <= settings.max_crop_px):
+    image = load_image(record, settings, check=check)
+    if _is_known_face(record) or mode == "whole" or (mode == "auto" and max(image.shape) <= settings.max_crop_px):
         if not _may_be_whole(image, settings):
             raise UnreadableInput(
                 "the square box around it has more pixels than score.max_image_pixels; make the image smaller"
@@ -127,15 +160,23 @@ def _no_face(image: np.ndarray, mode: str, settings: Score) -> str:
     return f"no face found ({reasons}); `faces score --mode whole` takes it as one face"
 
 
-def load_image(record: Record, settings: Score, open_zip: OpenZip = ZipFile) -> np.ndarray:
-    """Grey levels (H, W) uint8 of a record. Raises UnreadableInput if it cannot be read, or is constant."""
+def load_image(
+    record: Record,
+    settings: Score,
+    open_zip: OpenZip = ZipFile,
+    check: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Grey levels (H, W) uint8 of a record. Raises UnreadableInput if it cannot be read, or is constant.
+
+    `check` is given the width and height of a file before it is decoded.
+    """
     if isinstance(record.content, str):
         raise UnreadableInput(record.content)
     if isinstance(record.content, np.ndarray):
         image = record.content
     else:
         content = content_of(record.source, open_zip) if record.content is None else record.content
-        image = grey_levels(content, settings.max_image_pixels)
+        image = grey_levels(content, settings.max_image_pixels, check)
     # Before a detector runs: it may find a face in noise, and of a constant image the reason is known.
     if problem := level_problem(image):
         raise UnreadableInput(problem)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.detected_faces import search
-from benchmarks.face_scenes import Scene
+from faces.synthetic.photographs import Scene
 
 
 def test_a_box_that_no_face_owns_or_a_better_one_has_is_a_false_alarm() -> None:

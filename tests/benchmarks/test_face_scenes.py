@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.face_scenes import CELLS, SCENE, Faces, draw_cell, halves, scenes_of
+from benchmarks.face_scenes import CELLS, Faces, draw_cell, halves, scenes_of
 from faces.scoring.face_crops import crop
 from faces.synthetic.faces import draw_faces
+from faces.synthetic.photographs import SCENE
 from faces.synthetic.pose import KEYPOINTS_FRAMING
 
 

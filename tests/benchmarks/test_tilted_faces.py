@@ -3,9 +3,10 @@
 import numpy as np
 
 from benchmarks.detected_faces import Result
-from benchmarks.face_scenes import Faces, Scene
+from benchmarks.face_scenes import Faces
 from benchmarks.tilted_faces import predictions, tilt_row
 from faces.scoring.alignment import EMOTION_POINTS
+from faces.synthetic.photographs import Scene
 from tests.benchmarks.test_face_scenes import drawn_faces
 
 

