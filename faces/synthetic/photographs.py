@@ -48,7 +48,8 @@ def background(rng: np.random.Generator, size: tuple[int, int] = SCENE) -> np.nd
         draw = cv2.rectangle if rng.random() < 0.6 else cv2.line
         draw(image, (int(x), int(y)), far, grey, -1 if draw is cv2.rectangle and rng.random() < 0.5 else thickness)
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(2, 6))
-    return np.clip(image + rng.normal(0, rng.uniform(0, 3), size), 0, 255)
+    background: np.ndarray = np.clip(image + rng.normal(0, rng.uniform(0, 3), size), 0, 255)
+    return background
 
 
 def draw_scene(rng: np.random.Generator, faces: np.ndarray, numbers: np.ndarray, cell: Cell) -> Scene:
