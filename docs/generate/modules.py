@@ -8,7 +8,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 INTRODUCTION = """\
 # Modules
 
-`python -m docs.generate` writes this page from the docstrings. [Code structure](rooms.md) explains the layers and their rules.
+`python -m docs.generate` writes this page from the docstrings. [Code structure](rooms.md) explains the
+layers and their rules.
 """
 
 
