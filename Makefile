@@ -53,7 +53,7 @@ status: .venv/installed ## Show whether server and worker run, the scheduled run
 	@$(BIN)/dvc status
 
 lock: .venv/installed ## Recompile requirements.txt from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --group dev --group servers --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
 		--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
 	@# Older versions of pip treat a dependency on `name[extra]` as another package than `name`, so both are pinned.
 	awk '/^[^ ]/ { printf "%s", twice; twice = "" } { print } \
