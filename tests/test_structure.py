@@ -31,7 +31,7 @@ ROOMS = {
         *("release", "scoring", "plots"),
     ),
     "tasks": (
-        *("common", "orchestration", "video", "readers", "models", "data", "preparation", "training"),
+        *("common", "orchestration", "video", "readers", "transfer", "models", "data", "preparation", "training"),
         *("distillation", "evaluation", "scoring", "operations", "release", "plots"),
     ),
 }

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -10,7 +11,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import fsspec
 
-from tasks.common.errors import UnreadableInput, error_text, is_machine_fault, raise_if_ours
+from tasks.common.errors import UnreadableInput, access_remedy, error_text, is_machine_fault, raise_if_ours
 from tasks.common.file_kinds import HEAD_BYTES
 from tasks.common.files import InputError
 from tasks.common.walking import HIDDEN, LeftOut, is_hidden, summary_of, walk
@@ -59,7 +60,12 @@ def find_sources(given: Iterable[str]) -> tuple[list[str], str]:
 
 
 def require_outside(out: Path, given: Iterable[str]) -> None:
-    """Raises InputError if the same sources would include the files written into `out` in the next run."""
+    """Raises InputError if the same sources would include the files written into `out` in the next run.
+
+    Also if `out` was an address, whose slashes a path has lost.
+    """
+    if re.match(r"\w[\w+.-]*:/(?!/)", str(out)):
+        raise InputError(f"{out}: an address is not possible here; name a local folder, or use `faces score --out`")
     real = Path(os.path.realpath(out))
     written = [real / name for name in ("report.html", "faces.png", "predictions.csv", "predictions.parquet")]
     for path in (path for path in given if not is_remote(path)):
@@ -88,8 +94,8 @@ def _found(path: str) -> Found:
         try:
             return _found_at(path)
         except Exception as error:  # each fsspec protocol raises its own errors
-            remedy = "install that, or fetch the files" if isinstance(error, ImportError) else "correct the address"
-            raise InputError(f"{path}: cannot be searched ({error_text(error)}); {remedy}") from None
+            raise_if_ours(path, error)
+            raise InputError(f"{path}: cannot be searched ({error_text(error)}); {access_remedy(error)}") from None
     if os.path.isdir(path):
         found = walk(path)
         return Found(found.files, found.left_out)
