@@ -1,20 +1,31 @@
 """Prefect's server on PostgreSQL, set up as docs/how-to/postgresql.md says: runs, kills, a restart, a queue."""
 
-import json
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
-import psutil
 import pytest
+import requests
+from ruamel.yaml import YAML
 
+from tasks.operations.database import SETTING
+from tests.acceptance.deployed import Site
 from tests.acceptance.postgresql import PostgreSQL, postgresql, programs
-from tests.acceptance.test_operate import TERMINAL, here, small_graph
-from tests.conftest import commit, runner, start_server, stop_server
-from tests.orchestration.test_stage import flow_runs, post, wait_for
+from tests.acceptance.test_operate import small_graph
+from tests.conftest import commit, runner
+from tests.orchestration.test_stage import credentials, flow_runs, post, wait_for
 
-SETTING = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
-QUEUED = 100
+QUEUED, AT_ONCE = 100, 2
+TICK = """from prefect import flow
+
+
+@flow
+def tick() -> None:
+    print("tick")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,32 +42,15 @@ def project_on(folder: Path, url: str | None) -> Path:
     project = small_graph(folder / "project")
     commit(project, "a small graph")
     if url:
-        with (project / ".env").open("a") as settings:
-            settings.write(f"{SETTING}={url}\n")
+        (project / ".env").write_text(f"{SETTING}={url}\n")
     return project
 
 
-def processes_in(project: Path) -> list[str]:
-    every = psutil.process_iter(["cmdline", "cwd"])
-    return [" ".join(p.info["cmdline"] or []) for p in every if p.info["cwd"] == str(project)]
-
-
-class Site:
-    """Server and worker of a project, and its runs of the deployment `retrain`."""
-
-    def __init__(self, project: Path) -> None:
-        self.project, self.run = project, here(project)
-        self.address = start_server(project, with_worker=True)
+class Waiting(Site):
+    """A site whose runs of `retrain` can be held in their first stage."""
 
     def retrain(self) -> str:
-        """Trigger a run; returns its ID."""
-        out = self.run("prefect", "deployment", "run", "pipeline/retrain").stdout
-        (found,) = {one["id"] for one in flow_runs(self.address, "pipeline") if one["id"] in out}
-        return str(found)
-
-    def state(self, run: str) -> str:
-        (found,) = post(self.address, "flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
-        return str(found["state"]["type"])
+        return self.trigger("pipeline/retrain")
 
     def hold(self) -> str:
         """Trigger a run that stays in its first stage; returns its ID."""
@@ -71,20 +65,16 @@ class Site:
     def release(self) -> None:
         (self.project / "wait-ingest").unlink()
 
-    def worker(self) -> psutil.Process:
-        return psutil.Process(json.loads((self.project / ".prefect/worker.json").read_text())["pid"])
-
 
 @pytest.fixture(scope="module")
-def site(database: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(project_on(tmp_path_factory.mktemp("postgresql"), database.url()))
+def site(database: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting]:
+    site = Waiting(project_on(tmp_path_factory.mktemp("postgresql"), database.url()))
     yield site
-    stop_server(site.project)
-    assert processes_in(site.project) == []
+    site.stop()
 
 
 @pytest.mark.timeout(1200)
-def test_a_triggered_run_is_recorded_in_postgresql(site: Site, database: PostgreSQL) -> None:
+def test_a_triggered_run_is_recorded_in_postgresql(site: Waiting, database: PostgreSQL) -> None:
     site.run("prefect", "deployment", "run", "pipeline/retrain", "--watch")
     assert (site.project / "evaluate.txt").exists()
     assert database.query("SELECT count(*) FROM flow_run WHERE state_type = 'COMPLETED'") == "6"
@@ -94,42 +84,35 @@ def test_a_triggered_run_is_recorded_in_postgresql(site: Site, database: Postgre
 
 
 @pytest.mark.timeout(1200)
-def test_a_killed_run_is_marked_as_crashed_and_the_next_one_completes(site: Site) -> None:
+def test_a_killed_run_is_marked_as_crashed_and_the_next_one_completes(site: Waiting) -> None:
     killed = site.hold()
     for process in site.worker().children(recursive=True):
         process.kill()
     wait_for(lambda: site.state(killed) == "CRASHED")
     site.release()
-    run = site.retrain()
-    wait_for(lambda: site.state(run) in TERMINAL)
-    assert site.state(run) == "COMPLETED"
+    assert site.finished(site.retrain()) == "COMPLETED"
 
 
 @pytest.mark.timeout(1800)
-def test_a_killed_worker_is_replaced_and_its_run_is_marked_as_crashed(site: Site) -> None:
-    """As after a power failure: nobody is left to say that the run is gone, and the server finds out."""
-    killed, worker = site.hold(), site.worker()
-    for process in [worker, *worker.children(recursive=True)]:
-        process.kill()
+def test_a_lost_worker_is_replaced_and_its_run_is_marked_as_crashed(site: Waiting) -> None:
+    killed = site.hold()
+    site.lose_worker()
     site.release()
-    site.run("python", "-m", "flows", "up")
     start = time.monotonic()
+    site.run("python", "-m", "flows", "up")
     wait_for(lambda: site.state(killed) == "CRASHED")
-    print(f"marked as crashed {time.monotonic() - start:.0f} s after the new worker started")
-    run = site.retrain()
-    wait_for(lambda: site.state(run) in TERMINAL)
-    assert site.state(run) == "COMPLETED"
+    print(f"marked as crashed {time.monotonic() - start:.0f} s after the kill")
+    assert site.finished(site.retrain()) == "COMPLETED"
 
 
 @pytest.mark.timeout(1800)
-def test_a_restart_of_postgresql_during_a_run_loses_no_run(site: Site, database: PostgreSQL) -> None:
+def test_a_restart_of_postgresql_during_a_run_loses_no_run(site: Waiting, database: PostgreSQL) -> None:
     held = site.hold()
     database.stop()
     time.sleep(5)
     database.start()
     site.release()
-    wait_for(lambda: site.state(held) in TERMINAL)
-    assert site.state(held) == "COMPLETED"
+    assert site.finished(held) == "COMPLETED"
 
 
 @pytest.mark.timeout(600)
@@ -137,8 +120,68 @@ def test_a_database_that_refuses_is_named_without_its_password(database: Postgre
     project = project_on(tmp_path, database.url("wrong-password"))
     refused = runner(project)("python", "-m", "flows", "up", check=False, PREFECT_API_URL=None)
     assert refused.returncode == 1
-    assert f"the database at 127.0.0.1:{database.port}/runs" in refused.stderr
+    assert f"the database at 127.0.0.1:{database.port}/runs cannot be used by faces" in refused.stderr
     assert "password authentication failed" in refused.stderr
     assert "wrong-password" not in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert processes_in(project) == []
+    assert not (project / ".prefect/server.json").exists()
+
+
+class Queue(Site):
+    """A site with a deployment whose runs do nothing, a few of them at one time."""
+
+    def __init__(self, project: Path) -> None:
+        (project / "tick.py").write_text(TICK)
+        yaml = YAML()
+        document = yaml.load(project / "prefect.yaml")
+        document["deployments"].append({"name": "tick", "entrypoint": "tick.py:tick", "work_pool": {"name": "faces"}})
+        yaml.dump(document, project / "prefect.yaml")
+        commit(project, "a deployment that does nothing")
+        super().__init__(project)
+
+    def prepare(self) -> None:
+        """Limit the runs at one time, and get what each write needs."""
+        self.run("prefect", "work-pool", "set-concurrency-limit", "faces", str(AT_ONCE))
+        found = post(self.address, "deployments/filter", {"deployments": {"name": {"any_": ["tick"]}}})
+        self.deployment = found[0]["id"]
+        self.headers, client = credentials(self.address), str(uuid4())
+        csrf = requests.get(f"{self.address}/csrf-token", {"client": client}, headers=self.headers, timeout=600).json()
+        self.headers |= {"Prefect-Csrf-Token": csrf["token"], "Prefect-Csrf-Client": client}
+
+    def write(self, path: str, content: dict[str, Any]) -> float:
+        """Seconds until the API has accepted a write; a database that is locked is asked again, as by its clients."""
+        start = time.monotonic()
+        while True:
+            response = requests.post(f"{self.address}/{path}", json=content, headers=self.headers, timeout=600)
+            if response.status_code != 503:
+                response.raise_for_status()
+                return time.monotonic() - start
+
+    def states(self) -> list[str]:
+        return [one["state"]["type"] for one in flow_runs(self.address, "tick")]
+
+
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("kept_in", ["postgresql", "sqlite"])
+def test_a_hundred_queued_runs_complete(kept_in: str, database: PostgreSQL, tmp_path: Path) -> None:
+    """Prints the slowest writes to the API: of those that queue the runs, and of an artifact while they run."""
+    if kept_in == "postgresql":
+        database.create("queue")
+    queue = Queue(project_on(tmp_path, database.url(database="queue") if kept_in == "postgresql" else None))
+    try:
+        queue.prepare()
+        start = time.monotonic()
+        queued = [queue.write(f"deployments/{queue.deployment}/create_flow_run", {}) for _ in range(QUEUED)]
+        during = []
+        while set(queue.states()) != {"COMPLETED"}:
+            assert time.monotonic() - start < 2400, queue.states()
+            during.append(queue.write("artifacts/", {"key": "probe", "type": "markdown", "data": "a text"}))
+            time.sleep(1)
+        assert len(queue.states()) == QUEUED
+        for name, taken in (("queue a run", queued), ("write an artifact", during)):
+            print(
+                f"{kept_in}, {name}: {len(taken)} writes, the slowest {max(taken):.2f} s, median "
+                f"{statistics.median(taken):.3f} s; {QUEUED} runs in {time.monotonic() - start:.0f} s"
+            )
+    finally:
+        queue.stop()
