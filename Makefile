@@ -34,7 +34,7 @@ test: .venv/installed ## Check format, lint and types, and run the test suite (u
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-acceptance: .venv/installed ## Run the slow tests: a fresh clone, real faces, kills, schedules, the UI in Chromium, a million faces, the documentation's commands
+acceptance: .venv/installed ## Run the slow tests: a fresh clone, real faces, kills, schedules, the UI in Chromium, PostgreSQL, S3, a million faces, the documentation's commands
 	$(BIN)/python -m pytest tests/acceptance --override-ini addopts=
 
 docs: .venv/installed ## Write the generated pages and build the documentation, site/index.html

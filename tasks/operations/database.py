@@ -42,7 +42,7 @@ def _check_address(url: str) -> None:
     if address.drivername != DRIVERS[0] or given(TLS_SETTING):
         return
     try:
-        asyncio.run(_connect(address))
+        _connect(address)
     except Exception as error:  # of the driver, of the socket, or SQLAlchemy's around either
         cause = error_text(getattr(error, "orig", None) or error)
         place = f"{address.host}:{address.port or 5432}/{address.database}"
@@ -52,15 +52,18 @@ def _check_address(url: str) -> None:
         ) from None
 
 
-async def _connect(address: object) -> None:
+def _connect(address: object) -> None:
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    engine = create_async_engine(address, connect_args={"timeout": CONNECT_SECONDS})  # type: ignore[arg-type]
-    try:
-        async with engine.connect():
-            pass
-    finally:
-        await engine.dispose()
+    async def once() -> None:
+        engine = create_async_engine(address, connect_args={"timeout": CONNECT_SECONDS})  # type: ignore[arg-type]
+        try:
+            async with engine.connect():
+                pass
+        finally:
+            await engine.dispose()
+
+    asyncio.run(once())
 
 
 def _check_file(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import glob
 import os
-import re
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -60,12 +59,7 @@ def find_sources(given: Iterable[str]) -> tuple[list[str], str]:
 
 
 def require_outside(out: Path, given: Iterable[str]) -> None:
-    """Raises InputError if the same sources would include the files written into `out` in the next run.
-
-    Also if `out` was an address, whose slashes a path has lost.
-    """
-    if re.match(r"\w[\w+.-]*:/(?!/)", str(out)):
-        raise InputError(f"{out}: an address is not possible here; name a local folder, or use `faces score --out`")
+    """Raises InputError if the same sources would include the files written into `out` in the next run."""
     real = Path(os.path.realpath(out))
     written = [real / name for name in ("report.html", "faces.png", "predictions.csv", "predictions.parquet")]
     for path in (path for path in given if not is_remote(path)):

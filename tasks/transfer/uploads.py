@@ -1,6 +1,7 @@
 """Outputs at an address that fsspec can write to, such as s3://bucket/folder: made in a local folder, then uploaded."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,12 @@ def require_destination(out: str, given: list[str]) -> None:
         shutil.rmtree(folder)  # of a run that was killed after its last upload
     if complete or (held and not folder.exists()):
         raise InputError(f"{out}: exists already; name another address, or remove what is there")
+
+
+def require_local(out: str) -> None:
+    """Raises InputError for an address, or a path that was made of one and has lost a slash."""
+    if re.match(r"\w[\w+.-]*:/", out):
+        raise InputError(f"{out}: an address is not possible here; name a local folder, or use `faces score --out`")
 
 
 @task

@@ -140,6 +140,7 @@ def test_a_refusal_names_the_credentials(error: Exception, monkeypatch: pytest.M
 def test_python_takes_no_address_and_makes_no_folder_of_its_name(tmp_path: Path) -> None:
     predictor = Predictor.__new__(Predictor)
     crops(tmp_path / "more")
-    with pytest.raises(InputError, match="an address is not possible here; name a local folder"):
-        predictor.predict_files("more", out=OUT)
+    for out in (OUT, Path(OUT)):
+        with pytest.raises(InputError, match="an address is not possible here; name a local folder"):
+            predictor.predict_files("more", out=out)
     assert not Path("memory:").exists()
