@@ -34,7 +34,7 @@ test: .venv/installed ## Check format, lint and types, and run the test suite (u
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-acceptance: .venv/installed ## Run the slow tests: a fresh clone, real faces, kills, schedules, the UI in Chromium, a million faces, the documentation's commands
+acceptance: .venv/installed ## Run the slow tests: a fresh clone, real faces, kills, schedules, the UI in Chromium, PostgreSQL, S3, a million faces, the documentation's commands
 	$(BIN)/python -m pytest tests/acceptance --override-ini addopts=
 
 docs: .venv/installed ## Write the generated pages and build the documentation, site/index.html
@@ -53,7 +53,7 @@ status: .venv/installed ## Show whether server and worker run, the scheduled run
 	@$(BIN)/dvc status
 
 lock: .venv/installed ## Recompile requirements.txt from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --group dev --group servers --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
 		--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
 	@# Older versions of pip treat a dependency on `name[extra]` as another package than `name`, so both are pinned.
 	awk '/^[^ ]/ { printf "%s", twice; twice = "" } { print } \

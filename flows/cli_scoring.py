@@ -1,7 +1,6 @@
 """Commands that score faces."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,8 +43,12 @@ def score(
     ] = None,
     model_set: ModelSetOption = "workspace",
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="A new folder, or that of an interrupted run, which is resumed.")
-    ] = Path("scored"),
+        str,
+        typer.Option(
+            metavar="FOLDER",
+            help="A new folder, or that of an interrupted run, which is resumed; or an address, s3://BUCKET/FOLDER.",
+        ),
+    ] = "scored",
     mode: Annotated[
         Mode,
         typer.Option(
@@ -77,6 +80,7 @@ def score(
     """
     from flows.runner import run_command
     from tasks.common.files import text_of
+    from tasks.transfer.uploads import working_folder
 
     arguments = {
         "sources": [text_of(source) for source in sources or []],  # Prefect's API accepts only UTF-8
@@ -89,7 +93,7 @@ def score(
         "fps": fps,
         "dask": dask,
     }
-    run_command("score", "flows.score", arguments, into=out)
+    run_command("score", "flows.score", arguments, into=working_folder(out))
 
 
 def inbox(model_set: ModelSetOption = "prod") -> None:

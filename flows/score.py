@@ -12,13 +12,14 @@ from tasks.scoring.batch import score_sources
 from tasks.scoring.drift_check import watch_drift
 from tasks.scoring.run_folder import finish_run
 from tasks.scoring.summary import count_scored, write_csv
+from tasks.transfer.uploads import discard, require_destination, upload, working_folder
 
 
 def score(
     settings: params.Params,
     sources: list[str],
     model_set: str,
-    out: Path,
+    out: str | Path,
     mode: Literal["auto", "detect", "whole"] = "auto",
     draw: bool = False,
     csv: bool = False,
@@ -28,25 +29,30 @@ def score(
 ) -> None:
     """Score sources, or `score.input` if there are none, into `out`, with models that passed the quality gate.
 
+    `out` is a folder, or an address that fsspec can write to: the files are uploaded when all of them are complete.
     `sources` are written as in the column `source`: images, folders of images, patterns, tables, or addresses.
     `classes` are the emotions that are predicted: those that the gate judged (`output`), all that the model was trained
     on (`all`), or all of images and videos and those that the gate judged of rows of tables (`auto`). `fps`: of videos
     only the frames nearest to such a time grid; None: all frames.
     """
+    out, folder = str(out), working_folder(str(out))
     approved, version = load_model_set(model_set, classes)
     given = [source_of(text) for text in sources] or [settings.score.input]
-    require_outside(out, given)
+    require_destination(out, given)
+    require_outside(folder, given)
     found, left_out = find_sources(given)
-    score_sources(found, approved, version, mode, settings.score, out, dask, fps=fps)
-    count_scored(out, left_out)
-    watch_drift(out, approved, settings.score.drift, version)
+    score_sources(found, approved, version, mode, settings.score, folder, dask, fps=fps)
+    count_scored(folder, left_out)
+    watch_drift(folder, approved, settings.score.drift, version)
     if csv:
-        write_csv(out)
+        write_csv(folder)
     if draw:
         # They load Matplotlib, which takes longer than a photograph.
         from tasks.plots import annotated_images, annotated_videos, scoring_report
 
-        annotated_images.draw_pictures(out, settings.score)
-        annotated_videos.draw_videos(out, settings.score)
-        scoring_report.write_report(out, approved, settings.score, left_out)
-    finish_run(out)
+        annotated_images.draw_pictures(folder, settings.score)
+        annotated_videos.draw_videos(folder, settings.score)
+        scoring_report.write_report(folder, approved, settings.score, left_out)
+    upload(folder, out)
+    finish_run(folder)
+    discard(folder, out)

@@ -17,7 +17,11 @@ from tests.old_names import OLD_NAMES, READERS
 
 FACES_MAY_NOT = {"prefect", "dvc", "great_expectations", "params", "pathlib", "flows", "tasks", "os", "io"}
 PREFECT_AT_IMPORT = {
-    Path(name) for name in ("flows/deployed.py", "tasks/operations/pipeline_run.py", "tasks/operations/deployments.py")
+    Path(name)
+    for name in (
+        "flows/deployed.py",
+        *(f"tasks/operations/{name}.py" for name in ("pipeline_run", "deployments", "automations")),
+    )
 }
 """Modules that are nothing without an API. Others import Prefect in functions, once an API was found."""
 EXEMPT_ROOMS = ("params/", "tasks/orchestration/")
@@ -31,7 +35,7 @@ ROOMS = {
         *("release", "scoring", "plots"),
     ),
     "tasks": (
-        *("common", "orchestration", "video", "readers", "models", "data", "preparation", "training"),
+        *("common", "orchestration", "video", "readers", "transfer", "models", "data", "preparation", "training"),
         *("distillation", "evaluation", "scoring", "operations", "release", "plots"),
     ),
 }

@@ -79,6 +79,16 @@ def error_text(error: BaseException) -> str:
     return (isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}"
 
 
+def access_remedy(error: BaseException) -> str:
+    """What to do about an error of an fsspec protocol at an address."""
+    if isinstance(error, ImportError):
+        return "install that, or move the files by other means"
+    # Of botocore, by name as above.
+    if isinstance(error, PermissionError) or "Credentials" in type(error).__name__:
+        return "check the credentials, and what they allow"
+    return "correct the address"
+
+
 def _is_network_error(error: BaseException) -> bool:
     if {kind.__name__ for kind in type(error).__mro__} & CONNECTION or getattr(error, "status", None) in BUSY:
         return True

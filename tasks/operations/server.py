@@ -9,7 +9,6 @@ auth string (`user:password`) on every request and websocket, and a CSRF token o
 import contextlib
 import os
 import socket
-import sqlite3
 import sys
 import time
 
@@ -17,6 +16,7 @@ import psutil
 
 from tasks.common import host
 from tasks.common.files import InputError
+from tasks.operations.database import check_database
 from tasks.orchestration import daemon
 from tasks.orchestration.api_settings import is_prefect
 from tasks.orchestration.server_access import (
@@ -24,7 +24,6 @@ from tasks.orchestration.server_access import (
     SERVER,
     auth_string,
     client_address,
-    given,
     own_address,
     write_client,
 )
@@ -32,7 +31,6 @@ from tasks.orchestration.server_access import (
 HOST, FIRST_PORT, PORTS = "127.0.0.1", 4200, 20
 ATTEMPTS = 5
 START_SECONDS = 300
-DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 
 def is_guarded() -> bool:
@@ -47,7 +45,7 @@ def start() -> str:
         daemon.HOME.chmod(0o700)  # artifacts contain images of faces
     except OSError as error:
         raise InputError(host.explained(error, daemon.HOME) or f"{daemon.HOME}: {error.strerror}") from None
-    _check_database()
+    check_database()
     stop()
     for _ in range(ATTEMPTS):
         port = _free_port()
@@ -136,20 +134,3 @@ def _listens(process: psutil.Process, port: int) -> bool:
         return False
     except psutil.AccessDenied:  # some systems forbid the query
         return True
-
-
-def _check_database() -> None:
-    """Raise InputError if the SQLite file is damaged: the server would start, and then fail on requests."""
-    path = daemon.HOME / "prefect.db"
-    if given(DATABASE) or not path.exists():
-        return
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            result = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        result = str(error)
-    if result != "ok":
-        raise InputError(
-            f"{path}: the server's database cannot be used ({result}); restore it from a backup, or move it away and "
-            "start again: this loses the recorded runs, but no data or models"
-        )

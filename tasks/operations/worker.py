@@ -44,14 +44,8 @@ def up(settings: Pipeline) -> str:
 
 def _apply_and_start(settings: Pipeline, address: str) -> None:
     # Imported after the server starts: Prefect reads the API's address when it is imported.
-    from tasks.operations.deployments import (
-        POOL,
-        apply_deployments,
-        crash_silent_runs,
-        notify_of_bad_runs,
-        retrain_on_drift,
-        worker_is_online,
-    )
+    from tasks.operations.automations import crash_silent_runs, notify_of_bad_runs, retrain_on_drift
+    from tasks.operations.deployments import POOL, apply_deployments, worker_is_online
 
     apply_deployments()
     notify_of_bad_runs(settings.notification_block)

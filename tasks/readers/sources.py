@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import fsspec
 
-from tasks.common.errors import UnreadableInput, error_text, is_machine_fault, raise_if_ours
+from tasks.common.errors import UnreadableInput, access_remedy, error_text, is_machine_fault, raise_if_ours
 from tasks.common.file_kinds import HEAD_BYTES
 from tasks.common.files import InputError
 from tasks.common.walking import HIDDEN, LeftOut, is_hidden, summary_of, walk
@@ -88,8 +88,8 @@ def _found(path: str) -> Found:
         try:
             return _found_at(path)
         except Exception as error:  # each fsspec protocol raises its own errors
-            remedy = "install that, or fetch the files" if isinstance(error, ImportError) else "correct the address"
-            raise InputError(f"{path}: cannot be searched ({error_text(error)}); {remedy}") from None
+            raise_if_ours(path, error)
+            raise InputError(f"{path}: cannot be searched ({error_text(error)}); {access_remedy(error)}") from None
     if os.path.isdir(path):
         found = walk(path)
         return Found(found.files, found.left_out)

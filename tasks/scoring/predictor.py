@@ -24,6 +24,7 @@ from tasks.scoring.batch import score_here, score_sources
 from tasks.scoring.face_detector import make_detector
 from tasks.scoring.prediction_rows import ModelInfo, model_info
 from tasks.scoring.run_folder import finish_run
+from tasks.transfer.uploads import require_local
 from tasks.video.frames import FrameOptions
 from tasks.video.track_table import Tracking, finished
 
@@ -84,6 +85,7 @@ class Predictor:
             shards = shards_of(sources, self.settings.shard_size, frames=frames)
             tracking = Tracking(self.settings.video, fps) if has_videos(sources) else None
             return self._table(shards, mode, self.info, left_out, tracking)
+        require_local(os.fspath(out))
         folder = Path(out)
         require_outside(folder, given)
         score_sources(sources, self.approved, self.info.version, mode, self.settings, folder, predict=self.run, fps=fps)

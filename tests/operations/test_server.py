@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import socket
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -215,25 +214,6 @@ def test_the_address_of_a_killed_server_gets_no_request(site: str, project: Path
     assert status.returncode == 1
     assert "no longer runs" in status.stderr
     assert Site.requests == []
-
-
-def test_a_damaged_database_is_named(folder: Path) -> None:
-    daemon.HOME.mkdir()
-    path = daemon.HOME / "prefect.db"
-    with sqlite3.connect(path) as database:
-        database.execute("create table runs (name text)")
-        database.executemany("insert into runs values (?)", [("a long name" * 100,)] * 100)
-    database.close()
-    server._check_database()
-    with path.open("r+b") as handle:
-        handle.truncate(path.stat().st_size // 2)
-    with pytest.raises(InputError, match=r"prefect.db: the server's database cannot be used .+; restore it"):
-        server.start()
-    path.write_bytes(b"no database" * 1000)
-    with pytest.raises(InputError, match="file is not a database"):
-        server.start()
-    (folder / ".env").write_text("PREFECT_SERVER_DATABASE_CONNECTION_URL=postgresql+asyncpg://HOST/DB\n")
-    server._check_database()
 
 
 def test_a_wrong_auth_string_and_a_silent_server_are_named(

@@ -410,10 +410,10 @@ def test_a_command_s_arguments_and_options_are_the_flow_s_parameters(
         "model_set": "fast",
         "mode": "whole",
         "csv": True,
-        "out": Path("here"),
+        "out": "here",
         "classes": "all",
     }
-    none = {"sources": [], "model_set": "workspace", "csv": False, "out": Path("scored")}
+    none = {"sources": [], "model_set": "workspace", "csv": False, "out": "scored"}
     assert calls == [
         ("score", "flows.score", given | own, {"into": Path("here")}),
         ("score", "flows.score", given | none, {"into": Path("scored")}),
