@@ -13,6 +13,7 @@ that correlate by it, for any basis. Principal components leave few others, whos
 import hashlib
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
@@ -30,6 +31,14 @@ ROUNDING = 1e-4
 """Two ways to add up thousands of products differ by less; a pair exactly at the threshold is not counted as a leak."""
 
 
+class _Split(NamedTuple):
+    """The faces (N, H, W) of a split, and of them and of their mirror images the hashes and coefficients."""
+
+    images: np.ndarray
+    hashes: list[np.ndarray]
+    coefficients: list[np.ndarray]
+
+
 def count_leakage(
     images: dict[str, np.ndarray],
     subjects: dict[str, Sequence[str]],
@@ -44,16 +53,12 @@ def count_leakage(
     hashes differ by more than `max_hamming_distance` bits. By the definition these are no near-duplicates; the count
     shows a reviewer what the definition excludes.
     """
-    pairs = list(combinations(images, 2))
+    basis = _principal_components(list(images.values()))
+    pairs = list(combinations([_split(faces, basis) for faces in images.values()], 2))
     num_near, num_correlated = 0, 0
     for number, (one, other) in enumerate(pairs):
-        near, correlated = _pairs_across(
-            images[one],
-            images[other],
-            max_hamming_distance,
-            min_correlation,
-            _fraction_of(on_progress, number, len(pairs)),
-        )
+        progress = _fraction_of(on_progress, number, len(pairs))
+        near, correlated = _pairs_across(one, other, max_hamming_distance, min_correlation, progress)
         num_near, num_correlated = num_near + len(near), num_correlated + correlated
     return {
         "images_in_multiple_splits": _images_in_multiple_splits(images),
@@ -65,7 +70,8 @@ def count_leakage(
 
 def seen(images: np.ndarray, others: np.ndarray, max_hamming_distance: int, min_correlation: float) -> np.ndarray:
     """Which faces (N, H, W) uint8 have a copy or near-duplicate among the `others`, mirrored or not; (N,) bool."""
-    near, _ = _pairs_across(images, others, max_hamming_distance, min_correlation)
+    basis = _principal_components([images, others])
+    near, _ = _pairs_across(_split(images, basis), _split(others, basis), max_hamming_distance, min_correlation)
     return np.isin(np.arange(len(images)), near[:, 0])
 
 
@@ -86,9 +92,15 @@ def _subjects_in_multiple_splits(subjects: dict[str, Sequence[str]]) -> int:
     return sum(len(splits) > 1 for splits in splits_of.values())
 
 
+def _split(images: np.ndarray, basis: np.ndarray) -> _Split:
+    views = (images, images[:, :, ::-1])
+    hashes, coefficients = [perceptual_hashes(view) for view in views], [_coefficients(view, basis) for view in views]
+    return _Split(images, hashes, coefficients)
+
+
 def _pairs_across(
-    one: np.ndarray,
-    other: np.ndarray,
+    one: _Split,
+    other: _Split,
     max_hamming_distance: int,
     min_correlation: float,
     on_progress: Callable[[float], None] = lambda fraction: None,
@@ -97,59 +109,48 @@ def _pairs_across(
 
     The second split is compared mirrored as well.
     """
-    if not len(one) or not len(other):
-        on_progress(1)
-        return np.zeros((0, 2), np.int64), 0
-    basis = _principal_components(one, other)
-    one_hashes, other_hashes = (
-        [perceptual_hashes(view) for view in (images, images[:, :, ::-1])] for images in (one, other)
-    )
     near, correlated = [np.zeros((0, 2), np.int64)], [np.zeros((0, 2), np.int64)]
     # Either face of a mirrored pair may be the mirrored one: the distance depends on it, the correlation does not.
-    views = ((other, [(0, 0)]), (other[:, :, ::-1], [(0, 1), (1, 0)]))
-    for number, (view, ways) in enumerate(views):
-        pairs, correlations = _correlated(
-            one,
-            view,
-            basis,
-            min_correlation + ROUNDING,
-            _fraction_of(on_progress, number, len(views)),
-        )
+    for mirrored, ways in enumerate(([(0, 0)], [(0, 1), (1, 0)])):
+        progress = _fraction_of(on_progress, mirrored, 2)
+        pairs, correlations = _correlated(one, other, mirrored, min_correlation + ROUNDING, progress)
         first, second = pairs.T
-        distance = np.min([np.bitwise_count(one_hashes[a][first] ^ other_hashes[b][second]) for a, b in ways], axis=0)
+        each = [np.bitwise_count(one.hashes[a][first] ^ other.hashes[b][second]) for a, b in ways]
         correlated.append(pairs)
-        near.append(pairs[(correlations >= SAME_IMAGE) | (distance <= max_hamming_distance)])
+        near.append(pairs[(correlations >= SAME_IMAGE) | (np.min(each, axis=0) <= max_hamming_distance)])
     return np.unique(np.concatenate(near), axis=0), len(np.unique(np.concatenate(correlated), axis=0))
 
 
 def _correlated(
-    one: np.ndarray,
-    other: np.ndarray,
-    basis: np.ndarray,
-    threshold: float,
-    on_progress: Callable[[float], None],
+    one: _Split, other: _Split, mirrored: int, threshold: float, on_progress: Callable[[float], None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pairs (M, 2) of faces of both splits that correlate by the threshold, and their correlations (M,)."""
+    """The pairs (M, 2) of faces of both splits that correlate by the threshold, and their correlations (M,).
+
+    With `mirrored`, 0 or 1, the faces of the second split are mirrored.
+    """
     pairs, correlations = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.float32)]
-    coefficients = [_coefficients(images, basis) for images in (one, other)]
-    for start in range(0, len(one), BLOCK):
-        for other_start in range(0, len(other), BLOCK):
-            bounds = coefficients[0][start : start + BLOCK] @ coefficients[1][other_start : other_start + BLOCK].T
-            places = np.flatnonzero(bounds >= threshold - ROUNDING)
-            first, second = np.divmod(places, bounds.shape[1])
+    others = other.images[:, :, ::-1] if mirrored else other.images
+    for start in range(0, len(one.images), BLOCK):
+        on_progress(start / len(one.images))
+        for other_start in range(0, len(others), BLOCK):
+            block = other.coefficients[mirrored][other_start : other_start + BLOCK]
+            bounds = one.coefficients[0][start : start + BLOCK] @ block.T
+            first, second = np.divmod(np.flatnonzero(bounds >= threshold - ROUNDING), bounds.shape[1])
             found = np.stack([start + first, other_start + second], axis=1)
             for some in np.array_split(found, len(found) // BLOCK + 1):
-                values = np.einsum("ij,ij->i", _unit(one[some[:, 0]]), _unit(other[some[:, 1]]))
+                values = np.einsum("ij,ij->i", _unit(one.images[some[:, 0]]), _unit(others[some[:, 1]]))
                 pairs.append(some[values >= threshold])
                 correlations.append(values[values >= threshold])
-        on_progress(min((start + BLOCK) / len(one), 1))
+    on_progress(1)
     return np.concatenate(pairs), np.concatenate(correlations)
 
 
-def _principal_components(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """An orthonormal basis (K, H * W) of most of what some faces of both splits show, mirrored or not."""
-    some = np.concatenate([each[:: len(each) // COMPONENTS_FROM + 1] for each in (one, other)])
+def _principal_components(splits: Sequence[np.ndarray]) -> np.ndarray:
+    """An orthonormal basis (K, H * W) of most of what some faces of all splits show, mirrored or not."""
+    some = np.concatenate([images[:: len(images) // COMPONENTS_FROM + 1] for images in splits])
     units = _unit(np.concatenate([some, some[:, :, ::-1]]))
+    if not len(units):
+        return units
     components: np.ndarray = randomized_svd(units, min(COMPONENTS, len(units)), random_state=0)[2]
     return components
 
