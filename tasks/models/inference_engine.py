@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -58,19 +59,29 @@ def predictor(path: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:
     return partial(_run, _requests(path, size))
 
 
-def _openvino() -> ModuleType:
-    # OpenVINO reports usage by this package when it is imported; where it is absent, it reports nothing.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+def load_openvino() -> ModuleType:
+    """OpenVINO, ready to be used by several threads at the same time."""
+    with _loading():
+        # OpenVINO reports usage by this package when it is imported; where it is absent, it reports nothing.
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+        import openvino
 
-    return openvino
+        # The first tensor of an array initializes NumPy's interface in OpenVINO's binding. Two threads that do so at
+        # the same time wait for each other for ever: one has Python's lock, the other that of the initialization.
+        openvino.Tensor(np.zeros(1, np.float32))
+        return openvino
+
+
+@lru_cache(maxsize=1)
+def _loading() -> Lock:
+    return Lock()
 
 
 def _requests(path: Path, size: int) -> "openvino.AsyncInferQueue":
     """A request queue of an exported model; each request stores its outputs in the array and row it is given."""
     if not path.is_file():
         raise InputError(f"{path}: this model does not exist; `dvc repro` exports it, `dvc checkout` restores it")
-    openvino = _openvino()
+    openvino = load_openvino()
     core = openvino.Core()
     try:
         model = core.read_model(path)

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sys
 from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
@@ -13,6 +12,7 @@ import numpy as np
 
 from faces.scoring.centerface import STRIDE, Maps
 from tasks.common.files import InputError
+from tasks.models.inference_engine import load_openvino
 
 if TYPE_CHECKING:
     import openvino
@@ -65,11 +65,8 @@ def _compiling() -> Lock:
 @lru_cache(maxsize=1)
 def _requests() -> "SimpleQueue[openvino.InferRequest]":
     """The idle requests of the network."""
-    # OpenVINO reports usage by this package when it is imported; where it is absent, it reports nothing.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    model = openvino.Core().read_model(centerface())
+    runtime = load_openvino()
+    model = runtime.Core().read_model(centerface())
     model.reshape([1, 1, -1, -1])
     streams = photographs_at_once()
     settings = {
@@ -78,7 +75,7 @@ def _requests() -> "SimpleQueue[openvino.InferRequest]":
         "INFERENCE_PRECISION_HINT": "f32",
         "CPU_RUNTIME_CACHE_CAPACITY": MAX_KERNELS,
     }
-    compiled = openvino.compile_model(model, "CPU", settings)
+    compiled = runtime.compile_model(model, "CPU", settings)
     requests: SimpleQueue[openvino.InferRequest] = SimpleQueue()
     for _ in range(streams):
         requests.put(compiled.create_infer_request())

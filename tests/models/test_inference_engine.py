@@ -11,7 +11,7 @@ from faces.synthetic.faces import draw_faces
 from faces.synthetic.pose import EMOTION_FRAMING, KEYPOINTS_FRAMING
 from tasks.models.approved_models import ApprovedModels, load_approved_models
 from tasks.models.exports import export_path
-from tasks.models.inference_engine import CHUNK, TABLES, Predictor, make_predictor
+from tasks.models.inference_engine import CHUNK, TABLES, Predictor, load_openvino, make_predictor
 from tasks.models.keras_files import load_model
 from tasks.release.model_sets import PUBLISHED
 from tests.conftest import ROOT
@@ -108,3 +108,11 @@ def test_no_faces_give_empty_predictions(predict: Predictor, approved: ApprovedM
 
 def test_no_usage_is_reported(predict: Predictor) -> None:
     assert sys.modules["openvino_telemetry"] is None
+
+
+def test_the_first_tensor_is_made_before_threads_make_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads that make the first ones have been seen to wait for each other, inside OpenVINO's binding."""
+    made: list[np.ndarray] = []
+    monkeypatch.setattr(load_openvino(), "Tensor", made.append)
+    load_openvino()
+    assert [array.dtype for array in made] == [np.float32]

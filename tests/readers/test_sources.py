@@ -397,7 +397,7 @@ def test_an_address_whose_library_is_missing_says_which(monkeypatch: pytest.Monk
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr(tasks.readers.sources.fsspec.core, "url_to_fs", missing)
-    with pytest.raises(InputError, match=r"s3://b/a.png: cannot be searched \(.*s3fs.*\); install that, or fetch"):
+    with pytest.raises(InputError, match=r"s3://b/a.png: cannot be searched \(.*s3fs.*\); install that, or move"):
         find_sources(["s3://b/a.png"])
 
 
